@@ -17,7 +17,7 @@ pub mod v1 {
 pub use encode::{CommonPart, DecodeError, EnvelopeEncoder, Peek, RecordPart, SCHEMA_VERSION, decode, peek};
 pub use json::{FieldError, FieldFault, command_from_json, command_to_json};
 pub use names::{Aggregate, COMMAND_NAMES, ENVELOPE_NAMES, aggregate_of, command_field, event_tag};
-pub use port::{Answer, CommandError, CommandPort, Pending, Refusal, Request};
+pub use port::{Answer, CommandError, CommandPort, Pending, Refusal, RefusalKind, Request};
 pub use v1::command::Kind as Command;
 pub use v1::envelope::Event;
 

@@ -36,9 +36,23 @@ pub struct Answer {
     pub repeated: bool,
 }
 
+/// What a refusal means for the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RefusalKind {
+    /// The command can never be carried out as it stands.
+    #[default]
+    Rejected,
+    /// It conflicts with what is so now: look again, then decide anew.
+    Conflict,
+    /// What it speaks of is not there.
+    NotFound,
+}
+
 /// A domain fact that speaks against the command, with its words for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// What it means for the caller.
+    pub kind: RefusalKind,
     /// Stable, snake_case, e.g. `responder_already_on_duty`.
     pub code: &'static str,
     /// The field of the body at fault, empty where none is.
