@@ -273,8 +273,8 @@ cargo_deny() {
     CARGO_DENY="$folder/bin/cargo-deny"
     [ -x "$CARGO_DENY" ] && return 0
     say "编译 cargo-deny $CARGO_DENY_VERSION（只需一次）" "compiling cargo-deny $CARGO_DENY_VERSION (once)"
-    # Away from the workspace, whose toolchain and profiles are not meant for it.
-    (cd "$MUSTER_TOOLS" && cargo install --locked --debug --no-track --root "$folder" \
-        --target-dir "$CARGO_TARGET_DIR/cargo-deny" "cargo-deny@$CARGO_DENY_VERSION" >&2) ||
+    # Away from the workspace and its target folder: what the compilation leaves behind is not needed again.
+    (cd "$MUSTER_TOOLS" && env -u CARGO_TARGET_DIR cargo install --locked --debug --no-track --root "$folder" \
+        "cargo-deny@$CARGO_DENY_VERSION" >&2) ||
         die "cargo-deny 安装失败，原因见上" "cargo-deny could not be installed, the reason is above"
 }
