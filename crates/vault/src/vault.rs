@@ -366,3 +366,35 @@ fn open_with(table: &Table, bound: &mut Vec<u8>, sealed: &SealedField, field: &s
         .map(Opened::Plain)
         .ok_or_else(|| OpenFieldError::Tampered { key_id: sealed.key_id.clone(), field: field.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::OsEntropy;
+    use crate::opening::VaultOptions;
+
+    /// Killed between the tombstone and the rewriting of the files: the key is unusable, its bytes are still there, and
+    /// the next opening removes them.
+    #[test]
+    fn an_interrupted_erasure_is_finished_by_the_next_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Vault::open(folder.path(), VaultOptions::new(Box::new(OsEntropy::new()))).unwrap();
+        let vault = open();
+        let sealed = vault.seal("r-1", "name", "甲").unwrap();
+        let stored = vault.store.records().map(Result::unwrap).find(|(name, _)| **name == *b"kr-1").unwrap();
+        let key = stored.1[10..50].to_vec();
+        let files_with_key = || {
+            let files = std::fs::read_dir(folder.path().join("db")).unwrap();
+            let holds = |path: &std::path::Path| std::fs::read(path).unwrap().windows(key.len()).any(|window| window == key);
+            files.map(|entry| entry.unwrap().path()).filter(|path| holds(path)).count()
+        };
+        vault.write_tombstones(&mut vault.writer.lock(), &["r-1"]).unwrap();
+        assert_eq!(vault.open_field(&sealed, "name"), Ok(Opened::Erased));
+        drop(vault);
+        assert!(files_with_key() > 0, "nothing has been rewritten yet");
+        let vault = open();
+        assert_eq!(vault.open_field(&sealed, "name"), Ok(Opened::Erased));
+        assert_eq!(files_with_key(), 0);
+        assert!(!vault.writer.lock().purge_pending);
+    }
+}

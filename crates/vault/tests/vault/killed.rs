@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{field, open};
-use muster_vault::{Algorithm, Opened, SealedField};
+use crate::common::{field, open, try_open};
+use muster_vault::{Algorithm, OpenError, Opened, SealedField};
 
 const DIR_VARIABLE: &str = "MUSTER_VAULT_TEST_CHILD_DIR";
 
@@ -96,6 +96,7 @@ fn run_child(dir: &Path, lines: u64, sealed: &mut Vec<SealedField>, erased: &mut
         }
         seen += 1;
         if seen >= lines && !killed {
+            assert!(matches!(try_open(dir), Err(OpenError::InUse { .. })), "a running process keeps the vault");
             child.kill().unwrap();
             killed = true;
         }

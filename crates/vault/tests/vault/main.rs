@@ -4,6 +4,7 @@
 mod backups;
 mod common;
 mod erasing;
+mod full_disk;
 mod killed;
 mod opening;
 mod sealing;
