@@ -6,6 +6,7 @@
 //! | record | position, 8 bytes big-endian | version `1`, crc32c 4 bytes little-endian, payload |
 //! | index entry | principal `\0` id | version `1`, digest 32, first 8, last 8 big-endian, crc32c 4 little-endian |
 //! | facts | `log` | version `1`, id 16, epoch 4, created 8 (ms since 1970) big-endian, crc32c 4 little-endian |
+//! | index gap | `gap` | version `1`, position 8 big-endian, crc32c 4 little-endian |
 //! | end mark | a file | version `1`, epoch 4, position 8 big-endian, crc32c 4 little-endian |
 //!
 //! Each checksum covers version, key and content, so that a value which ended up under another key is found out.
@@ -20,6 +21,7 @@ pub const RECORD_VERSION: u8 = 1;
 
 const ENTRY_VERSION: u8 = 1;
 const FACTS_VERSION: u8 = 1;
+const GAP_VERSION: u8 = 1;
 const END_MARK_VERSION: u8 = 1;
 
 const CRC_BYTES: usize = 4;
@@ -27,6 +29,7 @@ const HEAD_BYTES: usize = 1 + CRC_BYTES;
 const DIGEST_BYTES: usize = 32;
 const ENTRY_BYTES: usize = 1 + DIGEST_BYTES + 8 + 8 + CRC_BYTES;
 const FACTS_BYTES: usize = 1 + 16 + 4 + 8 + CRC_BYTES;
+const GAP_BYTES: usize = 1 + 8 + CRC_BYTES;
 
 /// Size of an end mark.
 pub(crate) const END_MARK_BYTES: usize = 1 + 4 + 8 + CRC_BYTES;
@@ -186,6 +189,22 @@ pub(crate) fn decode_facts(stored: &[u8]) -> Result<Facts, FormatError> {
     let mut id = [0; 16];
     id.copy_from_slice(&content[..16]);
     Ok(Facts { id: LogId(id), epoch: Epoch(be_u32(&content[16..20])), created_ms: be_u64(&content[20..28]) })
+}
+
+/// The key of the index gap.
+pub(crate) const GAP_KEY: &[u8] = b"gap";
+
+/// The stored form of an index gap: where the command index is incomplete up to.
+pub(crate) fn encode_gap(to: Position) -> [u8; GAP_BYTES] {
+    let mut value = [0; GAP_BYTES];
+    value[0] = GAP_VERSION;
+    value[1..9].copy_from_slice(&to.0.to_be_bytes());
+    seal(GAP_KEY, value)
+}
+
+/// The place in a stored index gap.
+pub(crate) fn decode_gap(stored: &[u8]) -> Result<Position, FormatError> {
+    unseal::<GAP_BYTES>(GAP_KEY, GAP_VERSION, stored).map(|content| Position(be_u64(content)))
 }
 
 const END_MARK_KEY: &[u8] = b"end";

@@ -8,7 +8,7 @@
 //! use muster_log::{Log, MemoryLog, Position, Unit};
 //!
 //! let log = MemoryLog::new();
-//! let (sent, durable) = std::sync::mpsc::channel();
+//! let (sent, durable) = std::sync::mpsc::sync_channel(1);
 //! let unit = Unit::records_only(Position(1), vec!["whistle blown".into()]);
 //! log.append(unit, Box::new(move |outcome| sent.send(outcome).expect("the test waits")))?;
 //! let stored = durable.recv()?.expect("the memory log has not stopped");
@@ -34,7 +34,7 @@ pub use format::{FORMAT_VERSION, FormatError, RECORD_VERSION, decode_record, enc
 pub use log::{Log, OnDurable};
 pub use memory::MemoryLog;
 pub use options::OpenOptions;
-pub use rocks::{AcceptedLoss, RocksLog, accept_loss, release_reserve};
+pub use rocks::{AcceptedLoss, RocksLog, accept_loss, forget_commands, release_reserve};
 pub use tail::{Tail, TailLimits};
 pub use types::{CommandEntry, CommandKey, Durable, Epoch, EpochPosition, Health, IndexEntry, LogId, Position, Record, Space, Unit};
 pub use writer::OnFatal;

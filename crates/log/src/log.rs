@@ -57,6 +57,16 @@ pub trait Log: Send + Sync {
     /// See [`ReadError`]; [`ReadError::NotYet`] for an entry above the watermark.
     fn restore_commands(&self, entries: &[(CommandKey, IndexEntry)]) -> Result<(), ReadError>;
 
+    /// Up to where entries of the command index may be missing, after it was lost: before the first append, read the
+    /// envelopes up to there, [`Log::restore_commands`], then [`Log::close_index_gap`].
+    fn index_gap(&self) -> Option<Position>;
+
+    /// The command index is complete again.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    fn close_index_gap(&self) -> Result<(), ReadError>;
+
     /// Reads forward from `from`, never past the watermark, without a gap: at most `records_max` records and about
     /// `bytes_max` bytes, yet at least one record if there is one. Empty when `from` is above the watermark.
     ///

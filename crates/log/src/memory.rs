@@ -145,12 +145,20 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn read(&self, from: Position, to: Position, bytes_max: usize, records_max: usize) -> Result<Vec<Record>, ReadError> {
+    fn index_gap(&self) -> Option<Position> {
+        None
+    }
+
+    fn close_index_gap(&self) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    fn read(&self, from: Position, to: Position, bytes_max: usize) -> Result<Vec<Record>, ReadError> {
         let contents = self.contents.read();
         let mut records = Vec::new();
         let mut bytes_sum = 0;
         let mut position = from;
-        for bytes in contents.records[index_of(from)..index_of(to) + 1].iter().take(records_max) {
+        for bytes in contents.records[index_of(from)..=index_of(to)].iter() {
             bytes_sum += bytes.len();
             if bytes_sum > bytes_max && !records.is_empty() {
                 break;

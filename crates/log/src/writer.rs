@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::errors::{AppendError, BackupError, ReadError, StopReason, Stopped};
+use crate::limits;
 use crate::log::OnDurable;
 use crate::queue::{Queue, QueueLimits};
 use crate::types::{CommandKey, Epoch, Health, IndexEntry, LogId, Position, Record, Space, Unit};
@@ -25,7 +26,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn write(&self, units: &[Unit], bytes: usize) -> Result<(), StopReason>;
     fn command(&self, key: &CommandKey) -> Result<Option<IndexEntry>, ReadError>;
     fn restore_commands(&self, entries: &[(CommandKey, IndexEntry)]) -> Result<(), ReadError>;
-    fn read(&self, from: Position, to: Position, bytes_max: usize, records_max: usize) -> Result<Vec<Record>, ReadError>;
+    fn index_gap(&self) -> Option<Position>;
+    fn close_index_gap(&self) -> Result<(), ReadError>;
+    fn read(&self, from: Position, to: Position, bytes_max: usize) -> Result<Vec<Record>, ReadError>;
     fn read_one(&self, position: Position) -> Result<Record, ReadError>;
     fn space(&self) -> Space;
     fn backup(&self, dir: &Path) -> Result<Position, BackupError>;
@@ -83,7 +86,7 @@ impl<S: Store> Core<S> {
             return Ok(Vec::new());
         }
         let to = Position(watermark.0.min(from.0.saturating_add(records_max as u64 - 1)));
-        self.store.read(from, to, bytes_max.min(crate::limits::READ_BYTES_MAX), records_max)
+        self.store.read(from, to, bytes_max.min(limits::READ_BYTES_MAX))
     }
 
     pub(crate) fn read_one(&self, position: Position) -> Result<Record, ReadError> {
@@ -181,6 +184,12 @@ macro_rules! impl_log {
             }
             fn command(&self, key: &$crate::CommandKey) -> Result<Option<$crate::IndexEntry>, $crate::ReadError> {
                 self.core.store.command(key)
+            }
+            fn index_gap(&self) -> Option<$crate::Position> {
+                self.core.store.index_gap()
+            }
+            fn close_index_gap(&self) -> Result<(), $crate::ReadError> {
+                self.core.store.close_index_gap()
             }
             fn restore_commands(&self, entries: &[($crate::CommandKey, $crate::IndexEntry)]) -> Result<(), $crate::ReadError> {
                 self.core.restore_commands(entries)

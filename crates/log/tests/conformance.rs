@@ -1,6 +1,6 @@
 //! One suite for every log: in memory, on disk, and on disk with a restart behind it. What holds for one holds for all.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -188,7 +188,7 @@ fn reads_above_the_watermark_are_refused_or_empty(make: Make) {
 
 fn answers_come_in_the_order_of_the_appends_and_below_the_watermark(make: Make) {
     let Subject { log, _dir } = default(make);
-    let (sent, answers) = mpsc::channel();
+    let (sent, answers) = mpsc::sync_channel(1_024);
     let mut rng = rng(seed(11));
     let mut firsts = Vec::new();
     for _ in 0..500 {
@@ -215,7 +215,7 @@ fn answers_come_in_the_order_of_the_appends_and_below_the_watermark(make: Make) 
 
 fn after_waits_for_its_position_and_keeps_the_order(make: Make) {
     let Subject { log, _dir } = default(make);
-    let (sent, answers) = mpsc::channel();
+    let (sent, answers) = mpsc::sync_channel(1_024);
     let mut expected = Vec::new();
     log.after(Position::ZERO, Box::new(|result| assert!(result.is_ok()))).unwrap();
     for n in 0..200u64 {
@@ -319,8 +319,8 @@ fn a_full_queue_blocks_the_append_until_there_is_room(make: Make) {
     let record = Bytes::from(vec![1; 10_000]);
     let weight = 10_000 + limits::RECORD_OVERHEAD_BYTES + limits::ITEM_OVERHEAD_BYTES;
     let Subject { log, _dir } = make(OpenOptions { queue_bytes_max: 4 * weight, ..common::small() });
-    let (release, held) = mpsc::channel::<()>();
-    let (entered, inside) = mpsc::channel();
+    let (release, held) = mpsc::sync_channel::<()>(1);
+    let (entered, inside) = mpsc::sync_channel(1_024);
     let hold = Box::new(move |_| {
         entered.send(()).unwrap();
         held.recv().unwrap();
@@ -368,8 +368,8 @@ fn closing_answers_what_waits_and_refuses_what_comes(make: Make) {
 
 fn the_last_handle_may_be_dropped_by_a_callback(make: Make) {
     let Subject { log, _dir } = default(make);
-    let (release, held) = mpsc::channel::<()>();
-    let (sent, dropped) = mpsc::channel();
+    let (release, held) = mpsc::sync_channel::<()>(1);
+    let (sent, dropped) = mpsc::sync_channel(1_024);
     let handle = Arc::clone(&log);
     let callback = Box::new(move |_| {
         held.recv().unwrap();
@@ -384,7 +384,7 @@ fn the_last_handle_may_be_dropped_by_a_callback(make: Make) {
 
 fn a_panic_in_a_callback_stops_the_log_and_leaves_nobody_waiting(make: Make) {
     let Subject { log, _dir } = default(make);
-    let (release, held) = mpsc::channel::<()>();
+    let (release, held) = mpsc::sync_channel::<()>(1);
     let panics = Box::new(move |_| {
         held.recv().unwrap();
         panic!("a callback of a test panics, as it should");

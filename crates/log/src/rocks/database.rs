@@ -14,6 +14,8 @@ use crate::options::OpenOptions;
 use crate::types::Position;
 
 pub(super) const RECORDS: &str = "records";
+/// The number that the store gives the first family after its default one.
+pub(super) const RECORDS_ID: u32 = 1;
 pub(super) const COMMANDS: &str = "commands";
 pub(super) const META: &str = "meta";
 

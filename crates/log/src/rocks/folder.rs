@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::errors::OpenError;
 use crate::format::{END_MARK_BYTES, FORMAT_VERSION, decode_end_mark, encode_end_mark};
-use crate::types::EpochPosition;
+use crate::types::{EpochPosition, Position};
 
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
@@ -46,6 +46,25 @@ impl Folder {
 
     pub(super) fn database(&self) -> PathBuf {
         self.dir.join(DATABASE_DIR)
+    }
+
+    /// Where a rebuilt database grows before it takes the place of the damaged one.
+    pub(super) fn rebuilt(&self) -> PathBuf {
+        self.dir.join("db.new")
+    }
+
+    /// Where the damaged database of an epoch is put aside.
+    pub(super) fn set_aside(&self, epoch: u32) -> PathBuf {
+        self.dir.join(format!("db.lost-{epoch}"))
+    }
+
+    /// A log that was open before has a database: without one, a new and empty one must not take its place.
+    pub(super) fn check_database(&self) -> Result<(), OpenError> {
+        if self.database().join("CURRENT").exists() || !self.dir.join(END_FILE).exists() {
+            return Ok(());
+        }
+        let detail = "the database is missing".to_owned();
+        Err(OpenError::Damaged { dir: self.dir.clone(), position: Some(Position::FIRST), file: Some(self.database()), detail })
     }
 
     fn check_format(&self, create: bool) -> Result<(), OpenError> {

@@ -8,15 +8,17 @@
 //! | `end` | the end mark: the last synced place, written after each sync and not synced itself |
 //! | `reserve` | empty space that recovery can use when the disk is full |
 //! | `db` | RocksDB with the families `records`, `commands`, `meta` |
+//! | `db.lost-N` | the damaged database of epoch N, put aside when the loss was accepted |
 
 mod accept;
 mod backup;
 mod database;
 mod folder;
 mod open;
+mod read;
 mod space;
 mod store;
-mod verify;
+mod wal;
 
 use std::path::Path;
 
@@ -25,7 +27,7 @@ use crate::options::OpenOptions;
 use crate::types::Position;
 use crate::writer::{Core, Store as _, impl_log};
 
-pub use accept::{AcceptedLoss, accept_loss};
+pub use accept::{AcceptedLoss, accept_loss, forget_commands};
 pub use space::release_reserve;
 
 use store::RocksStore;

@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use rocksdb::DB;
 
 use super::database::{self, META, Recovery, family};
 use super::folder::{Folder, io_error};
+use super::read::verify_tail;
 use super::space::{SpaceProbe, settle_reserve};
 use super::store::RocksStore;
-use super::verify::verify_tail;
+use super::wal;
 use crate::errors::{Behind, OpenError, ReadError};
 use crate::format::{FACTS_KEY, Facts, decode_facts};
 use crate::limits;
@@ -21,17 +23,20 @@ use crate::types::{Epoch, EpochPosition, LogId, Position};
 /// Opens the store in `dir` and returns it with the last durable position.
 pub(super) fn open(dir: &Path, options: &OpenOptions) -> Result<(RocksStore, Position), OpenError> {
     let folder = Folder::hold(dir, options.create)?;
+    folder.check_database()?;
     settle_reserve(dir, options.reserve_bytes, options.free_floor_bytes);
     let wal_bytes = wal_bytes(&folder)?;
-    let db = database::open_database(&folder.database(), options, Recovery::TornTail).map_err(|error| database::open_error(dir, &error))?;
+    let db = database::open_database(&folder.database(), options, Recovery::TornTail)
+        .map_err(|error| name_file(&folder, database::open_error(dir, &error)))?;
     let position = database::last_position(&db).map_err(|error| database::open_error(dir, &error))?;
     let facts = facts(dir, &db, position, options)?;
     verify_tail(&db, position, limits::TAIL_VERIFY_RECORDS_MIN, wal_bytes).map_err(|error| damaged(dir, error))?;
     let end = EpochPosition { epoch: facts.epoch, position };
     check_known(&folder, end, options)?;
     let end_mark = folder.begin_end_mark(end)?;
+    let index_gap = Mutex::new(RocksStore::read_index_gap(&db).map_err(|error| damaged(dir, error))?);
     let space = SpaceProbe::new(dir, options.free_floor_bytes);
-    let store = RocksStore { db, facts, end_mark, space, synced: database::synced(), folder };
+    let store = RocksStore { db, facts, index_gap, end_mark, space, synced: database::synced(), folder };
     Ok((store, position))
 }
 
@@ -50,6 +55,16 @@ pub(super) fn wal_bytes(folder: &Folder) -> Result<u64, OpenError> {
         }
     }
     Ok(bytes)
+}
+
+/// Adds what the write-ahead log shows of a damage, if it is there.
+fn name_file(folder: &Folder, error: OpenError) -> OpenError {
+    let OpenError::Damaged { dir, detail, .. } = error else { return error };
+    let Some(damage) = wal::first_damage(&folder.database(), database::RECORDS_ID) else {
+        return OpenError::Damaged { dir, position: None, file: None, detail };
+    };
+    let detail = format!("{detail}, at byte {}", damage.offset);
+    OpenError::Damaged { dir, position: damage.position, file: Some(damage.file), detail }
 }
 
 /// Reads the log's facts; writes them if the log is new.
@@ -98,6 +113,7 @@ fn damaged(dir: &Path, error: ReadError) -> OpenError {
             let detail = "records are missing between others".to_owned();
             OpenError::Damaged { dir, position: Some(position), file, detail }
         }
+        ReadError::CorruptIndex { detail } => OpenError::Damaged { dir, position: None, file: None, detail },
         other => OpenError::Store { dir, detail: other.to_string() },
     }
 }

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -28,10 +28,15 @@ pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
 
 /// The record that every test stores at a position: its length and bytes follow from the position alone.
 pub(crate) fn payload(position: Position) -> Bytes {
-    let mut rng = rng(position.0);
-    let mut bytes = position.0.to_be_bytes().to_vec();
-    let length = rng.random_range(0..200);
-    bytes.extend((0..length).map(|_| rng.random::<u8>()));
+    static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut rng = rng(1);
+        (0..4_096).map(|_| rng.random::<u8>()).collect()
+    });
+    let start = usize::try_from(position.0 * 31 % 3_500).unwrap();
+    let length = usize::try_from(position.0 * 7_919 % 200).unwrap();
+    let mut bytes = Vec::with_capacity(8 + length);
+    bytes.extend_from_slice(&position.0.to_be_bytes());
+    bytes.extend_from_slice(&NOISE[start..start + length]);
     bytes.into()
 }
 
@@ -56,7 +61,7 @@ pub(crate) fn unit(first: Position, count: u64) -> Unit {
 
 /// Appends and returns where the outcome will be.
 pub(crate) fn append(log: &dyn Log, unit: Unit) -> mpsc::Receiver<Result<Durable, Stopped>> {
-    let (sent, outcome) = mpsc::channel();
+    let (sent, outcome) = mpsc::sync_channel(1);
     log.append(unit, Box::new(move |result| sent.send(result).unwrap())).unwrap();
     outcome
 }
@@ -81,8 +86,13 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Every record up to the watermark is there, is right, and belongs to a whole unit that the index knows.
 pub(crate) fn check_whole(log: &dyn Log) {
+    check_whole_from(log, Position::FIRST);
+}
+
+/// As [`check_whole`], from the beginning of a unit on.
+pub(crate) fn check_whole_from(log: &dyn Log, from: Position) {
     let end = log.watermark();
-    let mut next = Position::FIRST;
+    let mut next = from;
     while next <= end {
         for record in log.read(next, 1 << 20, 1_000).unwrap() {
             assert_eq!(record.position, next);
@@ -91,7 +101,7 @@ pub(crate) fn check_whole(log: &dyn Log) {
         }
     }
     assert_eq!(next, end.next(), "nothing above the watermark");
-    let mut first = Position::FIRST;
+    let mut first = from;
     while first <= end {
         let entry = log.command(&key(first.0)).unwrap().unwrap_or_else(|| panic!("no unit begins at {first}"));
         assert_eq!((entry.first, entry.digest), (first, digest(first.0)));
