@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Live views of the log: folds, the worker that runs them, their store, snapshots with the changes after them, as-of and rebuild.
+//!
+//! Owns the rows and their folder, which is disposable. It must never ask the domain, never write to the log, and never do anything to the outside
+//! while it folds: a rebuild is the same fold again.
+
+mod areas;
+mod coverage;
+mod errors;
+mod fact;
+mod fold;
+mod hub;
+pub mod limits;
+mod live;
+mod runner;
+mod sites;
+mod source;
+mod store;
+mod subscription;
+mod symbols;
+mod units;
+mod view;
+mod whistles;
+
+pub use coverage::CoverageFold;
+pub use errors::{QueryError, ReplayError, RunnerError, StoreError};
+pub use fact::{Fact, FactError};
+pub use fold::{Fold, RowChange};
+pub use live::{Change, ChangeBatch, ChangeKind, Filter, Lag, Live, Page, PlacedRow, Snapshot, Start};
+pub use runner::{Dump, Progress, RunnerOptions, ViewsHandle, spawn};
+pub use sites::SitesFold;
+pub use source::{EventSource, LogSource, Origin, SourceError};
+pub use store::{Checkpoint, ViewStore};
+pub use subscription::Subscription;
+pub use units::UnitsFold;
+pub use view::{Row, UnknownView, View, row_json};
+pub use whistles::WhistlesFold;

@@ -1,0 +1,47 @@
+//! The caps of the views, each with its reason.
+
+/// Bytes of one batch read from a source: about two thousand events, a millisecond or two of folding.
+pub const READ_BATCH_BYTES: usize = 1024 * 1024;
+
+/// Records of one batch read from a source.
+pub const READ_BATCH_RECORDS: usize = 4_096;
+
+/// Decoded batches that may wait for the folding thread. Enough that neither side waits for the other's hiccups, a few megabytes at the most.
+/// When it is full, reading waits.
+pub const DECODED_BATCHES_MAX: usize = 4;
+
+/// Rows are written and published at most once in this time while records keep coming, in milliseconds: a roll-up that changes with every check-in
+/// is sent ten times a second, and no eye follows more. The first record after a pause is published at once.
+pub const MERGE_MS: u64 = 100;
+
+/// Records folded before rows are written, whatever the time: bounds the write batch and the memory of changes while catching up.
+pub const COMMIT_RECORDS_MAX: u64 = 65_536;
+
+/// Records folded between two snapshots of the fold states. After a crash at most so many are folded again: well under a second.
+pub const STATE_RECORDS: u64 = 250_000;
+
+/// Commits that may wait for one subscriber. At ten a second this is six seconds of a reader that does not read; then it gets a new snapshot
+/// instead. The commits are shared among subscribers, so the cap is on time rather than on memory.
+pub const SUBSCRIBER_COMMITS_MAX: usize = 64;
+
+/// Changes that the ring keeps for readers who come back and name the last position they saw: a minute of a busy incident, some 30 MB.
+pub const RING_CHANGES_MAX: usize = 50_000;
+
+/// Commits that the ring keeps, for quiet times: each may be empty but for its position.
+pub const RING_COMMITS_MAX: usize = 10_000;
+
+/// Rows of one snapshot page unless asked for fewer: the whole city of 7,000 areas at once; a province in several.
+pub const PAGE_ROWS_MAX: usize = 20_000;
+
+/// Samples of the source's end that are kept to tell the lag in seconds. At one a commit this is more than half a minute; a longer lag is told
+/// from the oldest.
+pub const LAG_SAMPLES_MAX: usize = 512;
+
+/// Pause before a source that was not available is asked again, in milliseconds: the first and the longest.
+pub const RETRY_MS: (u64, u64) = (50, 2_000);
+
+/// Bytes of the store's memtable. Rows of a city (some 20,000, 4 MB) stay in memory between two flushes.
+pub const MEMTABLE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of the store's block cache.
+pub const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;

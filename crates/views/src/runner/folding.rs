@@ -1,0 +1,182 @@
+//! The folding thread: folds facts, and at most once in the merge time writes the changed rows with their checkpoint and publishes them.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use muster_log::Position;
+use muster_proto::Event;
+
+use super::Shared;
+use super::reading::Message;
+use super::restore::{Restored, save};
+use crate::errors::{RunnerError, StoreError};
+use crate::fact::Fact;
+use crate::fold::RowChange;
+use crate::source::Origin;
+use crate::store::{Checkpoint, ViewStore, Writes};
+
+pub(super) struct Folder {
+    shared: Arc<Shared>,
+    store: ViewStore,
+    parts: Restored,
+    origin: Origin,
+    /// The last record folded, and the last one whose rows are written.
+    folded: Position,
+    written: Position,
+    /// When rows were last written, and where the folds were last saved.
+    written_at: Option<Instant>,
+    saved: Position,
+    /// Events of the tree that are folded and not published.
+    areas: Vec<Event>,
+}
+
+impl Folder {
+    pub(super) fn new(shared: Arc<Shared>, store: ViewStore, parts: Restored, origin: Origin) -> Self {
+        let at = parts.position();
+        Self { shared, store, parts, origin, folded: at, written: at, written_at: None, saved: at, areas: Vec::new() }
+    }
+
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        // A panic in a fold must not leave readers waiting.
+        let shared = Arc::clone(&self.shared);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.fold_all(messages)));
+        drop(self);
+        let error = match outcome {
+            Ok(Ok(error) | Err(error)) => error,
+            Err(_) => RunnerError::Thread { detail: "the folding thread panicked".to_owned() },
+        };
+        if !matches!(error, RunnerError::Closed) {
+            tracing::error!(%error, "the views have stopped");
+        }
+        shared.stop(error);
+    }
+
+    /// Until the end. Returns why it came.
+    fn fold_all(&mut self, messages: &Receiver<Message>) -> Result<RunnerError, RunnerError> {
+        loop {
+            let message = match self.wait() {
+                None => messages.recv().ok(),
+                Some(wait) => match messages.recv_timeout(wait) {
+                    Ok(message) => Some(message),
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.commit(false)?;
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => None,
+                },
+            };
+            match message {
+                Some(Message::Facts { facts, last }) => self.fold(&facts, last)?,
+                Some(Message::Begin(origin)) => self.begin(origin)?,
+                Some(Message::End(error)) => {
+                    self.commit(true)?;
+                    return Ok(error);
+                }
+                None => return Ok(RunnerError::Thread { detail: "the reading thread panicked".to_owned() }),
+            }
+        }
+    }
+
+    /// How long the next batch may keep us from writing; nothing if there is nothing to write.
+    fn wait(&self) -> Option<Duration> {
+        (self.folded > self.written).then(|| self.due().saturating_duration_since(Instant::now()))
+    }
+
+    fn due(&self) -> Instant {
+        let now = Instant::now();
+        self.written_at.map_or(now, |at| at + Duration::from_millis(self.shared.options.merge_ms))
+    }
+
+    fn fold(&mut self, facts: &[Fact], last: Position) -> Result<(), RunnerError> {
+        for fact in facts {
+            self.parts.folds.apply(fact);
+            if fact.position > self.parts.tree_position && matches!(fact.event, Event::AreaDefined(_) | Event::AreaReparented(_)) {
+                self.areas.push(fact.event.clone());
+            }
+        }
+        self.folded = last;
+        self.parts.folds.advance(last);
+        self.parts.tree_position = self.parts.tree_position.max(last);
+        let records = self.folded.0 - self.written.0;
+        let end = *self.shared.end.lock().borrow();
+        let catching_up = end.0.saturating_sub(last.0) > self.shared.options.commit_records_max;
+        if records >= self.shared.options.commit_records_max || (!catching_up && Instant::now() >= self.due()) {
+            self.commit(false)?;
+        }
+        Ok(())
+    }
+
+    /// Writes and publishes what changed. Saves the folds when it is time to, and at the end.
+    fn commit(&mut self, last: bool) -> Result<(), RunnerError> {
+        let save_now = self.folded > self.saved && (last || self.folded.0 - self.saved.0 >= self.shared.options.state_records);
+        if self.folded == self.written && !save_now {
+            return Ok(());
+        }
+        let mut changes = Vec::new();
+        self.parts.folds.drain(&mut changes);
+        let mut writes = Writes::default();
+        for change in &changes {
+            match change {
+                RowChange::Put(row) => writes.put_row(row),
+                RowChange::Delete { view, realm, id } => writes.delete_row(*view, realm, id),
+            }
+        }
+        let checkpoint = Checkpoint::new(self.origin, self.folded);
+        for seat in &self.parts.folds.seats {
+            writes.put_checkpoint(seat.fold.view(), Checkpoint::new(self.origin, seat.position));
+        }
+        self.publish(changes, writes)?;
+        if save_now {
+            self.save(checkpoint)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, changes: Vec<RowChange>, writes: Writes) -> Result<(), RunnerError> {
+        let shared = Arc::clone(&self.shared);
+        let mut hub = shared.hub.lock();
+        self.store.write(writes)?;
+        hub.publish(self.folded, &self.areas, changes, &self.store.frozen())?;
+        drop(hub);
+        self.areas.clear();
+        self.written = self.folded;
+        self.written_at = Some(Instant::now());
+        shared.moved(self.origin.epoch, self.folded);
+        Ok(())
+    }
+
+    /// The folds were just drained, so what is saved has no dirty rows.
+    fn save(&mut self, checkpoint: Checkpoint) -> Result<(), RunnerError> {
+        let tree = self.shared.hub.lock().tree().clone();
+        let mut writes = Writes::default();
+        save(&self.parts.folds, &tree, checkpoint, &mut writes).map_err(|error| self.unsaved(&error))?;
+        self.store.write(writes)?;
+        self.store.flush()?;
+        self.saved = self.folded;
+        Ok(())
+    }
+
+    fn unsaved(&self, error: &postcard::Error) -> StoreError {
+        StoreError::Store { dir: self.store.dir().to_owned(), doing: "saved", detail: error.to_string() }
+    }
+
+    /// Everything anew, from another log or epoch.
+    fn begin(&mut self, origin: Origin) -> Result<(), RunnerError> {
+        tracing::warn!(log = %origin.log, epoch = %origin.epoch, "the views are folded anew: their records come from another log or epoch");
+        let shared = Arc::clone(&self.shared);
+        let mut writes = Writes::default();
+        for view in &shared.views {
+            writes.clear_view(*view);
+        }
+        let mut hub = shared.hub.lock();
+        self.store.write(writes)?;
+        hub.clear(origin.epoch);
+        drop(hub);
+        let store = self.store.clone();
+        *self = Self::new(Arc::clone(&shared), store, Restored::fresh(&shared.views), origin);
+        *shared.target.lock() = Position::ZERO;
+        shared.moved(origin.epoch, Position::ZERO);
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! The worker: one thread reads and decodes, one folds, writes and publishes. The same code runs in the server on the log's tail and in a worker
+//! process on JetStream. It must never write a row without its checkpoint, nor show a row that is not written.
+
+mod folding;
+mod lag;
+mod reading;
+mod restore;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use muster_log::{Epoch, EpochPosition, Position};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::errors::{QueryError, RunnerError};
+use crate::hub::{Hub, read_found};
+use crate::limits;
+use crate::live::{Filter, Lag, Page, Snapshot, Start};
+use crate::source::EventSource;
+use crate::store::ViewStore;
+use crate::subscription::Subscription;
+use crate::view::View;
+use lag::LagClock;
+
+/// How a runner works. Defaults are for production.
+#[derive(Clone, Copy, Debug)]
+pub struct RunnerOptions {
+    /// See [`limits::MERGE_MS`].
+    pub merge_ms: u64,
+    /// See [`limits::COMMIT_RECORDS_MAX`].
+    pub commit_records_max: u64,
+    /// See [`limits::STATE_RECORDS`].
+    pub state_records: u64,
+    /// See [`limits::SUBSCRIBER_COMMITS_MAX`].
+    pub subscriber_commits_max: usize,
+}
+
+impl Default for RunnerOptions {
+    fn default() -> Self {
+        Self {
+            merge_ms: limits::MERGE_MS,
+            commit_records_max: limits::COMMIT_RECORDS_MAX,
+            state_records: limits::STATE_RECORDS,
+            subscriber_commits_max: limits::SUBSCRIBER_COMMITS_MAX,
+        }
+    }
+}
+
+/// How far a runner is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Everything up to here is in the rows.
+    pub at: EpochPosition,
+    /// Rows can be asked for. False only while folds come back to where the rows are, after a crash.
+    pub ready: bool,
+    /// Why it stopped, once it has.
+    pub stopped: Option<Arc<RunnerError>>,
+}
+
+/// What the threads and the readers share.
+pub(crate) struct Shared {
+    pub(crate) views: Vec<View>,
+    pub(crate) hub: Mutex<Hub>,
+    pub(crate) progress: watch::Sender<Progress>,
+    /// Where the folds have to come to before rows may be read.
+    target: Mutex<Position>,
+    /// The source's end.
+    end: Mutex<watch::Receiver<Position>>,
+    lag: Mutex<LagClock>,
+    options: RunnerOptions,
+}
+
+/// A running set of views. Clones are the same runner; it ends with the last of them, or with [`ViewsHandle::shutdown`].
+#[derive(Clone)]
+pub struct ViewsHandle {
+    pub(crate) shared: Arc<Shared>,
+    stop: Arc<watch::Sender<bool>>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// Starts the views on their own threads.
+///
+/// `views` are kept from where the store has them; what it does not have, or has of another log or epoch, is folded from position 1.
+///
+/// # Errors
+/// The store could not be read, or no thread was to be had.
+///
+/// # Panics
+/// Outside of a Tokio runtime: the source may need one.
+pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, options: RunnerOptions) -> Result<ViewsHandle, RunnerError> {
+    let mut views = views.to_vec();
+    views.sort_unstable();
+    views.dedup();
+    let runtime = tokio::runtime::Handle::current();
+    let origin = source.origin();
+    let restored = restore::restore(&store, &views, origin)?;
+    let from = restored.position().next();
+    let mut hub = Hub::default();
+    let at = EpochPosition { epoch: origin.epoch, position: restored.position() };
+    hub.load(at, restored.tree.clone(), &store, &views)?;
+    let progress = Progress { at, ready: restored.target <= at.position, stopped: None };
+    let shared = Arc::new(Shared {
+        views,
+        hub: Mutex::new(hub),
+        progress: watch::Sender::new(progress),
+        target: Mutex::new(restored.target),
+        end: Mutex::new(source.end()),
+        lag: Mutex::new(LagClock::default()),
+        options,
+    });
+    let (stop, stopped) = watch::channel(false);
+    let interest = restored.interest();
+    let folder = folding::Folder::new(Arc::clone(&shared), store, restored, origin);
+    let (sender, receiver) = std::sync::mpsc::sync_channel(limits::DECODED_BATCHES_MAX);
+    let reader = reading::Reader::new(source, interest, from, sender, stopped);
+    let threads = vec![thread("views-fold", move || folder.run(&receiver))?, thread("views-read", move || runtime.block_on(reader.run()))?];
+    Ok(ViewsHandle { shared, stop: Arc::new(stop), threads: Arc::new(Mutex::new(threads)) })
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunnerError> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map_err(|error| RunnerError::Thread { detail: error.to_string() })
+}
+
+impl Drop for ViewsHandle {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.stop) == 1 {
+            let _ = self.stop.send(true);
+        }
+    }
+}
+
+impl ViewsHandle {
+    /// The views kept here.
+    #[must_use]
+    pub fn views(&self) -> &[View] {
+        &self.shared.views
+    }
+
+    /// How far the rows are.
+    #[must_use]
+    pub fn at(&self) -> EpochPosition {
+        self.shared.progress.borrow().at
+    }
+
+    /// Position, readiness and the reason of a stop, moving.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.shared.progress.subscribe()
+    }
+
+    /// How far the rows are behind the source.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        let end = *self.shared.end.lock().borrow();
+        let at = self.at().position;
+        self.shared.lag.lock().lag(at, end)
+    }
+
+    /// Waits until everything up to `position` is in the rows and they can be read.
+    ///
+    /// # Errors
+    /// [`QueryError::Stopped`] if that will never be.
+    pub async fn wait_for(&self, position: Position) -> Result<EpochPosition, QueryError> {
+        let mut progress = self.shared.progress.subscribe();
+        let reached = progress.wait_for(|now| now.stopped.is_some() || (now.ready && now.at.position >= position)).await;
+        let now = reached.expect("the sender lives in self").clone();
+        match now.stopped {
+            Some(error) if !(now.ready && now.at.position >= position) => Err(QueryError::Stopped(error)),
+            _ => Ok(now.at),
+        }
+    }
+
+    /// The rows that the filter lets through, as of the current position. Reads the store on the calling thread: microseconds a row.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn snapshot(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
+        self.shared.snapshot(view, filter, page)
+    }
+
+    /// All rows that the filter lets through and then their changes, or only the changes after `from` if they are still known.
+    /// Reads the store on the calling thread.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn subscribe(&self, view: View, filter: Filter, from: Option<EpochPosition>) -> Result<(Start, Subscription), QueryError> {
+        Subscription::start(&self.shared, view, filter, from)
+    }
+
+    /// Every row of a view: `realm/id` and canonical bytes, sorted by realm and id; and the position they are of.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn dump(&self, view: View) -> Result<(EpochPosition, Dump), QueryError> {
+        let page = Page { after: None, rows_max: Some(usize::MAX) };
+        let snapshot = self.shared.snapshot_unbounded(view, &Filter::default(), &page)?;
+        let rows =
+            snapshot.rows.iter().map(|placed| (format!("{}/{}", placed.row.realm(), placed.row.id()), placed.row.encode())).collect();
+        Ok((snapshot.at, rows))
+    }
+
+    /// Writes what is folded, saves the folds and lets the store go. Other clones find the runner stopped.
+    ///
+    /// # Errors
+    /// What stopped the runner before, if something did.
+    pub async fn shutdown(self) -> Result<(), Arc<RunnerError>> {
+        let _ = self.stop.send(true);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join)).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            return Err(Arc::new(RunnerError::Thread { detail: "it panicked".to_owned() }));
+        }
+        let stopped = self.shared.progress.borrow().stopped.clone();
+        match stopped {
+            Some(error) if !matches!(*error, RunnerError::Closed) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Keys `realm/id` and canonical bytes.
+pub type Dump = Vec<(String, Vec<u8>)>;
+
+impl Shared {
+    pub(crate) fn check(&self, view: View) -> Result<(), QueryError> {
+        if !self.views.contains(&view) {
+            return Err(QueryError::NotKept { view });
+        }
+        let now = self.progress.borrow();
+        if let Some(error) = &now.stopped {
+            return Err(QueryError::Stopped(Arc::clone(error)));
+        }
+        if !now.ready {
+            return Err(QueryError::NotReady { at: now.at.position, target: *self.target.lock() });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn snapshot(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
+        let rows_max = page.rows_max.filter(|rows| *rows > 0).unwrap_or(limits::PAGE_ROWS_MAX).min(limits::PAGE_ROWS_MAX);
+        self.snapshot_unbounded(view, filter, &Page { after: page.after.clone(), rows_max: Some(rows_max) })
+    }
+
+    pub(crate) fn snapshot_unbounded(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
+        self.snapshot_and(view, filter, page, |_| ()).map(|(snapshot, ())| snapshot)
+    }
+
+    /// A snapshot, and what `beside` does at the same moment.
+    pub(crate) fn snapshot_and<T>(
+        &self,
+        view: View,
+        filter: &Filter,
+        page: &Page,
+        beside: impl FnOnce(&mut Hub) -> T,
+    ) -> Result<(Snapshot, T), QueryError> {
+        self.check(view)?;
+        let mut hub = self.hub.lock();
+        let rows_max = page.rows_max.unwrap_or(usize::MAX - 1).min(usize::MAX - 1);
+        let bad_cursor = || QueryError::BadCursor { cursor: page.after.clone().unwrap_or_default() };
+        let found = hub.find(view, filter, page, rows_max).ok_or_else(bad_cursor)?;
+        let at = hub.at();
+        let store = hub.store.clone().ok_or_else(|| QueryError::Stopped(Arc::new(RunnerError::Closed)))?;
+        let read = store.frozen();
+        let extra = beside(&mut hub);
+        drop(hub);
+        let rows = read_found(found.rows, view, &read)?;
+        Ok((Snapshot { view, at, rows, next: found.next }, extra))
+    }
+
+    pub(crate) fn subscriber_commits_max(&self) -> usize {
+        self.options.subscriber_commits_max
+    }
+
+    /// Tells that the runner ended, and why.
+    fn stop(&self, error: RunnerError) {
+        self.hub.lock().hang_up();
+        self.progress.send_modify(|now| now.stopped = Some(Arc::new(error)));
+    }
+
+    fn moved(&self, epoch: Epoch, position: Position) {
+        let ready = position >= *self.target.lock();
+        self.progress.send_modify(|now| {
+            now.at = EpochPosition { epoch, position };
+            now.ready = ready;
+        });
+        let end = *self.end.lock().borrow();
+        self.lag.lock().sample(position, end);
+    }
+}

@@ -1,0 +1,122 @@
+//! The reading thread: takes batches from the source, decodes what a fold wants, hands it on. It waits when the folding thread is behind.
+
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use muster_log::{Position, Record};
+use tokio::sync::watch;
+
+use crate::errors::RunnerError;
+use crate::fact::{Fact, FactReader};
+use crate::fold::Interest;
+use crate::limits;
+use crate::source::{EventSource, Origin, SourceError};
+
+/// What the folding thread is told.
+pub(super) enum Message {
+    /// What comes next is of this log and epoch, from position 1.
+    Begin(Origin),
+    /// The facts among the records up to `last`.
+    Facts { facts: Vec<Fact>, last: Position },
+    /// Nothing more comes.
+    End(RunnerError),
+}
+
+pub(super) struct Reader<S> {
+    source: S,
+    facts: FactReader,
+    next: Position,
+    sender: SyncSender<Message>,
+    stop: watch::Receiver<bool>,
+}
+
+enum Step {
+    Records(Vec<Record>),
+    Stop,
+}
+
+impl<S: EventSource> Reader<S> {
+    pub(super) fn new(source: S, interest: Interest, next: Position, sender: SyncSender<Message>, stop: watch::Receiver<bool>) -> Self {
+        Self { source, facts: FactReader::new(interest), next, sender, stop }
+    }
+
+    pub(super) async fn run(mut self) {
+        let error = match self.read().await {
+            Ok(()) => RunnerError::Closed,
+            Err(error) => error,
+        };
+        // Fails only when the folding thread is gone, which has told why.
+        let _ = self.sender.send(Message::End(error));
+    }
+
+    async fn read(&mut self) -> Result<(), RunnerError> {
+        let mut seek = true;
+        let mut pause_ms = limits::RETRY_MS.0;
+        loop {
+            match self.step(&mut seek).await {
+                Ok(Step::Stop) => return Ok(()),
+                Ok(Step::Records(records)) => {
+                    pause_ms = limits::RETRY_MS.0;
+                    let message = self.decode(records)?;
+                    if self.sender.send(message).is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(SourceError::Ended) => return Ok(()),
+                Err(error @ SourceError::Corrupt { .. }) => return Err(error.into()),
+                Err(SourceError::OriginChanged) => {
+                    seek = true;
+                    self.next = Position::FIRST;
+                    if self.sender.send(Message::Begin(self.source.origin())).is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(SourceError::Unavailable { detail }) => {
+                    tracing::warn!(%detail, next = %self.next, "the views' source is not available");
+                    seek = true;
+                    if self.stopped_within(Duration::from_millis(pause_ms)).await {
+                        return Ok(());
+                    }
+                    pause_ms = (pause_ms * 2).min(limits::RETRY_MS.1);
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self, seek: &mut bool) -> Result<Step, SourceError> {
+        let next = self.next;
+        let source = &mut self.source;
+        let batch = async {
+            if *seek {
+                source.seek(next).await?;
+                *seek = false;
+            }
+            source.next_batch().await
+        };
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => Ok(Step::Stop),
+            records = batch => Ok(Step::Records(records?)),
+        }
+    }
+
+    async fn stopped_within(&mut self, pause: Duration) -> bool {
+        tokio::time::timeout(pause, self.stop.wait_for(|stop| *stop)).await.is_ok()
+    }
+
+    /// Leaves out what was given before, and refuses a hole.
+    fn decode(&mut self, records: Vec<Record>) -> Result<Message, RunnerError> {
+        let mut facts = Vec::with_capacity(records.len());
+        for record in records {
+            if record.position < self.next {
+                continue;
+            }
+            if record.position > self.next {
+                return Err(RunnerError::Gap { after: Position(self.next.0 - 1), found: record.position });
+            }
+            facts.extend(self.facts.read(&record)?);
+            self.next = record.position.next();
+        }
+        Ok(Message::Facts { facts, last: Position(self.next.0 - 1) })
+    }
+}

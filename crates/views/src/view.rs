@@ -1,0 +1,218 @@
+//! The names of the views and their rows as the outside sees them: typed, as canonical bytes, as JSON.
+//!
+//! What a figure means is said in `proto/muster/v1/views.proto`; nothing here computes one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use muster_proto::v1;
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+
+/// A view. The discriminant is stored and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum View {
+    /// 覆盖: one row an area.
+    Coverage = 1,
+    /// 编组: one row a unit.
+    Units = 2,
+    /// 点位: one row a site and shift.
+    Sites = 3,
+    /// 哨: one row a whistle.
+    Whistles = 4,
+}
+
+/// No view has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no view {name:?}; known are coverage, units, sites and whistles")]
+pub struct UnknownView {
+    /// The name given.
+    pub name: String,
+}
+
+impl View {
+    /// All views.
+    pub const ALL: [Self; 4] = [Self::Coverage, Self::Units, Self::Sites, Self::Whistles];
+
+    /// The name in paths, subjects and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Coverage => "coverage",
+            Self::Units => "units",
+            Self::Sites => "sites",
+            Self::Whistles => "whistles",
+        }
+    }
+
+    /// The stored discriminant.
+    pub(crate) const fn tag(self) -> u8 {
+        self as u8
+    }
+
+    /// Its place in tables that hold one entry a view.
+    pub(crate) const fn index(self) -> usize {
+        self as usize - 1
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for View {
+    type Err = UnknownView;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|view| view.name() == name).ok_or_else(|| UnknownView { name: name.to_owned() })
+    }
+}
+
+/// One row of a view.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    /// Of [`View::Coverage`].
+    Coverage(v1::CoverageRow),
+    /// Of [`View::Units`].
+    Unit(v1::UnitRow),
+    /// Of [`View::Sites`].
+    Site(v1::SiteRow),
+    /// Of [`View::Whistles`].
+    Whistle(v1::WhistleRow),
+}
+
+impl Row {
+    /// The view it belongs to.
+    #[must_use]
+    pub const fn view(&self) -> View {
+        match self {
+            Self::Coverage(_) => View::Coverage,
+            Self::Unit(_) => View::Units,
+            Self::Site(_) => View::Sites,
+            Self::Whistle(_) => View::Whistles,
+        }
+    }
+
+    /// `actual` or the exercise's name.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        match self {
+            Self::Coverage(row) => &row.realm,
+            Self::Unit(row) => &row.realm,
+            Self::Site(row) => &row.realm,
+            Self::Whistle(row) => &row.realm,
+        }
+    }
+
+    /// Its id within view and realm: the area's, the unit's or the whistle's id; `site_id/shift` for a site, where the shift may be empty.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Coverage(row) => row.area_id.clone(),
+            Self::Unit(row) => row.unit_id.clone(),
+            Self::Site(row) => format!("{}/{}", row.site_id, row.shift),
+            Self::Whistle(row) => row.whistle_id.clone(),
+        }
+    }
+
+    /// The area that decides in which subtrees the row is seen.
+    #[must_use]
+    pub fn area_id(&self) -> &str {
+        match self {
+            Self::Coverage(row) => &row.area_id,
+            Self::Unit(row) => &row.area_id,
+            Self::Site(row) => &row.area_id,
+            Self::Whistle(row) => &row.area_id,
+        }
+    }
+
+    /// The last record that changed it.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        match self {
+            Self::Coverage(row) => row.position,
+            Self::Unit(row) => row.position,
+            Self::Site(row) => row.position,
+            Self::Whistle(row) => row.position,
+        }
+    }
+
+    /// Its canonical bytes: the protobuf message, fields in ascending order.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Coverage(row) => row.encode_to_vec(),
+            Self::Unit(row) => row.encode_to_vec(),
+            Self::Site(row) => row.encode_to_vec(),
+            Self::Whistle(row) => row.encode_to_vec(),
+        }
+    }
+
+    /// Reads canonical bytes.
+    ///
+    /// # Errors
+    /// Bytes that are no row of this view.
+    pub fn decode(view: View, bytes: &[u8]) -> Result<Self, prost::DecodeError> {
+        Ok(match view {
+            View::Coverage => Self::Coverage(v1::CoverageRow::decode(bytes)?),
+            View::Units => Self::Unit(v1::UnitRow::decode(bytes)?),
+            View::Sites => Self::Site(v1::SiteRow::decode(bytes)?),
+            View::Whistles => Self::Whistle(v1::WhistleRow::decode(bytes)?),
+        })
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Coverage(row) => row.serialize(serializer),
+            Self::Unit(row) => row.serialize(serializer),
+            Self::Site(row) => row.serialize(serializer),
+            Self::Whistle(row) => row.serialize(serializer),
+        }
+    }
+}
+
+/// A row as JSON: snake_case names, 64-bit numbers as decimal strings, enumerations by name, fields that are zero or empty left out.
+#[must_use]
+pub fn row_json(row: &Row) -> serde_json::Value {
+    serde_json::to_value(row).expect("a row has only string keys and finite numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for view in View::ALL {
+            assert_eq!(view.name().parse::<View>().unwrap(), view);
+        }
+        assert_eq!("roster".parse::<View>().unwrap_err().name, "roster");
+    }
+
+    #[test]
+    fn a_row_survives_its_bytes_and_reads_well_as_json() {
+        let row = Row::Site(v1::SiteRow {
+            realm: "actual".into(),
+            site_id: "s-1".into(),
+            shift: "night".into(),
+            area_id: "g-1".into(),
+            kind: v1::SiteKind::Checkpoint.into(),
+            seats: 3,
+            position: 1 << 60,
+            ..Default::default()
+        });
+        assert_eq!(Row::decode(View::Sites, &row.encode()).unwrap(), row);
+        assert_eq!((row.id().as_str(), row.area_id()), ("s-1/night", "g-1"));
+        let json = row_json(&row);
+        assert_eq!(json["kind"], "SITE_KIND_CHECKPOINT");
+        assert_eq!(json["seats"], "3");
+        assert_eq!(json["position"], "1152921504606846976");
+        assert!(json.get("present").is_none());
+    }
+}
