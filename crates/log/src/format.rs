@@ -223,3 +223,81 @@ pub(crate) fn decode_end_mark(stored: &[u8]) -> Result<EpochPosition, FormatErro
     let content = unseal::<END_MARK_BYTES>(END_MARK_KEY, END_MARK_VERSION, stored)?;
     Ok(EpochPosition { epoch: Epoch(be_u32(&content[..4])), position: Position(be_u64(&content[4..12])) })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let digits = text.trim_start_matches('-').as_bytes();
+        digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    /// What was stored under format version 1 keeps reading, and the same content is still stored as the same bytes.
+    #[test]
+    fn version_1_keeps_reading() {
+        let mut kinds = Vec::new();
+        for line in include_str!("../tests/golden/format-1.txt").lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let number = |field: usize| fields[field].parse::<u64>().unwrap();
+            let stored = unhex(fields[fields.len() - 1]);
+            kinds.push(fields[0]);
+            match fields[0] {
+                "record" => {
+                    let (position, payload) = (Position(number(1)), unhex(fields[2]));
+                    assert_eq!(decode_record(position, &stored).unwrap(), payload, "{line}");
+                    assert_eq!(encode_record(position, &payload), stored, "{line}");
+                }
+                "entry" => {
+                    let (key, digest) = (unhex(fields[1]), unhex(fields[2]).try_into().unwrap());
+                    let entry = IndexEntry { digest, first: Position(number(3)), last: Position(number(4)) };
+                    assert_eq!(decode_entry(&key, &stored), Ok(entry), "{line}");
+                    assert_eq!(&encode_entry(&key, &entry)[..], stored, "{line}");
+                }
+                "facts" => {
+                    let id = LogId(unhex(fields[1]).try_into().unwrap());
+                    let facts = Facts { id, epoch: Epoch(u32::try_from(number(2)).unwrap()), created_ms: number(3) };
+                    assert_eq!(decode_facts(&stored), Ok(facts), "{line}");
+                    assert_eq!(&encode_facts(&facts)[..], stored, "{line}");
+                }
+                "gap" => {
+                    assert_eq!(decode_gap(&stored), Ok(Position(number(1))), "{line}");
+                    assert_eq!(&encode_gap(Position(number(1)))[..], stored, "{line}");
+                }
+                "end" => {
+                    let end: EpochPosition = fields[1].parse().unwrap();
+                    assert_eq!(decode_end_mark(&stored), Ok(end), "{line}");
+                    assert_eq!(&encode_end_mark(end)[..], stored, "{line}");
+                }
+                other => panic!("unknown kind {other}"),
+            }
+        }
+        assert_eq!(kinds, ["record", "record", "record", "entry", "facts", "gap", "end"]);
+    }
+
+    #[test]
+    fn a_changed_bit_anywhere_in_a_record_is_found() {
+        let stored = encode_record(Position(7), b"on post");
+        for bit in 0..stored.len() * 8 {
+            let mut changed = stored.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_record(Position(7), &changed).is_err(), "bit {bit}");
+        }
+        assert!(matches!(decode_record(Position(8), &stored), Err(FormatError::Checksum { .. })), "another's place");
+        assert_eq!(decode_record(Position(7), &stored[..4]), Err(FormatError::Length { bytes: 4 }));
+        assert_eq!(decode_record(Position(7), &[2, 0, 0, 0, 0]), Err(FormatError::Version { found: 2 }));
+    }
+
+    #[test]
+    fn values_of_fixed_size_are_bound_to_key_length_and_version() {
+        let entry = IndexEntry { digest: [5; 32], first: Position(1), last: Position(9) };
+        let stored = encode_entry(b"a\0b", &entry);
+        assert!(matches!(decode_entry(b"a\0c", &stored), Err(FormatError::Checksum { .. })));
+        assert_eq!(decode_entry(b"a\0b", &stored[1..]), Err(FormatError::Length { bytes: ENTRY_BYTES - 1 }));
+        let mut newer = stored;
+        newer[0] = 2;
+        assert_eq!(decode_entry(b"a\0b", &newer), Err(FormatError::Version { found: 2 }));
+    }
+}

@@ -27,7 +27,7 @@ pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const ITEM_OVERHEAD_BYTES: usize = 256;
 
 /// What a stored record weighs beside its payload in a write batch: tag, column family, key, lengths, checksum.
-pub const RECORD_OVERHEAD_BYTES: usize = 32;
+pub const RECORD_OVERHEAD_BYTES: usize = 24;
 
 /// Longest principal in a command key, in bytes.
 pub const PRINCIPAL_BYTES_MAX: usize = 256;

@@ -260,3 +260,54 @@ impl Space {
         self.free_bytes >= self.floor_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn places_have_one_text_form() {
+        let place = EpochPosition { epoch: Epoch(3), position: Position(42) };
+        assert_eq!(place.to_string(), "3.42");
+        assert_eq!("3.42".parse(), Ok(place));
+        assert_eq!("18446744073709551615".parse(), Ok(Position(u64::MAX)));
+        for text in ["", ".", "3", "3.", ".42", "+3.42", "3.+42", "3.4.2", "3 .42", "-1.2", "4294967296.1", "1.18446744073709551616"] {
+            let refused: Result<EpochPosition, _> = text.parse();
+            assert_eq!(refused, Err(ParsePositionError { text: text.to_owned() }), "{text:?}");
+        }
+        assert!("+1".parse::<Position>().is_err());
+    }
+
+    #[test]
+    fn places_are_ordered_by_epoch_first() {
+        let place = |text: &str| text.parse::<EpochPosition>().unwrap();
+        assert!(place("1.900") < place("2.1") && place("2.1") < place("2.2"));
+    }
+
+    #[test]
+    fn a_command_key_keeps_its_parts_apart() {
+        let key = CommandKey::new(b"alice", b"a\0b").unwrap();
+        assert_eq!((key.principal(), key.id()), (&b"alice"[..], &b"a\0b"[..]));
+        assert_eq!(key.as_bytes(), b"alice\0a\0b");
+        assert_ne!(CommandKey::new(b"ab", b"c").unwrap(), CommandKey::new(b"a", b"bc").unwrap());
+    }
+
+    #[test]
+    fn a_command_key_has_bounds() {
+        let long = [b'x'; limits::PRINCIPAL_BYTES_MAX + 1];
+        assert!(CommandKey::new(&long[1..], &long[..limits::COMMAND_ID_BYTES_MAX]).is_ok());
+        let too_long = |part, bytes, bytes_max| Err(KeyError::TooLong { part, bytes, bytes_max });
+        assert_eq!(CommandKey::new(&long, b"1"), too_long("principal", 257, 256));
+        assert_eq!(CommandKey::new(b"p", &long[..65]), too_long("command id", 65, 64));
+        assert_eq!(CommandKey::new(b"", b"1"), Err(KeyError::Empty { part: "principal" }));
+        assert_eq!(CommandKey::new(b"p", b""), Err(KeyError::Empty { part: "command id" }));
+        assert_eq!(CommandKey::new(b"p\0q", b"1"), Err(KeyError::ZeroInPrincipal));
+    }
+
+    #[test]
+    fn a_log_id_is_shown_as_32_digits() {
+        assert_eq!(LogId([0x0f; 16]).to_string(), "0f".repeat(16));
+    }
+}

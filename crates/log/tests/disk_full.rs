@@ -157,6 +157,41 @@ fn a_full_disk_stops_the_log_and_room_brings_it_back() {
     assert!(acknowledged > Position(2_500), "some of it fits: {acknowledged}");
 }
 
+/// The writer, the queue behind it and the thread that waits for room in the queue all learn of the failure, in order.
+#[test]
+fn everyone_who_waits_is_told_when_a_write_fails() {
+    const UNITS: u64 = 40;
+    let log = MemoryLog::with_options(OpenOptions { queue_bytes_max: 10_000, batch_bytes_max: 1, ..small() });
+    append_durably(&log, 1);
+    log.hold();
+    let (sent, told) = mpsc::sync_channel(100);
+    let (refused, taken) = std::thread::scope(|scope| {
+        let appender = scope.spawn(|| {
+            let mut taken = 0;
+            loop {
+                let (sent, first) = (sent.clone(), Position(2 + taken * UNITS));
+                let answer = Box::new(move |result: Result<_, _>| sent.send((first, result.unwrap_err())).unwrap());
+                match log.append(unit(first, UNITS), answer) {
+                    Ok(()) => taken += 1,
+                    Err(error) => return (error, taken),
+                }
+            }
+        });
+        common::until("the queue is full", || log.appended() >= Position(1 + UNITS));
+        log.fail_next_write();
+        log.release();
+        appender.join().unwrap()
+    });
+    assert!(matches!(refused, AppendError::Stopped(_)), "{refused}");
+    assert!(taken > 0);
+    for n in 0..taken {
+        let (first, stopped) = told.recv_timeout(PATIENCE).unwrap();
+        assert_eq!((first, stopped.watermark), (Position(2 + n * UNITS), Position(1)));
+    }
+    assert!(told.try_recv().is_err(), "nobody is told twice");
+    assert_eq!(log.watermark(), Position(1));
+}
+
 #[test]
 fn a_nearly_full_disk_is_told_before_a_command_is_decided_and_refused_well_below() {
     let floor = 1_000_000;

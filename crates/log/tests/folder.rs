@@ -42,6 +42,22 @@ fn a_reopened_log_has_everything_and_goes_on() {
     check_whole(&open(dir.path(), small()));
 }
 
+/// A folder that the first release wrote: two runs of it in tables, the third in the write-ahead log.
+#[test]
+fn a_folder_of_format_1_keeps_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log-1"), dir.path());
+    let log = open(dir.path(), small());
+    assert_eq!((log.end(), log.id(), log.created_ms()), (at(1, 44), LogId([9; 16]), 1_795_484_685_000));
+    for (n, record) in (1..).zip(log.read(Position::FIRST, usize::MAX, 100).unwrap()) {
+        assert_eq!((record.position, &record.bytes[..]), (Position(n), format!("record {n}").as_bytes()));
+    }
+    let lasts = [1, 4, 5].map(|first| log.command(&key(first)).unwrap().unwrap().last);
+    assert_eq!(lasts, [3, 4, 44].map(Position));
+    append_durably(&log, 2);
+    assert_eq!(log.verify(Position::FIRST), Ok(Position(46)));
+}
+
 #[test]
 fn two_logs_from_one_seed_hold_the_same_bytes_and_others_get_ids_of_their_own() {
     let seeded = || {
@@ -56,8 +72,10 @@ fn two_logs_from_one_seed_hold_the_same_bytes_and_others_get_ids_of_their_own() 
     assert_ne!(open(one.path(), small()).id(), open(two.path(), small()).id());
 }
 
+type Pair = (Box<[u8]>, Box<[u8]>);
+
 /// Everything that the database of a closed log holds.
-fn dump(dir: &Path) -> Vec<(Box<[u8]>, Box<[u8]>)> {
+fn dump(dir: &Path) -> Vec<Pair> {
     let mut contents = Vec::new();
     meddle(dir, |db| {
         for family in FAMILIES {

@@ -2,13 +2,13 @@
 //! Accepting a loss keeps everything before the first damage and raises the epoch. It must never run by itself, and
 //! never destroy what it leaves behind.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{DB, IteratorMode, Options, WriteBatch};
 
 use super::database::{self, COMMANDS, RECORDS, Recovery, family};
-use super::folder::{Folder, io_error};
+use super::folder::{Folder, io_error, sync_parent};
 use super::open::{read_facts, wal_bytes};
 use super::read;
 use super::space::settle_reserve;
@@ -146,7 +146,7 @@ fn swap(folder: &Folder, epoch: u32) -> Result<PathBuf, OpenError> {
     let aside = folder.set_aside(epoch);
     fs::rename(folder.database(), &aside).map_err(io_error(&aside))?;
     fs::rename(folder.rebuilt(), folder.database()).map_err(io_error(folder.database()))?;
-    File::open(folder.dir()).and_then(|dir| dir.sync_all()).map_err(io_error(folder.dir()))?;
+    sync_parent(&aside).map_err(io_error(folder.dir()))?;
     Ok(aside)
 }
 

@@ -30,7 +30,7 @@ impl Folder {
     /// Holds `dir`, which is created if `create` says so, and checks its format.
     pub(super) fn hold(dir: &Path, create: bool) -> Result<Self, OpenError> {
         if create {
-            fs::create_dir_all(dir).map_err(io_error(dir))?;
+            create_durably(dir).map_err(io_error(dir))?;
         } else if !dir.join(FORMAT_FILE).exists() && !dir.join(DATABASE_DIR).exists() {
             return Err(OpenError::NotFound { dir: dir.to_owned() });
         }
@@ -119,6 +119,27 @@ impl Folder {
     }
 }
 
+/// Creates a folder and those above it, so that they are still there after a power failure.
+fn create_durably(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_durably(parent)?;
+    }
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_parent(dir)
+}
+
+/// Makes the name of a file or folder as durable as what is in it.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
 /// Takes the lock and writes the own process id into it.
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join(LOCK_FILE);
@@ -148,7 +169,7 @@ pub(super) fn write_format(path: &Path) -> io::Result<()> {
     writeln!(file, "{FORMAT_NAME} {FORMAT_VERSION}")?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    sync_parent(path)
 }
 
 /// Makes the files that a copied database needs beside it.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rocksdb::DB;
 
 use super::database::{self, META, Recovery, family};
-use super::folder::{Folder, io_error};
+use super::folder::{Folder, io_error, sync_parent};
 use super::read::verify_tail;
 use super::space::{SpaceProbe, settle_reserve};
 use super::store::RocksStore;
@@ -34,6 +34,8 @@ pub(super) fn open(dir: &Path, options: &OpenOptions) -> Result<(RocksStore, Pos
     let end = EpochPosition { epoch: facts.epoch, position };
     check_known(&folder, end, options)?;
     let end_mark = folder.begin_end_mark(end)?;
+    // A new log's database and end mark are named in the folder now, and stay so.
+    sync_parent(&folder.database()).map_err(io_error(dir))?;
     let index_gap = Mutex::new(RocksStore::read_index_gap(&db).map_err(|error| damaged(dir, error))?);
     let space = SpaceProbe::new(dir, options.free_floor_bytes);
     let store = RocksStore { db, facts, index_gap, end_mark, space, synced: database::synced(), folder };
