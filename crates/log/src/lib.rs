@@ -36,5 +36,7 @@ pub use memory::MemoryLog;
 pub use options::OpenOptions;
 pub use rocks::{AcceptedLoss, RocksLog, accept_loss, forget_commands, release_reserve};
 pub use tail::{Tail, TailLimits};
-pub use types::{CommandEntry, CommandKey, Durable, Epoch, EpochPosition, Health, IndexEntry, LogId, Position, Record, Space, Unit};
+pub use types::{
+    CommandEntry, CommandKey, Durable, Epoch, EpochPosition, Health, IndexEntry, LogId, LogStats, Position, Record, Space, Unit,
+};
 pub use writer::OnFatal;

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::sync::watch;
 
 use crate::errors::{AppendError, BackupError, Behind, ReadError, Stopped};
-use crate::types::{CommandKey, Durable, Epoch, EpochPosition, Health, IndexEntry, LogId, Position, Record, Space, Unit};
+use crate::types::{CommandKey, Durable, Epoch, EpochPosition, Health, IndexEntry, LogId, LogStats, Position, Record, Space, Unit};
 
 /// Called once, on the writer thread, when a unit is durable or will never be. It holds up every answer behind it:
 /// hand over and return. A panic in it stops the log.
@@ -85,6 +85,9 @@ pub trait Log: Send + Sync {
 
     /// Whether the log takes appends.
     fn health(&self) -> Health;
+
+    /// What the log has done since it was opened.
+    fn stats(&self) -> LogStats;
 
     /// Free space, sampled at most every [`crate::limits::SPACE_SAMPLE_MS`]; cheap enough to ask before each command.
     fn space(&self) -> Space;

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::errors::{BackupError, ReadError, StopReason};
 use crate::limits;
 use crate::options::OpenOptions;
-use crate::types::{CommandKey, Epoch, IndexEntry, LogId, Position, Record, Space, Unit};
+use crate::types::{CommandKey, Epoch, IndexEntry, LogId, LogStats, Position, Record, Space, Unit};
 use crate::writer::{Core, Store, impl_log};
 
 /// A log in memory. Durable means stored in memory; callbacks run on its writer thread as they do for the log on disk.
@@ -177,6 +177,10 @@ impl Store for MemoryStore {
     fn space(&self) -> Space {
         let free_bytes = self.free_bytes.load(Ordering::Acquire);
         Space { free_bytes, floor_bytes: self.floor_bytes }
+    }
+
+    fn stats(&self, stats: LogStats) -> LogStats {
+        stats
     }
 
     fn backup(&self, _dir: &Path) -> Result<Position, BackupError> {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::errors::{AppendError, StopReason, Stopped};
 use crate::limits;
 use crate::log::OnDurable;
-use crate::types::{Durable, Health, Position, Unit};
+use crate::types::{Durable, Health, LogStats, Position, Unit};
 
 /// How much may wait, and how much of it one batch takes.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +70,7 @@ pub(crate) struct Queue {
     /// Everything up to here has been answered as well: behind the watermark only while callbacks run.
     answered: AtomicU64,
     watch: watch::Sender<Position>,
+    written: Mutex<LogStats>,
 }
 
 impl Queue {
@@ -82,6 +83,7 @@ impl Queue {
             watermark: AtomicU64::new(end.0),
             answered: AtomicU64::new(end.0),
             watch: watch::Sender::new(end),
+            written: Mutex::default(),
         }
     }
 
@@ -188,6 +190,21 @@ impl Queue {
         drop(state);
         self.not_full.notify_all();
         Some(batch)
+    }
+
+    /// What was written since the start, and what waits.
+    pub(crate) fn stats(&self) -> LogStats {
+        let waiting_bytes = self.state.lock().bytes;
+        LogStats { waiting_bytes, ..*self.written.lock() }
+    }
+
+    /// A batch was written.
+    pub(crate) fn count(&self, batch: &Batch) {
+        let mut written = self.written.lock();
+        written.batches += 1;
+        written.units += batch.units.len() as u64;
+        written.records += batch.units.iter().map(|unit| unit.records.len() as u64).sum::<u64>();
+        written.bytes += batch.bytes as u64;
     }
 
     /// Everything up to `position` is synced: readers may see it.

@@ -244,6 +244,25 @@ pub enum Health {
     Stopped(Stopped),
 }
 
+/// What the log has done since it was opened, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogStats {
+    /// Batches written, each with one sync.
+    pub batches: u64,
+    /// Units in them.
+    pub units: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of the records, with what the log adds to them.
+    pub bytes: u64,
+    /// Bytes that wait for the writer now.
+    pub waiting_bytes: usize,
+    /// Failed flushes and compactions of the store: a person must look, for sooner or later writes will fail.
+    pub store_errors: u64,
+    /// Whether the store holds writes back until it has caught up.
+    pub store_stalled: bool,
+}
+
 /// The free space under the log, as last sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {

@@ -12,7 +12,7 @@ use crate::errors::{AppendError, BackupError, ReadError, StopReason, Stopped};
 use crate::limits;
 use crate::log::OnDurable;
 use crate::queue::{Queue, QueueLimits};
-use crate::types::{CommandKey, Epoch, Health, IndexEntry, LogId, Position, Record, Space, Unit};
+use crate::types::{CommandKey, Epoch, Health, IndexEntry, LogId, LogStats, Position, Record, Space, Unit};
 
 /// Called once, on the writer thread, when a write or sync failed and everyone waiting has been told. The process is
 /// to end: what was decided on top of the lost units is in its memory.
@@ -31,6 +31,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn read(&self, from: Position, to: Position, bytes_max: usize) -> Result<Vec<Record>, ReadError>;
     fn read_one(&self, position: Position) -> Result<Record, ReadError>;
     fn space(&self) -> Space;
+    /// Adds what the store itself counts.
+    fn stats(&self, stats: LogStats) -> LogStats;
     fn backup(&self, dir: &Path) -> Result<Position, BackupError>;
 }
 
@@ -108,6 +110,10 @@ impl<S: Store> Core<S> {
         self.queue.health()
     }
 
+    pub(crate) fn stats(&self) -> LogStats {
+        self.store.stats(self.queue.stats())
+    }
+
     pub(crate) fn close(&self) {
         self.queue.close();
         let Some(writer) = self.writer.lock().take() else { return };
@@ -137,6 +143,7 @@ fn run(store: &impl Store, queue: &Queue, on_fatal: Option<OnFatal>) {
                 }
                 return;
             }
+            queue.count(&batch);
             queue.advance(last);
         }
         let watermark = queue.watermark();
@@ -205,6 +212,9 @@ macro_rules! impl_log {
             }
             fn health(&self) -> $crate::Health {
                 self.core.health()
+            }
+            fn stats(&self) -> $crate::LogStats {
+                self.core.stats()
             }
             fn space(&self) -> $crate::Space {
                 self.core.store.space()

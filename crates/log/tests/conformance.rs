@@ -11,7 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{append, append_durably, check_whole, digest, key, payload, rng, seed, unit, until, wait};
 use muster_log::{
-    AppendError, Behind, Health, IndexEntry, Log, MemoryLog, OpenOptions, Position, ReadError, StopReason, Tail, TailLimits, Unit, limits,
+    AppendError, Behind, Health, IndexEntry, Log, LogStats, MemoryLog, OpenOptions, Position, ReadError, StopReason, Tail, TailLimits,
+    Unit, limits,
 };
 use rand::RngExt;
 
@@ -66,6 +67,7 @@ suite!(
     the_last_handle_may_be_dropped_by_a_callback,
     a_panic_in_a_callback_stops_the_log_and_leaves_nobody_waiting,
     who_knows_more_than_the_log_is_told,
+    what_was_written_is_counted,
 );
 
 type Make = fn(OpenOptions) -> Subject;
@@ -410,4 +412,15 @@ fn who_knows_more_than_the_log_is_told(make: Make) {
         let behind = Behind { known, end: at(1, 5), who: "views".to_owned() };
         assert_eq!(log.check_not_behind(known, "views"), Err(behind));
     }
+}
+
+fn what_was_written_is_counted(make: Make) {
+    let Subject { log, _dir } = default(make);
+    assert_eq!(log.stats(), LogStats::default());
+    (1..=10).for_each(|count| assert_eq!(append_durably(&*log, count).last.0, count * (count + 1) / 2));
+    let stats = log.stats();
+    assert_eq!((stats.batches, stats.units, stats.records), (10, 10, 55));
+    let payloads: usize = (1..=55).map(|n| payload(Position(n)).len()).sum();
+    assert!(stats.bytes > payloads as u64);
+    assert_eq!((stats.waiting_bytes, stats.store_errors, stats.store_stalled), (0, 0, false));
 }

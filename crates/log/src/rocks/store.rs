@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use parking_lot::Mutex;
-use rocksdb::{DB, WriteBatch, WriteOptions};
+use rocksdb::{DB, WriteBatch, WriteOptions, properties};
 
 use super::database::{self, COMMANDS, META, RECORDS, family};
 use super::folder::{EndMark, Folder};
@@ -15,7 +15,7 @@ use crate::format::{
     FACTS_KEY, Facts, FormatError, GAP_KEY, decode_entry, decode_gap, encode_entry, encode_facts, encode_gap, encode_record_into,
     record_key,
 };
-use crate::types::{CommandKey, Epoch, EpochPosition, IndexEntry, LogId, Position, Record, Space, Unit};
+use crate::types::{CommandKey, Epoch, EpochPosition, IndexEntry, LogId, LogStats, Position, Record, Space, Unit};
 use crate::writer::Store;
 
 /// Dropped in the order of the fields: the database closes before the folder is let go.
@@ -148,6 +148,13 @@ impl Store for RocksStore {
 
     fn space(&self) -> Space {
         self.space.space()
+    }
+
+    fn stats(&self, stats: LogStats) -> LogStats {
+        let number = |name| self.db.property_int_value(name).ok().flatten().unwrap_or(0);
+        let store_errors = number(properties::BACKGROUND_ERRORS);
+        let store_stalled = number(properties::IS_WRITE_STOPPED) > 0;
+        LogStats { store_errors, store_stalled, ..stats }
     }
 
     fn backup(&self, dir: &Path) -> Result<Position, BackupError> {
