@@ -1,0 +1,242 @@
+//! Tables for people: columns of Chinese and Latin text line up, enumerations read as words, times as China Standard Time.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use crate::descriptors::Descriptors;
+use crate::words::Lang;
+
+/// One column of a view's table.
+pub(super) struct Column {
+    zh: &'static str,
+    en: &'static str,
+    content: Content,
+}
+
+enum Content {
+    /// A member as it is.
+    Text(&'static str),
+    /// A count.
+    Count(&'static str),
+    /// A member of this enumeration.
+    Word(&'static str, &'static str),
+    /// A time in milliseconds.
+    Time(&'static str),
+    /// Two counts as a fraction.
+    Fraction(&'static str, &'static str),
+    /// The needs of a whistle.
+    Needs,
+}
+
+const fn column(zh: &'static str, en: &'static str, content: Content) -> Column {
+    Column { zh, en, content }
+}
+
+const COVERAGE: &[Column] = &[
+    column("辖区", "area", Content::Text("area_id")),
+    column("名称", "name", Content::Text("name")),
+    column("层级", "level", Content::Word("level", "AreaLevel")),
+    column("需要", "required", Content::Count("required")),
+    column("已派", "dispatched", Content::Count("dispatched")),
+    column("在途", "en route", Content::Count("en_route")),
+    column("在岗", "on post", Content::Count("on_post")),
+    column("待核实", "unconfirmed", Content::Count("unconfirmed")),
+    column("缺口", "gap", Content::Count("gap")),
+    column("未结哨", "whistles", Content::Count("open_whistles")),
+];
+
+const UNITS: &[Column] = &[
+    column("编组", "unit", Content::Text("unit_id")),
+    column("名称", "name", Content::Text("name")),
+    column("类型", "kind", Content::Word("kind", "UnitKind")),
+    column("辖区", "area", Content::Text("area_id")),
+    column("书记", "secretary", Content::Text("secretary_id")),
+    column("组织员", "organizer", Content::Text("organizer_id")),
+    column("在岗/编成", "present/strength", Content::Fraction("present", "strength")),
+];
+
+const SITES: &[Column] = &[
+    column("点位", "site", Content::Text("site_id")),
+    column("班次", "shift", Content::Text("shift")),
+    column("名称", "name", Content::Text("name")),
+    column("类型", "kind", Content::Word("kind", "SiteKind")),
+    column("辖区", "area", Content::Text("area_id")),
+    column("已派/席位", "filled/seats", Content::Fraction("filled", "seats")),
+    column("在岗", "present", Content::Count("present")),
+    column("未到", "no-shows", Content::Count("no_shows")),
+    column("最近到岗", "last check-in", Content::Time("last_check_in_ms")),
+];
+
+const WHISTLES: &[Column] = &[
+    column("哨", "whistle", Content::Text("whistle_id")),
+    column("状态", "status", Content::Word("status", "WhistleStatus")),
+    column("程度", "severity", Content::Word("severity", "Severity")),
+    column("辖区", "area", Content::Text("area_id")),
+    column("地点", "place", Content::Text("place")),
+    column("需求", "needs", Content::Needs),
+    column("责任层级", "level", Content::Word("level", "AreaLevel")),
+    column("吹哨时间", "blown at", Content::Time("blown_at_ms")),
+];
+
+/// Words that `proto/` has no comment for.
+const WORDS: &[(&str, &str)] = &[
+    ("SEVERITY_MINOR", "一般"),
+    ("SEVERITY_MODERATE", "较重"),
+    ("SEVERITY_SEVERE", "严重"),
+    ("SEVERITY_EXTREME", "特别严重"),
+    ("WHISTLE_STATUS_BLOWN", "已吹哨"),
+    ("WHISTLE_STATUS_ACKNOWLEDGED", "已接哨"),
+    ("WHISTLE_STATUS_DISPATCHING", "调度中"),
+    ("WHISTLE_STATUS_PARTLY_FILLED", "部分到位"),
+    ("WHISTLE_STATUS_RATED", "已评价"),
+    ("WHISTLE_STATUS_MERGED", "已并入"),
+    ("WHISTLE_STATUS_WITHDRAWN", "已撤回"),
+];
+
+/// The columns of a view; none for a view that this version does not know.
+pub(super) fn columns(view: &str) -> Option<&'static [Column]> {
+    match view {
+        "coverage" => Some(COVERAGE),
+        "units" => Some(UNITS),
+        "sites" => Some(SITES),
+        "whistles" => Some(WHISTLES),
+        _ => None,
+    }
+}
+
+/// The rows as a table.
+pub(super) fn render(columns: &[Column], rows: &[Value], lang: Lang) -> String {
+    let descriptors = Descriptors::read();
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(columns.iter().map(|column| Cell::new(if lang == Lang::Zh { column.zh } else { column.en })));
+    for row in rows {
+        table.add_row(columns.iter().map(|column| cell(&descriptors, column, row, lang)));
+    }
+    table.to_string()
+}
+
+fn cell(descriptors: &Descriptors, column: &Column, row: &Value, lang: Lang) -> Cell {
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let count = |key: &str| row[key].as_str().unwrap_or("0").to_owned();
+    match &column.content {
+        Content::Text(key) => Cell::new(text(key)),
+        Content::Count(key) => Cell::new(count(key)).set_alignment(CellAlignment::Right),
+        Content::Word(key, of) => Cell::new(word(descriptors, of, &text(key), lang)),
+        Content::Time(key) => Cell::new(time(&count(key))),
+        Content::Fraction(part, whole) => Cell::new(format!("{}/{}", count(part), count(whole))).set_alignment(CellAlignment::Right),
+        Content::Needs => Cell::new(needs(row)),
+    }
+}
+
+/// What a whistle asks for, and what of it is there: `急救 1/2 人、沙袋 0/200 件`.
+fn needs(row: &Value) -> String {
+    let needs = row["needs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let one = |need: &Value| {
+        let text = |key: &str| need[key].as_str().unwrap_or_default();
+        let what = if text("item").is_empty() { text("specialty") } else { text("item") };
+        let count = |key: &str| need[key].as_str().unwrap_or("0").to_owned();
+        format!("{what} {}/{} {}", count("filled"), count("quantity"), text("unit")).trim().to_owned()
+    };
+    needs.iter().map(one).collect::<Vec<_>>().join("、")
+}
+
+/// An enumeration's value as a word: in Chinese the one that `proto/` gives in its comment.
+pub(super) fn word(descriptors: &Descriptors, of: &str, name: &str, lang: Lang) -> String {
+    let Some(enumeration) = descriptors.enumerations.get(of) else { return name.to_owned() };
+    let own = WORDS.iter().find(|(known, _)| *known == name).map(|(_, word)| (*word).to_owned());
+    let comment = || enumeration.values.iter().find(|(known, _)| known == name).map(|(_, comment)| comment.clone());
+    let chinese = |text: &String| text.chars().next().is_some_and(|first| !first.is_ascii());
+    match lang {
+        Lang::Zh => own.or_else(|| comment().filter(chinese)).unwrap_or_else(|| plain(enumeration, name)),
+        Lang::En => plain(enumeration, name),
+    }
+}
+
+/// `UNIT_KIND_VANGUARD_TEAM` → `vanguard team`.
+fn plain(enumeration: &crate::descriptors::Enumeration, name: &str) -> String {
+    let prefix = enumeration.values.first().and_then(|(first, _)| first.strip_suffix("UNSPECIFIED")).unwrap_or_default();
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase().replace('_', " ")
+}
+
+/// Milliseconds as `11-24 10:05:09` in China Standard Time; `-` for none.
+pub(super) fn time(ms: &str) -> String {
+    const OFFSET_S: i64 = 8 * 3600;
+    let Ok(ms) = ms.parse::<i64>() else { return "-".to_owned() };
+    if ms == 0 {
+        return "-".to_owned();
+    }
+    let seconds = ms.div_euclid(1000) + OFFSET_S;
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (_, month, day) = civil(days);
+    let mut text = String::new();
+    let _ = write!(text, "{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    text
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
+fn civil(days: i64) -> (i64, i64, i64) {
+    // Counted from 0000-03-01, so that the leap day is the last of its year; 146,097 days are 400 years.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_china() {
+        assert_eq!(time("0"), "-");
+        assert_eq!(time("1700000000000"), "11-15 06:13:20");
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(19_782), (2024, 2, 29));
+        assert_eq!(civil(20_088), (2024, 12, 31));
+        assert_eq!(civil(-1), (1969, 12, 31));
+    }
+
+    #[test]
+    fn words_come_from_the_contract() {
+        let descriptors = Descriptors::read();
+        assert_eq!(word(&descriptors, "UnitKind", "UNIT_KIND_VANGUARD_TEAM", Lang::Zh), "先锋队");
+        assert_eq!(word(&descriptors, "UnitKind", "UNIT_KIND_VANGUARD_TEAM", Lang::En), "vanguard team");
+        assert_eq!(word(&descriptors, "WhistleStatus", "WHISTLE_STATUS_FILLED", Lang::Zh), "到齐");
+        assert_eq!(word(&descriptors, "Severity", "SEVERITY_SEVERE", Lang::Zh), "严重");
+    }
+
+    #[test]
+    fn columns_line_up_whatever_the_script() {
+        let rows = [json!({"area_id": "4408", "name": "湛江市", "required": "12"}), json!({"area_id": "a", "name": "x"})];
+        let table = render(columns("coverage").unwrap(), &rows, Lang::Zh);
+        let widths: Vec<_> = table.lines().map(unicode_width::UnicodeWidthStr::width).collect();
+        assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
+        assert!(table.contains("湛江市") && table.contains("缺口"));
+    }
+
+    #[test]
+    fn every_column_reads_a_member_that_the_row_has() {
+        let descriptors = Descriptors::read();
+        for (view, message) in crate::openapi::VIEW_ROWS {
+            let message = descriptors.message(message).unwrap();
+            let has = |name: &str| assert!(message.fields.iter().any(|field| field.name == name), "{view} has no {name}");
+            for column in columns(view).unwrap() {
+                match column.content {
+                    Content::Text(key) | Content::Count(key) | Content::Time(key) | Content::Word(key, _) => has(key),
+                    Content::Fraction(part, whole) => [part, whole].into_iter().for_each(has),
+                    Content::Needs => has("needs"),
+                }
+            }
+        }
+    }
+}

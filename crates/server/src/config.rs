@@ -1,0 +1,218 @@
+//! Configuration of `muster serve`: defaults, then the TOML file, then environment and flags. A key that is not known is
+//! an error that names it, for a misspelled limit must never be taken for a default.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::telemetry::LogFormat;
+use crate::words::Words;
+
+/// Where the server listens unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// Whether and where events are published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Nats {
+    /// No relay runs.
+    #[default]
+    Off,
+    /// The URL of a nats-server with JetStream.
+    Url(String),
+}
+
+impl std::str::FromStr for Nats {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "" => Err("nats://HOST:PORT / off".to_owned()),
+            url => Ok(Self::Url(url.to_owned())),
+        }
+    }
+}
+
+/// The configuration as one file or one command line gives it: what is absent is left to the next source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// Address and port, e.g. `0.0.0.0:8080`; port 0 lets the system choose.
+    pub listen: Option<SocketAddr>,
+    /// URL or `off`.
+    pub nats: Option<String>,
+    /// `text` or `json`.
+    pub log_format: Option<LogFormat>,
+    /// The filter of traces, as `tracing` writes it, e.g. `info,muster_feed=debug`.
+    pub log_filter: Option<String>,
+    /// Records between two snapshots of the state.
+    pub snapshot_every: Option<u64>,
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where to publish.
+    pub nats: Nats,
+    /// How traces are written.
+    pub log_format: LogFormat,
+    /// Which traces are written.
+    pub log_filter: String,
+    /// Records between two snapshots of the state; `None` for the engine's own default.
+    pub snapshot_every: Option<u64>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file has a key that is not known, a value of another type, or is no TOML.
+    #[error("{}: {detail}", .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and what, as the reader says it; names the key.
+        detail: String,
+    },
+    /// A value cannot be used.
+    #[error("{key}: {value:?} is not usable: {expected}")]
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be.
+        expected: String,
+    },
+    /// The data folder was not given.
+    #[error("no data folder was given")]
+    NoData,
+}
+
+impl ConfigError {
+    /// For people, with what to do about it.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        match self {
+            Self::Unreadable { path, source } => Words::new(
+                format!("无法读取配置文件 {}：{source}。请检查路径和权限。", path.display()),
+                format!("the configuration file {} cannot be read: {source}. Check the path and its permissions.", path.display()),
+            ),
+            Self::Invalid { path, detail } => Words::new(
+                format!("配置文件 {} 有误：{detail}。请改正后重试。", path.display()),
+                format!("the configuration file {} is wrong: {detail}. Correct it and try again.", path.display()),
+            ),
+            Self::BadValue { key, value, expected } => Words::new(
+                format!("配置项 {key} 的值“{value}”无效：应为 {expected}。"),
+                format!("the setting {key} cannot be {value:?}: {expected} is expected."),
+            ),
+            Self::NoData => Words::new(
+                "没有指定数据目录。请用 --data DIR、环境变量 MUSTER_DATA 或配置文件中的 data 指定。",
+                "no data folder was given. Give it with --data DIR, the variable MUSTER_DATA, or `data` in the configuration file.",
+            ),
+        }
+    }
+}
+
+impl Partial {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), detail: error.to_string().trim().to_owned() })
+    }
+
+    /// These settings, and `other` for those that are absent.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            data: self.data.or(other.data),
+            listen: self.listen.or(other.listen),
+            nats: self.nats.or(other.nats),
+            log_format: self.log_format.or(other.log_format),
+            log_filter: self.log_filter.or(other.log_filter),
+            snapshot_every: self.snapshot_every.or(other.snapshot_every),
+        }
+    }
+
+    /// The whole configuration, defaults for what is absent.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn complete(self) -> Result<Config, ConfigError> {
+        let bad = |key, value: &str, expected: &str| ConfigError::BadValue { key, value: value.to_owned(), expected: expected.to_owned() };
+        if self.snapshot_every == Some(0) {
+            return Err(bad("snapshot_every", "0", "1 or more"));
+        }
+        let nats = self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|_| bad("nats", text, "nats://HOST:PORT / off")))?;
+        Ok(Config {
+            data: self.data.ok_or(ConfigError::NoData)?,
+            listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
+            nats,
+            log_format: self.log_format.unwrap_or_default(),
+            log_filter: self.log_filter.unwrap_or_else(|| crate::telemetry::DEFAULT_FILTER.to_owned()),
+            snapshot_every: self.snapshot_every,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn file(text: &str) -> Result<Partial, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("muster.toml");
+        fs::write(&path, text).unwrap();
+        Partial::read(&path)
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let given = file("data = \"/var/lib/muster\"\nlisten = \"0.0.0.0:9000\"\nnats = \"nats://localhost:4222\"\n").unwrap();
+        let flags = Partial { listen: Some("127.0.0.1:0".parse().unwrap()), ..Partial::default() };
+        let config = flags.or(given).complete().unwrap();
+        assert_eq!(config.listen.port(), 0);
+        assert_eq!(config.data, Path::new("/var/lib/muster"));
+        assert_eq!(config.nats, Nats::Url("nats://localhost:4222".into()));
+        assert_eq!(config.log_format, LogFormat::Text);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = file("data = \"x\"\nlisten_on = \"0.0.0.0:1\"\n").unwrap_err();
+        for text in [error.words().zh, error.words().en] {
+            assert!(text.contains("listen_on"), "{text}");
+        }
+        let error = file("listen = 7\n").unwrap_err();
+        assert!(error.words().en.contains("listen"), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_or_unusable_is_said() {
+        assert!(matches!(Partial::default().complete(), Err(ConfigError::NoData)));
+        let partial = Partial { data: Some("x".into()), snapshot_every: Some(0), ..Partial::default() };
+        assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "snapshot_every", .. })));
+        let missing = Partial::read(Path::new("/nonexistent/muster.toml")).unwrap_err();
+        assert!(missing.words().zh.contains("/nonexistent/muster.toml"));
+    }
+}

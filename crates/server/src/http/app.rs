@@ -1,0 +1,189 @@
+//! What the handlers share. Owns the meters and the document; everything else belongs to the wiring, which puts it here
+//! once recovery is done. Until then handlers answer `recovering`.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use muster_engine::EngineHandle;
+use muster_feed::RelayStatus;
+use muster_log::Log;
+use muster_proto::{CommandError, CommandPort};
+use muster_vault::Vault;
+use muster_views::ViewsHandle;
+use tokio::sync::{Semaphore, watch};
+
+use crate::descriptors::Descriptors;
+use crate::gateway::Gateway;
+use crate::limits;
+use crate::openapi;
+use crate::problem::Problem;
+use crate::telemetry::{Kind, Meters};
+use crate::words::Words;
+
+/// What only a server has, and a projection worker has not.
+pub struct Node {
+    /// Makes requests of bodies.
+    pub gateway: Arc<Gateway>,
+    /// Where requests go.
+    pub port: Arc<dyn CommandPort>,
+    /// The engine behind it.
+    pub engine: EngineHandle,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// How the relay is, if events are published.
+    pub relay: Option<watch::Receiver<RelayStatus>>,
+}
+
+/// Shared by all handlers of one server.
+pub struct App {
+    pub(crate) meters: Meters,
+    pub(crate) descriptors: Arc<Descriptors>,
+    pub(crate) openapi: Bytes,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) started: Instant,
+    node: OnceLock<Node>,
+    views: OnceLock<ViewsHandle>,
+    stopping: watch::Sender<bool>,
+    worker: bool,
+}
+
+impl App {
+    /// A server's app without its parts: health is answered, the rest is `recovering`.
+    #[must_use]
+    pub fn server(descriptors: Arc<Descriptors>) -> Self {
+        Self::new(descriptors, false)
+    }
+
+    /// A projection worker's app without its views.
+    #[must_use]
+    pub fn worker(descriptors: Arc<Descriptors>) -> Self {
+        Self::new(descriptors, true)
+    }
+
+    fn new(descriptors: Arc<Descriptors>, worker: bool) -> Self {
+        let meters = Meters::new();
+        describe(&meters);
+        let openapi = Bytes::from(openapi::document(&descriptors).to_string());
+        Self {
+            meters,
+            descriptors,
+            openapi,
+            streams: Arc::new(Semaphore::new(limits::STREAMS_MAX)),
+            started: Instant::now(),
+            node: OnceLock::new(),
+            views: OnceLock::new(),
+            stopping: watch::Sender::new(false),
+            worker,
+        }
+    }
+
+    pub(crate) const fn is_worker(&self) -> bool {
+        self.worker
+    }
+
+    /// Takes views in. Once only; a second call changes nothing.
+    pub fn set_views(&self, views: ViewsHandle) {
+        drop(self.views.set(views));
+    }
+
+    /// Takes commands from here on. Once only; a second call changes nothing.
+    pub fn set_node(&self, node: Node) {
+        drop(self.node.set(node));
+    }
+
+    /// Ends the streams and takes no new commands.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Becomes true when streams are to end.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// The parts, whether or not commands are taken.
+    pub(crate) fn try_node(&self) -> Option<&Node> {
+        self.node.get()
+    }
+
+    pub(crate) fn try_views(&self) -> Option<&ViewsHandle> {
+        self.views.get()
+    }
+
+    /// The parts that commands need.
+    ///
+    /// # Errors
+    /// `recovering` before they are there, `shutting_down` after [`App::stop`].
+    pub(crate) fn node(&self) -> Result<&Node, Problem> {
+        if self.is_stopping() {
+            return Err(CommandError::Unavailable { reason: "shutting_down" }.into());
+        }
+        self.node.get().ok_or_else(|| CommandError::Unavailable { reason: "recovering" }.into())
+    }
+
+    /// The views.
+    ///
+    /// # Errors
+    /// `recovering` before they are there.
+    pub(crate) fn views(&self) -> Result<&ViewsHandle, Problem> {
+        self.views.get().ok_or_else(|| CommandError::Unavailable { reason: "recovering" }.into())
+    }
+
+    /// Counts a command by name and outcome.
+    pub(crate) fn count_command(&self, name: &'static str, status: u16, took: Duration) {
+        let outcome = match status {
+            200 => "done",
+            404 | 409 | 422 => "refused",
+            500.. => "unavailable",
+            _ => "malformed",
+        };
+        self.meters.counter("muster_commands_total", &[("command", name), ("outcome", outcome)]).increment(1);
+        if status == 200 {
+            self.meters.seconds("muster_command_seconds", &[]).record(took.as_secs_f64());
+        }
+    }
+}
+
+/// The problem of a log that cannot be read; the trace has the cause.
+pub(super) fn log_unreadable(error: &muster_log::ReadError) -> Problem {
+    tracing::error!(error = %error, "the log cannot be read");
+    let detail = Words::new("日志无法读取，须由管理员检查", "the log cannot be read; an administrator must look");
+    Problem::unavailable("log_unreadable", detail, limits::RETRY_AFTER_STOPPED_SECONDS)
+}
+
+fn describe(meters: &Meters) {
+    for (name, description, kind) in [
+        ("muster_commands_total", "Commands by name and outcome.", Kind::Counter),
+        ("muster_command_seconds", "From the request to the durable answer of commands that were carried out.", Kind::Seconds),
+        ("muster_log_watermark", "The last durable position.", Kind::Gauge),
+        ("muster_log_epoch", "The log's epoch.", Kind::Gauge),
+        ("muster_log_running", "1 while the log takes appends.", Kind::Gauge),
+        ("muster_log_free_bytes", "Free bytes on the log's disk.", Kind::Gauge),
+        ("muster_engine_decided", "The last position decided.", Kind::Gauge),
+        ("muster_engine_queue_length", "Commands that wait for the engine.", Kind::Gauge),
+        ("muster_engine_queue_max", "Commands that may wait for the engine.", Kind::Gauge),
+        ("muster_engine_commands_total", "What became of the commands that reached the engine.", Kind::Counter),
+        ("muster_engine_timers_fired_total", "Timers that fired.", Kind::Counter),
+        ("muster_engine_snapshot", "The position of the last snapshot of the state.", Kind::Gauge),
+        ("muster_engine_wall_offset_seconds", "How far the wall clock moved against the monotonic one.", Kind::Gauge),
+        ("muster_views_position", "The last record that the views have taken in.", Kind::Gauge),
+        ("muster_views_lag_positions", "Records that the views are behind.", Kind::Gauge),
+        ("muster_views_lag_seconds", "How long the oldest of them has been known.", Kind::Gauge),
+        ("muster_relay_position", "The last record that the stream has.", Kind::Gauge),
+        ("muster_relay_lag_positions", "Records that the relay is behind.", Kind::Gauge),
+        ("muster_relay_lag_seconds", "How long the oldest of them has waited.", Kind::Gauge),
+        ("muster_relay_state", "1 for the state the relay is in.", Kind::Gauge),
+        ("muster_streams_open", "Streams that clients hold open, by kind.", Kind::Gauge),
+        ("muster_vault_keys", "People and records with a key.", Kind::Gauge),
+        ("muster_uptime_seconds", "Since the process started to listen.", Kind::Gauge),
+    ] {
+        meters.describe(name, description, kind);
+    }
+}

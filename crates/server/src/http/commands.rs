@@ -1,0 +1,119 @@
+//! `POST /v1/commands/{Name}`: one command, its durable answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use muster_proto::{COMMAND_NAMES, CommandError, FieldError, FieldFault};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::app::App;
+use super::answer_json;
+use crate::gateway::{CommandId, Prepared, Principal, not_json};
+use crate::limits;
+use crate::problem::Problem;
+use crate::words::Words;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const PRINCIPAL: &str = "muster-principal";
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameters {
+    dry_run: Option<String>,
+}
+
+pub(super) async fn command(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let started = Instant::now();
+    let name = known_command(&name)?;
+    let outcome = answer(&app, name, &parameters, &headers, body).await;
+    app.count_command(name, outcome.as_ref().map_or_else(|problem| problem.status.as_u16(), |_| 200), started.elapsed());
+    outcome
+}
+
+async fn answer(app: &Arc<App>, name: &'static str, parameters: &Parameters, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+    if flag("dry_run", parameters.dry_run.as_deref())? {
+        return Err(dry_run_not_available());
+    }
+    let principal = principal_of(headers)?;
+    let id = CommandId::new(header_text(headers, IDEMPOTENCY_KEY)?.unwrap_or_default())?;
+    let node = app.node()?;
+    let body = read_body(headers, body).await?;
+    let body: Value = serde_json::from_slice(&body).map_err(|error| not_json(&error))?;
+    let prepared = node.gateway.prepare(principal, id, name, body)?;
+    let request = seal(app, prepared).await?;
+    let answer = node.port.submit(request).await?;
+    Ok(Json(answer_json(&answer, true)).into_response())
+}
+
+/// The command's name as the table has it: labels of metrics are never a caller's own text.
+pub(super) fn known_command(name: &str) -> Result<&'static str, Problem> {
+    COMMAND_NAMES.iter().find(|(_, known, _)| *known == name).map(|(_, known, _)| *known).ok_or_else(|| {
+        let reason = format!("there is no command {name:?}");
+        Problem::from(CommandError::Malformed(FieldError { field: String::new(), reason, kind: FieldFault::UnknownCommand }))
+    })
+}
+
+/// Seals on a thread that may block, for a new person's key is synced to disk.
+async fn seal(app: &Arc<App>, prepared: Prepared) -> Result<muster_proto::Request, Problem> {
+    let node = app.node()?;
+    if !prepared.needs_sealing() {
+        return Ok(node.gateway.seal(prepared)?);
+    }
+    let gateway = Arc::clone(&node.gateway);
+    let sealed = tokio::task::spawn_blocking(move || gateway.seal(prepared)).await;
+    Ok(sealed.map_err(|_| Problem::internal())??)
+}
+
+pub(super) fn principal_of(headers: &HeaderMap) -> Result<Principal, Problem> {
+    header_text(headers, PRINCIPAL)?.map_or_else(|| Ok(Principal::default()), Principal::new)
+}
+
+pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| {
+        let detail = Words::new(format!("HTTP 头 {name} 不是 UTF-8 文本"), format!("the header {name} is not UTF-8 text"));
+        Problem::bad_request("bad_header", detail).at(name)
+    })?;
+    Ok(Some(text))
+}
+
+/// A flag in the query: absent is false, bare is true.
+pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
+    match value {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1" | "") => Ok(true),
+        Some(other) => Err(Problem::bad_parameter(name, other, Words::new("应为 true 或 false", "true or false is expected"))),
+    }
+}
+
+fn dry_run_not_available() -> Problem {
+    let detail = Words::new("此版本还不能预演命令；没有存储任何内容", "this version cannot preview a command yet; nothing was stored");
+    Problem::new(StatusCode::NOT_IMPLEMENTED, "dry_run_not_available", Words::new("尚不支持", "Not available"), detail).at("dry_run")
+}
+
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let bytes_max = limits::COMMAND_BODY_BYTES_MAX;
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(Problem::too_large(bytes_max));
+    }
+    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
+        let over_limit = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if over_limit {
+            Problem::too_large(bytes_max)
+        } else {
+            Problem::bad_request("body_cut_off", Words::new("请求体没有传完", "the body ended before it was whole"))
+        }
+    })
+}

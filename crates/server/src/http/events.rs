@@ -1,0 +1,261 @@
+//! `GET /v1/events`: the log in order, filtered, as NDJSON or server-sent events. Personal fields stay sealed.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::Stream;
+use muster_log::{EpochPosition, Position, ReadError, Record, Tail, TailLimits};
+use muster_proto::v1::{AreaPath, Envelope};
+use muster_proto::{ACTUAL, Aggregate, aggregate_of, event_tag};
+use muster_views::{Filter, Page, View};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::app::{App, log_unreadable};
+use super::commands::{flag, header_text};
+use super::event_json;
+use super::sse::{self, OpenStream};
+use crate::limits;
+use crate::problem::Problem;
+use crate::words::Words;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameters {
+    from: Option<String>,
+    area: Option<String>,
+    r#type: Option<String>,
+    follow: Option<String>,
+    limit: Option<String>,
+}
+
+/// Which events somebody wants.
+struct Wanted {
+    /// Every type if empty.
+    tags: HashSet<u32>,
+    area: Option<Subtree>,
+}
+
+/// An area and what lies below it. Grows with the paths that events carry.
+struct Subtree {
+    top: String,
+    below: HashSet<String>,
+}
+
+/// Where the stream begins and ends.
+struct Range {
+    from: Position,
+    /// The last position, if the stream does not follow.
+    to: Option<Position>,
+    limit: u64,
+    /// The reader named a place of another epoch: it has to start anew.
+    reset: bool,
+}
+
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted = wanted(&app, &parameters).await?;
+    let as_sse = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"));
+    let range = range(&app, &parameters, if as_sse { header_text(&headers, "last-event-id")? } else { None })?;
+    let open = OpenStream::new(&app, "events")?;
+    let stream = stream(app, wanted, range, as_sse, open)?;
+    if as_sse {
+        return Ok(sse::response(stream));
+    }
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+async fn wanted(app: &Arc<App>, parameters: &Parameters) -> Result<Wanted, Problem> {
+    let names = parameters.r#type.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+    let tags = names.map(|name| {
+        event_tag(name).ok_or_else(|| {
+            Problem::bad_parameter("type", name, Words::new("没有这种事件；名称见 /openapi.json", "there is no such event; /openapi.json lists them"))
+        })
+    });
+    let tags = tags.collect::<Result<_, _>>()?;
+    let area = match parameters.area.as_deref().filter(|area| !area.is_empty()) {
+        Some(area) => Some(subtree(app, area).await?),
+        None => None,
+    };
+    Ok(Wanted { tags, area })
+}
+
+/// The areas below one, as the views know them now.
+async fn subtree(app: &Arc<App>, top: &str) -> Result<Subtree, Problem> {
+    let views = app.views()?;
+    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(top.to_owned()) };
+    let (mut below, mut page) = (HashSet::from([top.to_owned()]), Page::default());
+    loop {
+        let snapshot = views.snapshot(View::Coverage, &filter, &page).map_err(|error| super::views::unreadable(&error))?;
+        below.extend(snapshot.rows.iter().map(|placed| placed.row.area_id().to_owned()));
+        page.after = snapshot.next;
+        if page.after.is_none() {
+            return Ok(Subtree { top: top.to_owned(), below });
+        }
+    }
+}
+
+fn range(app: &Arc<App>, parameters: &Parameters, last_event_id: Option<&str>) -> Result<Range, Problem> {
+    let log = &app.node()?.log;
+    let end = log.end();
+    let limit = match parameters.limit.as_deref() {
+        None => u64::MAX,
+        Some(text) => match text.parse() {
+            Ok(limit) if limit > 0 => limit,
+            _ => return Err(Problem::bad_parameter("limit", text, Words::new("应为正整数", "a number above 0 is expected"))),
+        },
+    };
+    let to = if flag("follow", parameters.follow.as_deref())? { None } else { Some(end.position) };
+    if let Some(seen) = sse::last_event_id(last_event_id)? {
+        let known = seen.epoch == end.epoch && seen.position <= end.position;
+        let from = if known { seen.position.next() } else { Position::FIRST };
+        return Ok(Range { from, to, limit, reset: !known });
+    }
+    let from = parameters.from.as_deref().map_or(Ok(Position::FIRST), |text| parse_from(text, end))?;
+    if from > end.position.next() {
+        let detail = Words::new(
+            format!("位置 {from} 还不存在：日志现在到 {} 为止", end.position),
+            format!("there is no position {from} yet: the log ends at {}", end.position),
+        );
+        return Err(Problem::not_found("position_ahead", detail).at("from"));
+    }
+    Ok(Range { from, to, limit, reset: false })
+}
+
+fn parse_from(text: &str, end: EpochPosition) -> Result<Position, Problem> {
+    if let Ok(position) = text.parse::<Position>() {
+        return Ok(position.max(Position::FIRST));
+    }
+    let place: EpochPosition = text.parse().map_err(|_| {
+        Problem::bad_parameter("from", text, Words::new("应为位置或 epoch.position", "a position or epoch.position is expected"))
+    })?;
+    if place.epoch != end.epoch {
+        let detail = Words::new(
+            format!("位置 {place} 属于另一纪元，日志现在是第 {} 纪元：请从头读取", end.epoch),
+            format!("{place} is of another epoch, the log is in epoch {}: read from the beginning", end.epoch),
+        );
+        let title = Words::new("日志纪元不同", "Another epoch of the log");
+        return Err(Problem::new(StatusCode::CONFLICT, "foreign_epoch", title, detail).at("from"));
+    }
+    Ok(place.position.max(Position::FIRST))
+}
+
+impl Wanted {
+    /// The event, if it is wanted. `None` for a record that cannot be decoded, which the log's own checks report.
+    fn pick(&mut self, record: &Record) -> Option<Envelope> {
+        let tag = muster_proto::peek(&record.bytes).ok()?.event_tag;
+        let asked_for = self.tags.is_empty() || self.tags.contains(&tag);
+        // The subtree learns new areas from their own events, whichever types were asked for.
+        let teaches = self.area.is_some() && aggregate_of(tag) == Aggregate::Area;
+        if !asked_for && !teaches {
+            return None;
+        }
+        let envelope = muster_proto::decode(&record.bytes).ok()?;
+        let concerns = self.area.as_mut().is_none_or(|subtree| subtree.concerns(&envelope));
+        (asked_for && concerns).then_some(envelope)
+    }
+}
+
+impl Subtree {
+    fn concerns(&mut self, envelope: &Envelope) -> bool {
+        let none = AreaPath::default();
+        let path = envelope.area_path.as_ref().unwrap_or(&none);
+        let levels = [&path.city, &path.county, &path.township, &path.village, &path.grid];
+        if let Some(at) = levels.iter().position(|id| **id == self.top) {
+            for id in levels[at..].iter().filter(|id| !id.is_empty()) {
+                if !self.below.contains(*id) {
+                    self.below.insert((*id).clone());
+                }
+            }
+            return true;
+        }
+        envelope.other_area_ids.iter().any(|id| self.below.contains(id))
+    }
+}
+
+/// What the stream goes on with.
+enum Turn {
+    Batch(Result<Vec<Record>, ReadError>),
+    Quiet,
+    Over,
+}
+
+fn stream(
+    app: Arc<App>,
+    mut wanted: Wanted,
+    range: Range,
+    as_sse: bool,
+    open: OpenStream,
+) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, Problem> {
+    let log = Arc::clone(&app.node()?.log);
+    let limits = TailLimits { bytes_max: limits::EVENTS_BATCH_BYTES, records_max: limits::EVENTS_BATCH_RECORDS };
+    let mut tail = Tail::new(Arc::clone(&log), range.from).with_limits(limits);
+    let mut stopping = app.stopping();
+    Ok(async_stream::stream! {
+        let _open = open;
+        let epoch = log.epoch();
+        let mut left = range.limit;
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + limits::HEARTBEAT, limits::HEARTBEAT);
+        if range.reset && as_sse {
+            yield Ok(sse::event("reset", None, &json!({"at": log.end().to_string()})));
+        }
+        while left > 0 && range.to.is_none_or(|to| tail.next_position() <= to) {
+            let turn = tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => Turn::Over,
+                _ = heartbeat.tick() => Turn::Quiet,
+                batch = tail.next_batch() => Turn::Batch(batch),
+            };
+            match turn {
+                Turn::Batch(Ok(records)) => {
+                    let mut chunk = BytesMut::new();
+                    for record in records {
+                        if left == 0 || range.to.is_some_and(|to| record.position > to) {
+                            break;
+                        }
+                        let Some(envelope) = wanted.pick(&record) else { continue };
+                        left -= 1;
+                        let value = event_json(&envelope);
+                        if as_sse {
+                            sse::write(&mut chunk, "event", Some(EpochPosition { epoch, position: record.position }), &value);
+                        } else {
+                            chunk.put_slice(value.to_string().as_bytes());
+                            chunk.put_u8(b'\n');
+                        }
+                    }
+                    if !chunk.is_empty() {
+                        yield Ok(chunk.freeze());
+                    }
+                }
+                Turn::Batch(Err(ReadError::Stopped(_))) | Turn::Over => break,
+                Turn::Batch(Err(error)) => {
+                    // The answer has begun: all that can be done is to end it, and to say so in the trace.
+                    let _ = log_unreadable(&error);
+                    break;
+                }
+                Turn::Quiet => yield Ok(quiet(as_sse, EpochPosition { epoch, position: Position(tail.next_position().0 - 1) })),
+            }
+        }
+    })
+}
+
+/// A heartbeat; an empty line in NDJSON, so that a broken connection is noticed.
+fn quiet(as_sse: bool, at: EpochPosition) -> Bytes {
+    if as_sse { sse::heartbeat(at, wall_ms()) } else { Bytes::from_static(b"\n") }
+}
+
+/// The wall clock, Unix milliseconds; for people who watch, never for decisions.
+pub(super) fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

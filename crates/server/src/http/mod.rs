@@ -1,0 +1,131 @@
+//! HTTP: the routes of the contract, and how problems are written in the caller's language. Handlers translate; they must
+//! never decide anything about the domain, and never hold plain personal fields longer than a request.
+
+mod app;
+mod batch;
+mod commands;
+mod events;
+mod lines;
+mod live;
+mod ops;
+mod sse;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use muster_proto::v1::Envelope;
+use muster_proto::{Answer, ENVELOPE_NAMES};
+use serde_json::{Map, Value, json};
+
+use crate::problem::Problem;
+use crate::words::{Lang, Words};
+
+pub use app::{App, Node};
+
+/// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
+pub const ROUTES: [(&str, &str); 11] = [
+    ("POST", "/v1/commands/{name}"),
+    ("POST", "/v1/commands:batch"),
+    ("GET", "/v1/views/{name}"),
+    ("GET", "/v1/views/{name}/live"),
+    ("GET", "/v1/events"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/v1/status"),
+    ("GET", "/openapi.json"),
+    ("GET", "/"),
+];
+
+/// The routes of a server.
+pub fn router(app: Arc<App>) -> Router {
+    worker_routes()
+        .route("/v1/commands/{name}", post(commands::command))
+        .route("/v1/commands:batch", post(batch::batch))
+        .route("/v1/events", get(events::events))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(render_problems))
+        .with_state(app)
+}
+
+/// The routes of a projection worker: it has views, and neither commands nor the log.
+pub fn worker_router(app: Arc<App>) -> Router {
+    worker_routes()
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(render_problems))
+        .with_state(app)
+}
+
+fn worker_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/views/{name}", get(views::view))
+        .route("/v1/views/{name}/live", get(live::live))
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(ops::metrics))
+        .route("/v1/status", get(ops::status))
+        .route("/openapi.json", get(ops::openapi))
+        .route("/", get(ops::page))
+}
+
+async fn not_found() -> Problem {
+    let detail = Words::new("没有这个地址；接口说明见 /openapi.json", "there is no such path; /openapi.json lists them");
+    Problem::not_found("unknown_path", detail)
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = Words::new("此地址不支持该方法；接口说明见 /openapi.json", "the path does not take this method; /openapi.json lists them");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", Words::new("方法不支持", "Method not allowed"), detail)
+}
+
+/// Writes the problems that handlers return, in the language that the caller asked for.
+async fn render_problems(request: Request, next: Next) -> Response {
+    let lang = lang_of(request.headers());
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.respond(lang),
+        None => response,
+    }
+}
+
+fn lang_of(headers: &HeaderMap) -> Lang {
+    headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).map_or(Lang::default(), Lang::from_accept)
+}
+
+/// An answer as JSON; without the events where they are not wanted.
+fn answer_json(answer: &Answer, with_events: bool) -> Value {
+    let counts: Map<_, _> = answer.counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count.to_string()))).collect();
+    let mut value = json!({
+        "first": answer.first.to_string(),
+        "last": answer.last.to_string(),
+        "counts": counts,
+        "repeated": answer.repeated,
+    });
+    if with_events {
+        let events = answer.events.iter().filter_map(|record| muster_proto::decode(record).ok()).map(|envelope| event_json(&envelope));
+        value.as_object_mut().expect("it was made as an object").insert("events".to_owned(), Value::Array(events.collect()));
+    }
+    value
+}
+
+/// A record as JSON: the envelope's own members, and the event under `type` and `event`. Personal fields stay sealed.
+#[must_use]
+pub fn event_json(envelope: &Envelope) -> Value {
+    let mut value = serde_json::to_value(envelope).expect("an envelope has only string keys");
+    let members = value.as_object_mut().expect("an envelope is an object");
+    if let Some(event) = &envelope.event {
+        let field = ENVELOPE_NAMES.iter().find(|(tag, _, _)| *tag == event.tag()).map_or("", |(_, _, field)| *field);
+        let content = members.remove(field).unwrap_or_default();
+        members.insert("type".to_owned(), json!(event.name()));
+        members.insert("event".to_owned(), content);
+    }
+    value
+}

@@ -1,0 +1,180 @@
+//! `GET /v1/views/{name}`: rows of a view by page; and what status and metrics say of the views.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use muster_proto::ACTUAL;
+use muster_proto::v1::AreaLevel;
+use muster_views::{Filter, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::app::App;
+use super::asof;
+use super::ops::as_f64;
+use crate::limits;
+use crate::problem::Problem;
+use crate::telemetry::Meters;
+use crate::words::Words;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameters {
+    pub(super) area: Option<String>,
+    pub(super) realm: Option<String>,
+    pub(super) level: Option<String>,
+    as_of: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// Which rows somebody asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) view: View,
+    pub(super) filter: Filter,
+    /// Coverage only: nothing below this level.
+    level_max: Option<i32>,
+}
+
+impl Asked {
+    /// Reads name and parameters; an area that is not there is refused, for an empty table would say that all is well.
+    pub(super) async fn read(app: &Arc<App>, name: &str, parameters: &Parameters) -> Result<Self, Problem> {
+        let view: View = name.parse().map_err(|_| unknown_view(name))?;
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let realm = match given(&parameters.realm) {
+            None => Some(ACTUAL.to_owned()),
+            Some(realm) if realm == "*" => None,
+            realm => realm,
+        };
+        let filter = Filter { realm, area: given(&parameters.area) };
+        let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
+        if let Some(area) = &filter.area {
+            check_area(app.views()?, area).await?;
+        }
+        Ok(Self { view, filter, level_max })
+    }
+
+    /// Whether the row is high enough in the tree.
+    pub(super) fn takes(&self, row: &Row) -> bool {
+        match (self.level_max, row) {
+            (Some(level_max), Row::Coverage(row)) => row.level <= level_max,
+            _ => true,
+        }
+    }
+}
+
+fn level(text: &str) -> Result<i32, Problem> {
+    let name = text.to_ascii_uppercase();
+    let found = AreaLevel::from_str_name(&name).or_else(|| AreaLevel::from_str_name(&format!("AREA_LEVEL_{name}")));
+    found.map(i32::from).ok_or_else(|| {
+        let expected = Words::new("应为 CITY、COUNTY、TOWNSHIP、VILLAGE 或 GRID", "CITY, COUNTY, TOWNSHIP, VILLAGE or GRID is expected");
+        Problem::bad_parameter("level", text, expected)
+    })
+}
+
+async fn check_area(views: &ViewsHandle, area: &str) -> Result<(), Problem> {
+    if !views.views().contains(&View::Coverage) {
+        return Ok(());
+    }
+    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()) };
+    let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) }).map_err(|error| unreadable(&error))?;
+    if found.rows.is_empty() {
+        let detail = Words::new(format!("没有辖区“{area}”"), format!("there is no area {area:?}"));
+        return Err(Problem::not_found("unknown_area", detail).at("area"));
+    }
+    Ok(())
+}
+
+fn unknown_view(name: &str) -> Problem {
+    let known = View::ALL.map(View::name).join(", ");
+    Problem::not_found("unknown_view", Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}")))
+}
+
+/// What a question to the views that was not answered means for the caller.
+pub(super) fn unreadable(error: &QueryError) -> Problem {
+    match error {
+        QueryError::NotKept { view } => {
+            let detail = Words::new(format!("此进程不维护视图 {view}"), format!("the view {view} is not kept by this process"));
+            Problem::not_found("view_not_kept", detail)
+        }
+        QueryError::BadCursor { cursor } => {
+            Problem::bad_parameter("cursor", cursor, Words::new("应为上一页的 next_cursor", "next_cursor of the page before is expected"))
+        }
+        QueryError::NotReady { at, target } => {
+            let detail = Words::new(format!("视图正在追赶：{at} / {target}"), format!("the views are catching up: {at} of {target}"));
+            Problem::unavailable("recovering", detail, limits::RETRY_AFTER_SECONDS)
+        }
+        QueryError::Stopped(_) | QueryError::Store(_) => {
+            tracing::error!(error = %error, "the views cannot be read");
+            let detail = Words::new("视图已停止，须由管理员检查", "the views have stopped; an administrator must look");
+            Problem::unavailable("views_stopped", detail, limits::RETRY_AFTER_STOPPED_SECONDS)
+        }
+    }
+}
+
+pub(super) async fn view(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<Value>, Problem> {
+    let asked = Asked::read(&app, &name, &parameters).await?;
+    let page = Page { after: parameters.cursor.clone().filter(|cursor| !cursor.is_empty()), rows_max: Some(rows_max(&parameters)?) };
+    let snapshot = match parameters.as_of.as_deref().filter(|text| !text.is_empty()) {
+        Some(as_of) => asof::snapshot(&app, &asked, &page, as_of).await?,
+        None => {
+            let (views, asked) = (app.views()?.clone(), asked.clone());
+            let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page)).await;
+            read.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
+        }
+    };
+    let rows = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row)).map(|placed| row_json(&placed.row));
+    let mut body = json!({
+        "view": asked.view.name(),
+        "realm": asked.filter.realm.as_deref().unwrap_or("*"),
+        "at": snapshot.at.to_string(),
+        "rows": rows.collect::<Vec<_>>(),
+    });
+    if let Some(area) = &asked.filter.area {
+        body["area"] = json!(area);
+    }
+    if let Some(next) = snapshot.next {
+        body["next_cursor"] = json!(next);
+    }
+    Ok(Json(body))
+}
+
+fn rows_max(parameters: &Parameters) -> Result<usize, Problem> {
+    let Some(text) = parameters.limit.as_deref() else { return Ok(limits::VIEW_PAGE_ROWS) };
+    match text.parse() {
+        Ok(rows) if (1..=limits::VIEW_PAGE_ROWS_MAX).contains(&rows) => Ok(rows),
+        _ => {
+            let most = limits::VIEW_PAGE_ROWS_MAX;
+            Err(Problem::bad_parameter("limit", text, Words::new(format!("应为 1 至 {most}"), format!("1 to {most} is expected"))))
+        }
+    }
+}
+
+/// A row's key within its view: realm and id.
+pub(super) fn key(placed: &PlacedRow) -> String {
+    format!("{}/{}", placed.row.realm(), placed.row.id())
+}
+
+pub(super) fn status(views: &ViewsHandle) -> Value {
+    let (progress, lag) = (views.progress().borrow().clone(), views.lag());
+    json!({
+        "kept": views.views().iter().map(|view| view.name()).collect::<Vec<_>>(),
+        "at": progress.at.to_string(),
+        "ready": progress.ready,
+        "stopped": progress.stopped.map(|error| error.to_string()),
+        "lag_positions": lag.positions.to_string(),
+        "lag_s": lag.age.as_secs_f64(),
+    })
+}
+
+pub(super) fn sample(meters: &Meters, views: &ViewsHandle) {
+    let lag = views.lag();
+    meters.gauge("muster_views_position", &[]).set(as_f64(views.at().position.0));
+    meters.gauge("muster_views_lag_positions", &[]).set(as_f64(lag.positions));
+    meters.gauge("muster_views_lag_seconds", &[]).set(lag.age.as_secs_f64());
+}

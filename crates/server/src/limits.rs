@@ -1,0 +1,64 @@
+//! The caps of the server, each with its reason. Nothing else in the crate holds a number of this kind.
+
+use std::time::Duration;
+
+/// Largest body of one command, and largest line of a batch, in bytes. The largest honest body is a plan draft whose
+/// record may have 256 KiB; as JSON with Chinese names it needs about three times that.
+pub const COMMAND_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest principal, in bytes: what the log's command key allows.
+pub const PRINCIPAL_BYTES_MAX: usize = 256;
+
+/// Longest idempotency key, in bytes: the contract with clients and with the log's command index.
+pub const COMMAND_ID_BYTES_MAX: usize = 64;
+
+/// Commands of one batch that are on their way at the same time. Enough that one sync carries hundreds of them, few
+/// enough that one client does not fill the engine's queue.
+pub const BATCH_IN_FLIGHT_MAX: usize = 512;
+
+/// Lines of a batch whose personal fields are sealed together: new keys of one group share one synced write.
+pub const BATCH_SEAL_LINES_MAX: usize = 256;
+
+/// Rows on one page of a view unless the caller asks for less or more.
+pub const VIEW_PAGE_ROWS: usize = 1_000;
+
+/// Most rows on one page: about 5 MB of JSON.
+pub const VIEW_PAGE_ROWS_MAX: usize = 10_000;
+
+/// Rows in one `snapshot` event of a live view: about 100 KB, which a phone's browser parses without a stutter.
+pub const LIVE_SNAPSHOT_ROWS: usize = 256;
+
+/// Records read from the log at a time for `/v1/events`.
+pub const EVENTS_BATCH_RECORDS: usize = 512;
+
+/// Bytes read from the log at a time for `/v1/events`.
+pub const EVENTS_BATCH_BYTES: usize = 512 * 1024;
+
+/// How often a quiet stream says where it stands. Proxies cut connections that are silent for 30 seconds or more.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Streams (SSE, `/v1/events`) open at the same time. Each holds a socket and up to a page of rows; 10,000 of them would
+/// hold about 1 GB.
+pub const STREAMS_MAX: usize = 4_096;
+
+/// How long open requests may take to finish once a stop was asked for. Streams are told at once; what remains is
+/// commands that wait for the disk.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// How long the views may take to reach the log's end at a stop, so that the next start has nothing to catch up.
+pub const SHUTDOWN_VIEWS_GRACE: Duration = Duration::from_secs(5);
+
+/// Seconds a client should wait after `503`: the queue drains in well under a second, so one second spreads the retries.
+pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Seconds a client should wait when somebody has to act first (no space, the log stopped).
+pub const RETRY_AFTER_STOPPED_SECONDS: u32 = 30;
+
+/// Lines of an import sent in one batch request: a lost connection repeats at most so many, all by their ids.
+pub const IMPORT_BATCH_LINES: usize = 2_000;
+
+/// How often a stop looks whether the last reader has let go of the log: a few threads that end by themselves.
+pub const RELEASE_CHECK: Duration = Duration::from_millis(2);
+
+/// How long a process whose log stopped goes on answering health before it ends: long enough for a probe to see why.
+pub const FATAL_LINGER: Duration = Duration::from_secs(1);

@@ -1,0 +1,201 @@
+//! The operations: one for each command, and the other routes. [`crate::http::ROUTES`] is the table that the tests hold
+//! this against.
+
+use muster_proto::COMMAND_NAMES;
+use serde_json::{Map, Value, json};
+
+use super::schema::reference;
+use crate::descriptors::Descriptors;
+use crate::openapi::VIEW_ROWS;
+
+fn parameter(name: &str) -> Value {
+    json!({"$ref": format!("#/components/parameters/{name}")})
+}
+
+fn response(name: &str) -> Value {
+    json!({"$ref": format!("#/components/responses/{name}")})
+}
+
+fn problems(mut own: Map<String, Value>, names: &[(&str, &str)]) -> Value {
+    own.extend(names.iter().map(|(status, name)| ((*status).to_owned(), response(name))));
+    Value::Object(own)
+}
+
+fn ok(description: &str, content: Value) -> Map<String, Value> {
+    Map::from_iter([("200".to_owned(), json!({"description": description, "content": content}))])
+}
+
+fn query(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+pub(super) fn parameters() -> Value {
+    json!({
+        "IdempotencyKey": {"name": "Idempotency-Key", "in": "header", "required": true,
+            "description": "One for each intent; a retry with the same key and body is carried out once.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 64}},
+        "Principal": {"name": "Muster-Principal", "in": "header", "description": "Who is answerable for the key; `local` when absent.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 256}},
+        "DryRun": query("dry_run", "Preview without storing; answered with 501 until a planner is there.", json!({"type": "boolean"})),
+        "Area": query("area", "Only this area and what lies below it.", json!({"type": "string"})),
+        "Realm": query("realm", "`actual` when absent, or an exercise.", json!({"type": "string"})),
+    })
+}
+
+pub(super) fn responses() -> Value {
+    let problem = |description: &str| json!({"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}});
+    json!({
+        "Malformed": problem("The request does not fit its form; `field` says where."),
+        "NotFound": problem("What the request names is not there."),
+        "Conflict": problem("It conflicts with the present state: look again."),
+        "TooLarge": problem("The body is over the limit."),
+        "Refused": problem("A rule speaks against it, or the key was used with another body."),
+        "Unavailable": problem("Not now; Retry-After says when to try again, with the same key."),
+        "NotImplemented": problem("Not available in this version."),
+    })
+}
+
+pub(super) fn paths(descriptors: &Descriptors) -> Value {
+    let mut paths = Map::new();
+    for (_, name, _) in COMMAND_NAMES {
+        paths.insert(format!("/v1/commands/{name}"), json!({"post": command(descriptors, name)}));
+    }
+    paths.insert("/v1/commands:batch".to_owned(), json!({"post": batch()}));
+    paths.insert("/v1/views/{name}".to_owned(), json!({"get": view()}));
+    paths.insert("/v1/views/{name}/live".to_owned(), json!({"get": live()}));
+    paths.insert("/v1/events".to_owned(), json!({"get": events()}));
+    for (path, id, description, content) in operations() {
+        let mut responses = ok(description, content);
+        if path == "/healthz" || path == "/readyz" {
+            responses.insert("503".to_owned(), response("Unavailable"));
+        }
+        paths.insert(path.to_owned(), json!({"get": {"tags": ["operation"], "operationId": id, "summary": description, "responses": responses}}));
+    }
+    Value::Object(paths)
+}
+
+fn operations() -> [(&'static str, &'static str, &'static str, Value); 6] {
+    let text = json!({"text/plain": {"schema": {"type": "string"}}});
+    [
+        ("/healthz", "health", "The log takes writes.", text.clone()),
+        ("/readyz", "readiness", "Recovery is done and commands are taken. NATS has no part in it.", text.clone()),
+        ("/metrics", "metrics", "Prometheus text.", text),
+        ("/v1/status", "status", "Where log, views and relay stand.", json!({"application/json": {"schema": reference("Status")}})),
+        ("/openapi.json", "openapi", "This document.", json!({"application/json": {"schema": {"type": "object"}}})),
+        ("/", "page", "A page for people: coverage, whistles and units, live.", json!({"text/html": {"schema": {"type": "string"}}})),
+    ]
+}
+
+fn command(descriptors: &Descriptors, name: &str) -> Value {
+    let comment = descriptors.message(name).map(|message| message.comment.clone()).unwrap_or_default();
+    let responses = problems(
+        ok("Durable.", json!({"application/json": {"schema": reference("Answer")}})),
+        &[
+            ("400", "Malformed"),
+            ("404", "NotFound"),
+            ("409", "Conflict"),
+            ("413", "TooLarge"),
+            ("422", "Refused"),
+            ("501", "NotImplemented"),
+            ("503", "Unavailable"),
+        ],
+    );
+    json!({
+        "tags": ["commands"],
+        "operationId": name,
+        "summary": name,
+        "description": comment,
+        "parameters": [parameter("IdempotencyKey"), parameter("Principal"), parameter("DryRun")],
+        "requestBody": {"required": true, "content": {"application/json": {"schema": reference(name)}}},
+        "responses": responses,
+    })
+}
+
+fn batch() -> Value {
+    let answers = json!({"application/x-ndjson": {"schema": {"type": "string", "description": "One BatchAnswer a line, in the order of the lines."}}});
+    json!({
+        "tags": ["commands"],
+        "operationId": "batch",
+        "summary": "Many commands in order, each with its own answer",
+        "description": "One BatchLine a line. Lines are decided in their order; one that is refused does not stop the others. \
+            Answers are sent while lines still come in: read them while you write.",
+        "parameters": [
+            parameter("Principal"),
+            query("events", "`false` leaves the events out of the answers.", json!({"type": "boolean", "default": true})),
+        ],
+        "requestBody": {"required": true, "content": {"application/x-ndjson": {"schema": {"type": "string", "description": "One BatchLine a line."}}}},
+        "responses": problems(ok("Answers, line by line.", answers), &[("400", "Malformed"), ("503", "Unavailable")]),
+        "x-line-schema": reference("BatchLine"),
+        "x-answer-schema": reference("BatchAnswer"),
+    })
+}
+
+fn view_name() -> Value {
+    let names: Vec<_> = VIEW_ROWS.iter().map(|(name, _)| *name).collect();
+    json!({"name": "name", "in": "path", "required": true, "schema": {"type": "string", "enum": names}})
+}
+
+fn view() -> Value {
+    json!({
+        "tags": ["views"],
+        "operationId": "view",
+        "summary": "Rows of a view",
+        "parameters": [
+            view_name(),
+            parameter("Area"),
+            parameter("Realm"),
+            query("as_of", "A position, an epoch.position or a time (Unix milliseconds with `ms`, or RFC 3339).", json!({"type": "string"})),
+            query("cursor", "`next_cursor` of the page before.", json!({"type": "string"})),
+            query("limit", "Rows on the page.", json!({"type": "integer", "minimum": 1})),
+        ],
+        "responses": problems(
+            ok("A page of rows.", json!({"application/json": {"schema": reference("ViewPage")}})),
+            &[("400", "Malformed"), ("404", "NotFound"), ("501", "NotImplemented"), ("503", "Unavailable")],
+        ),
+    })
+}
+
+fn live() -> Value {
+    json!({
+        "tags": ["views"],
+        "operationId": "live",
+        "summary": "A view live, as server-sent events",
+        "description": "`snapshot` events with rows, the last one with `\"complete\": true`; then `change` with a row and `remove` with a key. \
+            `id` is epoch.position; `Last-Event-ID` resumes there, and `reset` says that it cannot: drop all rows, a new snapshot follows. \
+            `heartbeat` events carry position and time.",
+        "parameters": [
+            view_name(),
+            parameter("Area"),
+            parameter("Realm"),
+            query("level", "Coverage only: rows of this level and above, e.g. `TOWNSHIP`.", json!({"type": "string"})),
+            {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+        ],
+        "responses": problems(
+            ok("An endless stream.", json!({"text/event-stream": {"schema": {"type": "string"}}})),
+            &[("400", "Malformed"), ("404", "NotFound"), ("503", "Unavailable")],
+        ),
+    })
+}
+
+fn events() -> Value {
+    let stream = json!({
+        "application/x-ndjson": {"schema": {"type": "string", "description": "One Event a line."}},
+        "text/event-stream": {"schema": {"type": "string"}},
+    });
+    json!({
+        "tags": ["events"],
+        "operationId": "events",
+        "summary": "Events of the log, in order",
+        "description": "NDJSON, or server-sent events where Accept asks for `text/event-stream`. Personal fields stay sealed.",
+        "parameters": [
+            query("from", "First position, 1 when absent; epoch.position is taken as well.", json!({"type": "string"})),
+            parameter("Area"),
+            query("type", "Event names, separated by commas.", json!({"type": "string"})),
+            query("follow", "Stay and send what comes.", json!({"type": "boolean"})),
+            query("limit", "Events after which the stream ends.", json!({"type": "integer", "minimum": 1})),
+            {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+        ],
+        "responses": problems(ok("Events.", stream), &[("400", "Malformed"), ("503", "Unavailable")]),
+        "x-line-schema": reference("Event"),
+    })
+}

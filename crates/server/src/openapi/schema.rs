@@ -1,0 +1,184 @@
+//! JSON schemas of the messages and enumerations, with the comments of `proto/` as descriptions.
+
+use std::collections::BTreeSet;
+
+use muster_proto::{COMMAND_NAMES, ENVELOPE_NAMES};
+use serde_json::{Map, Value, json};
+
+use crate::descriptors::{Descriptors, Field, FieldType, Message, SEALED};
+use crate::gateway::CONTEXT_MEMBER;
+use crate::openapi::VIEW_ROWS;
+
+/// A reference to a schema.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// Every schema that the document refers to.
+pub(super) fn schemas(descriptors: &Descriptors) -> Value {
+    let mut schemas = Map::new();
+    let commands: BTreeSet<&str> = COMMAND_NAMES.iter().map(|(_, name, _)| *name).collect();
+    for (name, message) in &descriptors.messages {
+        // The two wrappers have a form of their own over HTTP.
+        if name == "Command" || name == "Envelope" {
+            continue;
+        }
+        let schema = if commands.contains(name.as_str()) { command_schema(message) } else { message_schema(message) };
+        schemas.insert(name.clone(), schema);
+    }
+    for (name, enumeration) in &descriptors.enumerations {
+        let names: Vec<_> = enumeration.values.iter().map(|(name, _)| name.as_str()).collect();
+        let words = enumeration.values.iter().filter(|(_, comment)| !comment.is_empty());
+        let words: Vec<_> = words.map(|(name, comment)| format!("{name}: {}", one_line(comment))).collect();
+        let description = [one_line(&enumeration.comment), words.join("; ")].join("\n").trim().to_owned();
+        schemas.insert(name.clone(), json!({"type": "string", "enum": names, "description": description}));
+    }
+    schemas.insert("Event".to_owned(), event_schema(descriptors));
+    for (name, schema) in own_schemas() {
+        schemas.insert(name.to_owned(), schema);
+    }
+    Value::Object(schemas)
+}
+
+fn one_line(comment: &str) -> String {
+    comment.lines().collect::<Vec<_>>().join(" ")
+}
+
+fn message_schema(message: &Message) -> Value {
+    let properties: Map<_, _> = message.fields.iter().map(|field| (field.name.clone(), field_schema(field))).collect();
+    json!({"type": "object", "description": message.comment, "properties": properties})
+}
+
+/// As a caller writes it: personal fields are plain strings, the context may stand beside them, nothing else is taken.
+fn command_schema(message: &Message) -> Value {
+    let plain = |field: &Field| json!({"type": "string", "description": field.comment, "writeOnly": true});
+    let mut properties: Map<_, _> = message
+        .fields
+        .iter()
+        .map(|field| {
+            let personal = matches!(&field.of, FieldType::Message(name) if name == SEALED);
+            (field.name.clone(), if personal { plain(field) } else { field_schema(field) })
+        })
+        .collect();
+    properties.insert(CONTEXT_MEMBER.to_owned(), reference("Context"));
+    json!({"type": "object", "description": message.comment, "properties": properties, "additionalProperties": false})
+}
+
+fn field_schema(field: &Field) -> Value {
+    let mut schema = type_schema(&field.of);
+    if field.repeated {
+        schema = json!({"type": "array", "items": schema});
+    }
+    if !field.comment.is_empty() {
+        schema.as_object_mut().expect("a schema is an object").insert("description".to_owned(), json!(field.comment));
+    }
+    schema
+}
+
+fn type_schema(of: &FieldType) -> Value {
+    match of {
+        FieldType::Text => json!({"type": "string"}),
+        FieldType::Bool => json!({"type": "boolean"}),
+        FieldType::Int { signed: true } => json!({"type": "integer", "format": "int32"}),
+        FieldType::Int { signed: false } => json!({"type": "integer", "format": "uint32", "minimum": 0}),
+        FieldType::Long { signed: true } => json!({"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}),
+        FieldType::Long { signed: false } => json!({"type": "string", "format": "uint64", "pattern": "^[0-9]+$"}),
+        FieldType::Float => json!({"type": "number"}),
+        FieldType::Bytes => json!({"type": "string", "contentEncoding": "base64"}),
+        FieldType::Message(name) | FieldType::Enum(name) => reference(name),
+    }
+}
+
+/// The envelope with its oneof as two members: `type` and `event`.
+fn event_schema(descriptors: &Descriptors) -> Value {
+    let envelope = descriptors.message("Envelope").expect("the contract has it");
+    let common = envelope.fields.iter().filter(|field| !field.in_oneof);
+    let mut properties: Map<_, _> = common.map(|field| (field.name.clone(), field_schema(field))).collect();
+    let names: Vec<_> = ENVELOPE_NAMES.iter().map(|(_, name, _)| *name).collect();
+    let members: Vec<_> = names.iter().map(|name| reference(name)).collect();
+    properties.insert("type".to_owned(), json!({"type": "string", "enum": names}));
+    properties.insert("event".to_owned(), json!({"anyOf": members, "description": "The message that `type` names."}));
+    json!({"type": "object", "description": envelope.comment, "properties": properties, "required": ["position", "type", "event"]})
+}
+
+fn own_schemas() -> Vec<(&'static str, Value)> {
+    let position = json!({"type": "string", "pattern": "^[0-9]+$", "description": "A place in the log."});
+    let answer = json!({
+        "type": "object",
+        "required": ["first", "last", "counts", "events", "repeated"],
+        "properties": {
+            "first": {"type": "string", "description": "First position of the command's records, \"0\" when it changed nothing."},
+            "last": {"type": "string", "description": "Last position, \"0\" when it changed nothing."},
+            "counts": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Records by event name."},
+            "events": {"type": "array", "items": reference("Event"), "description": "The first hundred records."},
+            "repeated": {"type": "boolean", "description": "The answer to an earlier request with this key was given again."}
+        }
+    });
+    let problem = json!({
+        "type": "object",
+        "required": ["type", "title", "status", "code", "detail", "detail_zh", "detail_en"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "code": {"type": "string", "description": "Stable, snake_case."},
+            "detail": {"type": "string", "description": "In the language of Accept-Language; Chinese by default."},
+            "detail_zh": {"type": "string"},
+            "detail_en": {"type": "string"},
+            "field": {"type": "string", "description": "The field at fault as a path."}
+        }
+    });
+    let line = json!({
+        "type": "object",
+        "required": ["command", "id", "body"],
+        "additionalProperties": false,
+        "properties": {
+            "command": {"type": "string", "description": "The command's name."},
+            "id": {"type": "string", "minLength": 1, "maxLength": 64, "description": "The idempotency key."},
+            "body": {"type": "object", "description": "The command's JSON."},
+            "context": reference("Context")
+        }
+    });
+    let line_answer = json!({
+        "type": "object",
+        "required": ["line", "status"],
+        "properties": {
+            "line": {"type": "integer", "minimum": 1},
+            "id": {"type": "string"},
+            "status": {"type": "integer", "description": "What the command alone would have been answered with."},
+            "answer": reference("Answer"),
+            "problem": reference("Problem")
+        }
+    });
+    let rows: Vec<_> = VIEW_ROWS.iter().map(|(_, message)| reference(message)).collect();
+    let page = json!({
+        "type": "object",
+        "required": ["view", "realm", "at", "rows"],
+        "properties": {
+            "view": {"type": "string"},
+            "realm": {"type": "string"},
+            "area": {"type": "string"},
+            "at": {"type": "string", "description": "epoch.position that the rows are as of."},
+            "rows": {"type": "array", "items": {"anyOf": rows}},
+            "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
+        }
+    });
+    let status = json!({
+        "type": "object",
+        "properties": {
+            "ready": {"type": "boolean"},
+            "log": {"type": "object", "properties": {"id": {"type": "string"}, "at": {"type": "string"}, "health": {"type": "string"}}},
+            "views": {"type": "object"},
+            "relay": {"type": "object", "properties": {"state": {"type": "string"}, "reason": {"type": "string"}}}
+        }
+    });
+    vec![
+        ("Position", position),
+        ("Answer", answer),
+        ("Problem", problem),
+        ("BatchLine", line),
+        ("BatchAnswer", line_answer),
+        ("ViewPage", page),
+        ("Status", status),
+    ]
+}
