@@ -190,3 +190,28 @@ fn log_bytes(dir: &Path) -> (PathBuf, Vec<u8>) {
     let bytes = fs::read(&log).unwrap();
     (log, bytes)
 }
+
+/// Power loss can leave zeros where the last write should be: blocks that were given to the file and never written. Zeros
+/// alone are a torn tail. Half a record followed by zeros cannot be told from damage, so it is named as damage: a vault
+/// that opens with less than it acknowledged would be worse.
+#[test]
+fn zeros_at_the_end_of_the_log_never_cost_anything_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("vault");
+    let vault = open(&dir);
+    let first = vault.seal("r-1", "name", "甲").unwrap();
+    let acknowledged = log_bytes(copied(&dir).path()).1.len();
+    vault.seal("r-2", "name", "乙").unwrap();
+    let later = copied(&dir);
+    let (log, bytes) = log_bytes(later.path());
+    for kept in acknowledged..bytes.len() {
+        let torn = copied(later.path());
+        let mut content = bytes[..kept].to_vec();
+        content.resize(bytes.len() + 4096, 0);
+        fs::write(torn.path().join(log.strip_prefix(later.path()).unwrap()), content).unwrap();
+        match try_open(torn.path()) {
+            Ok(vault) => assert_eq!(vault.open_field(&first, "name"), Ok(Opened::Plain("甲".into())), "kept {kept}"),
+            Err(error) => assert!(kept > acknowledged && matches!(error, OpenError::Damaged { .. }), "kept {kept}: {error}"),
+        }
+    }
+}
