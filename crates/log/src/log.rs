@@ -8,7 +8,8 @@ use crate::errors::{AppendError, BackupError, Behind, ReadError, Stopped};
 use crate::types::{CommandKey, Durable, Epoch, EpochPosition, Health, IndexEntry, LogId, LogStats, Position, Record, Space, Unit};
 
 /// Called once, on the writer thread, when a unit is durable or will never be. It holds up every answer behind it:
-/// hand over and return. A panic in it stops the log.
+/// hand over and return. It must not append: with a full queue the writer would wait for itself. A panic in it stops
+/// the log.
 pub type OnDurable = Box<dyn FnOnce(Result<Durable, Stopped>) + Send>;
 
 /// A log of opaque records. One thread appends; any number read.

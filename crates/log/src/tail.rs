@@ -77,8 +77,8 @@ impl Tail {
         Ok(batch)
     }
 
-    /// The next records, at least one: waits for them. Safe to cancel: a batch is lost only with the future's result.
-    /// Reads on the calling task, a batch at most, and lets other tasks run in between.
+    /// The next records, at least one: waits for them. Cancelling it loses nothing. Reads on the calling task, a batch
+    /// at most, and lets other tasks run in between.
     ///
     /// # Errors
     /// See [`ReadError`]; [`ReadError::Stopped`] once the log has stopped and everything durable was given out.
