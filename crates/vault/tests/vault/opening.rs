@@ -204,7 +204,7 @@ fn zeros_at_the_end_of_the_log_never_cost_anything_acknowledged() {
     vault.seal("r-2", "name", "乙").unwrap();
     let later = copied(&dir);
     let (log, bytes) = log_bytes(later.path());
-    for kept in acknowledged..bytes.len() {
+    for kept in (acknowledged..bytes.len()).step_by(3) {
         let torn = copied(later.path());
         let mut content = bytes[..kept].to_vec();
         content.resize(bytes.len() + 4096, 0);
