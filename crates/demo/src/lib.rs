@@ -2,9 +2,11 @@
 //! shares no code with their folds. It must never do IO, read a clock or use entropy: one seed gives one city, one list of
 //! commands and, on the demo's clock, one log.
 
+mod checks;
 mod city;
 mod command;
 mod dice;
+pub mod naive;
 mod names;
 mod organizations;
 mod peacetime;
@@ -14,6 +16,7 @@ mod scale;
 mod stage;
 mod tree;
 
+pub use checks::{Broken, Checked, Plain, PlainScanner, check_records};
 pub use city::{City, CityFigures, START_MS};
 pub use command::{Outcome, ScriptCommand, Voice};
 pub use dice::Dice;
