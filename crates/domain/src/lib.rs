@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The pure domain: what is, what may happen, and what follows by itself.
+//!
+//! Commands are decided against [`State`], events change it, policies answer events with further events until nothing is left to do.
+//! Nothing here reads a clock, draws a random number, does IO or waits: time and ids come in with [`Now`], effects leave as [`Emitted`].
+
+mod apply;
+mod decide;
+mod execute;
+mod ids;
+pub mod limits;
+mod policy;
+mod rejection;
+mod state;
+mod words;
+
+pub use execute::{Emitted, Meta, Now, execute, fire_timer};
+pub use ids::{AreaRef, RealmRef};
+pub use rejection::{Rejection, RejectionKind};
+pub use state::State;

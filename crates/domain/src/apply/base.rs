@@ -1,0 +1,257 @@
+//! Peacetime facts applied.
+
+use muster_proto::Event;
+use muster_proto::v1::{self, Availability, ResponseLevel};
+use smallvec::SmallVec;
+
+use crate::ids::{AreaRef, LabelRef, PlanRef, ResponderRef};
+use crate::state::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, State};
+
+pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
+    let base = &mut state.base;
+    match event {
+        Event::AreaDefined(body) => area_defined(base, body),
+        Event::AreaReparented(body) => area_moved(base, body),
+        Event::AreaRetired(body) => {
+            let key = base.areas.find(&body.area_id)?;
+            let parent = base.areas.get(key).parent;
+            base.areas.get_mut(key).retired = true;
+            if let Some(parent) = parent {
+                base.areas.get_mut(parent).children.retain(|child| *child != key);
+            }
+        }
+        Event::AutoFillSwitched(body) => {
+            let key = base.areas.find(&body.area_id)?;
+            base.areas.get_mut(key).auto_fill = body.enabled;
+        }
+        Event::OrganizationRegistered(body) => {
+            let functions = body.functions.iter().map(|name| base.labels.intern(name)).collect();
+            let area = base.areas.find(&body.area_id);
+            let value = Organization { kind: body.kind(), area, functions, ties: Vec::new(), reserved: Vec::new() };
+            base.organizations.insert(&body.organization_id, value);
+        }
+        Event::OrganizationTiedToArea(body) => {
+            let (key, area) = (base.organizations.find(&body.organization_id)?, base.areas.find(&body.area_id)?);
+            base.organizations.get_mut(key).ties.push(area);
+        }
+        Event::PeopleReserved(body) => people_reserved(base, body)?,
+        Event::ResponderEnrolled(body) => enrolled(base, body),
+        Event::ResponderReportedToCommunity(body) => {
+            let (key, area) = (base.responders.find(&body.responder_id)?, base.areas.find(&body.area_id)?);
+            move_home(base, key, Some(area));
+        }
+        Event::ResponderTransferred(body) => {
+            let (key, to) = (base.responders.find(&body.responder_id)?, base.organizations.find(&body.organization_id)?);
+            let from = base.responders.get(key).organization;
+            if let Some(from) = from {
+                base.organizations.get_mut(from).reserved.retain(|kept| *kept != key);
+            }
+            let person = base.responders.get_mut(key);
+            person.organization = Some(to);
+            person.reserved = false;
+        }
+        Event::SpecialtiesSet(body) => {
+            let specialties = specialties(base, &body.specialties);
+            let key = base.responders.find(&body.responder_id)?;
+            base.responders.get_mut(key).specialties = specialties;
+        }
+        Event::AvailabilitySet(body) => {
+            let key = base.responders.find(&body.responder_id)?;
+            let person = base.responders.get_mut(key);
+            person.availability = body.availability();
+            person.availability_from_ms = body.from_ms;
+            person.availability_until_ms = body.until_ms;
+        }
+        Event::ResponderWithdrawn(body) => {
+            let key = base.responders.find(&body.responder_id)?;
+            move_home(base, key, None);
+            base.responders.get_mut(key).withdrawn = true;
+        }
+        Event::PlanDrafted(body) => plan_drafted(base, body)?,
+        Event::PostDesignated(body) => post_designated(base, body)?,
+        Event::PlanPublished(body) => plan_published(base, body)?,
+        _ => {}
+    }
+    Some(())
+}
+
+fn area_defined(base: &mut Base, body: &v1::AreaDefined) {
+    let parent = base.areas.find(&body.parent_id);
+    let value = Area {
+        level: body.level(),
+        parent,
+        children: Vec::new(),
+        retired: false,
+        auto_fill: false,
+        residents: Vec::new(),
+        plans: Vec::new(),
+    };
+    let key = base.areas.insert(&body.area_id, value);
+    if let Some(parent) = parent {
+        base.areas.get_mut(parent).children.push(key);
+    }
+}
+
+fn area_moved(base: &mut Base, body: &v1::AreaReparented) {
+    let (Some(key), Some(to)) = (base.areas.find(&body.area_id), base.areas.find(&body.parent_id)) else { return };
+    if let Some(from) = base.areas.get(key).parent {
+        base.areas.get_mut(from).children.retain(|child| *child != key);
+    }
+    base.areas.get_mut(key).parent = Some(to);
+    base.areas.get_mut(to).children.push(key);
+}
+
+fn people_reserved(base: &mut Base, body: &v1::PeopleReserved) -> Option<()> {
+    let key = base.organizations.find(&body.organization_id)?;
+    for kept in std::mem::take(&mut base.organizations.get_mut(key).reserved) {
+        base.responders.get_mut(kept).reserved = false;
+    }
+    let reserved: Vec<ResponderRef> = body.responder_ids.iter().filter_map(|id| base.responders.find(id)).collect();
+    for kept in &reserved {
+        base.responders.get_mut(*kept).reserved = true;
+    }
+    base.organizations.get_mut(key).reserved = reserved;
+    Some(())
+}
+
+fn specialties(base: &mut Base, names: &[String]) -> SmallVec<[LabelRef; 2]> {
+    names.iter().map(|name| base.labels.intern(name)).collect()
+}
+
+fn enrolled(base: &mut Base, body: &v1::ResponderEnrolled) {
+    let area = base.areas.find(&body.area_id);
+    let value = Responder {
+        kind: body.kind(),
+        organization: base.organizations.find(&body.organization_id),
+        area: None,
+        specialties: specialties(base, &body.specialties),
+        availability: Availability::Available,
+        availability_from_ms: 0,
+        availability_until_ms: 0,
+        withdrawn: false,
+        reserved: false,
+    };
+    let key = base.responders.insert(&body.responder_id, value);
+    move_home(base, key, area);
+}
+
+fn move_home(base: &mut Base, key: ResponderRef, to: Option<AreaRef>) {
+    let former = std::mem::replace(&mut base.responders.get_mut(key).area, to);
+    if let Some(former) = former {
+        base.areas.get_mut(former).residents.retain(|resident| *resident != key);
+    }
+    if let Some(to) = to {
+        base.areas.get_mut(to).residents.push(key);
+    }
+}
+
+fn plan_drafted(base: &mut Base, body: &v1::PlanDrafted) -> Option<()> {
+    let area = base.areas.find(&body.area_id)?;
+    let mut version = PlanVersion {
+        version: body.version,
+        sites: Vec::with_capacity(body.sites.len()),
+        units: Vec::with_capacity(body.units.len()),
+        cards: body.cards.iter().map(|card| card.card_key.as_str().into()).collect(),
+        designations: Vec::new(),
+        primaries: Default::default(),
+        seated: Default::default(),
+    };
+    for site in &body.sites {
+        let mut seats = Vec::with_capacity(site.seats.len());
+        for seat in &site.seats {
+            seats.push(PlanSeat {
+                key: seat.seat_key.as_str().into(),
+                specialty: base.intern_optional(&seat.specialty),
+                shift: base.intern_optional(&seat.shift),
+                duty_desk: seat.duty_desk,
+                tier: if seat.tier() == ResponseLevel::Unspecified { site.tier() } else { seat.tier() },
+            });
+        }
+        version.sites.push(PlanSite {
+            key: site.site_key.as_str().into(),
+            kind: site.kind(),
+            name: site.name.as_str().into(),
+            area: base.areas.find(&site.area_id)?,
+            tier: site.tier(),
+            seats,
+        });
+    }
+    for unit in &body.units {
+        version.units.push(PlanUnit {
+            key: unit.unit_key.as_str().into(),
+            kind: unit.kind(),
+            name: unit.name.as_str().into(),
+            parent: place(&version.units, |other| *other.key == *unit.parent_unit_key),
+            site: place(&version.sites, |site| *site.key == *unit.site_key),
+            area: base.areas.find(&unit.area_id)?,
+            tier: unit.tier(),
+            superior: base.organizations.find(&unit.superior_organization_id),
+        });
+    }
+    match base.plans.find(&body.plan_id) {
+        Some(key) => base.plans.get_mut(key).draft = Some(version),
+        None => {
+            let value = Plan { area, incident_type: body.incident_type(), published: Vec::new(), draft: Some(version) };
+            let key = base.plans.insert(&body.plan_id, value);
+            base.areas.get_mut(area).plans.push(key);
+        }
+    }
+    Some(())
+}
+
+fn place<T>(list: &[T], wanted: impl Fn(&T) -> bool) -> Option<u16> {
+    list.iter().position(wanted).map(|at| u16::try_from(at).expect("lists of a plan are capped"))
+}
+
+/// The number under which a person's primary post is kept: type and tier.
+fn primary_key(responder: ResponderRef, plan: &Plan, tier: ResponseLevel) -> (ResponderRef, u8, u8) {
+    let narrow = |number: i32| u8::try_from(number).expect("these enumerations are small");
+    (responder, narrow(plan.incident_type.into()), narrow(tier.into()))
+}
+
+fn post_designated(base: &mut Base, body: &v1::PostDesignated) -> Option<()> {
+    let key = base.plans.find(&body.plan_id)?;
+    let responder = base.responders.find(&body.responder_id)?;
+    let backups = body.backup_ids.iter().filter_map(|id| base.responders.find(id)).collect();
+    let plan = base.plans.get_mut(key);
+    let primary = primary_key(responder, plan, body.tier());
+    let draft = plan.draft.as_mut()?;
+    let site = place(&draft.sites, |site| *site.key == *body.site_key);
+    let seat = site.and_then(|at| place(&draft.sites[usize::from(at)].seats, |seat| *seat.key == *body.seat_key));
+    draft.primaries.insert((responder, primary.2));
+    draft.seated.extend(site.zip(seat));
+    draft.designations.push(Designation {
+        tier: body.tier(),
+        role: body.role(),
+        unit: place(&draft.units, |unit| *unit.key == *body.unit_key),
+        site,
+        seat,
+        responder,
+        backups,
+        card: place(&draft.cards, |card| **card == *body.card_key),
+    });
+    base.primaries.entry(primary).or_insert(key);
+    Some(())
+}
+
+fn plan_published(base: &mut Base, body: &v1::PlanPublished) -> Option<()> {
+    let key = base.plans.find(&body.plan_id)?;
+    let plan = base.plans.get_mut(key);
+    let draft = plan.draft.take()?;
+    let type_number = u8::try_from(i32::from(plan.incident_type)).expect("few types");
+    let dropped: Vec<_> =
+        plan.published.last().into_iter().flat_map(|former| former.primaries.difference(&draft.primaries).copied()).collect();
+    plan.published.push(draft);
+    forget_primaries(base, key, type_number, &dropped);
+    Some(())
+}
+
+/// Posts that the new version no longer gives: their people are free for another plan.
+fn forget_primaries(base: &mut Base, plan: PlanRef, type_number: u8, dropped: &[(ResponderRef, u8)]) {
+    for (responder, tier) in dropped {
+        let key = (*responder, type_number, *tier);
+        if base.primaries.get(&key) == Some(&plan) {
+            base.primaries.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Facts of calls, to persons and to organizations, applied. A duty begins with `ResponderCalled` and ends with `DutyReleased`.
+
+use muster_proto::Event;
+use muster_proto::v1;
+
+use super::At;
+use super::incident::{join_unit, leave_unit};
+use crate::ids::{CallRef, OrganizationCallRef};
+use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, State, Timer};
+
+pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
+    match event {
+        Event::ResponderCalled(body) => called(state, at, body)?,
+        Event::ResponderPutOnStandby(body) => {
+            let (key, responder) = (state.ops.incidents.find(&body.incident_id)?, state.base.responders.find(&body.responder_id)?);
+            let plan = state.base.plans.find(&body.plan_id)?;
+            state.ops.incidents.get_mut(key).standby.insert(responder, plan);
+        }
+        Event::StandbyEnded(body) => {
+            let (key, responder) = (state.ops.incidents.find(&body.incident_id)?, state.base.responders.find(&body.responder_id)?);
+            state.ops.incidents.get_mut(key).standby.remove(&responder);
+        }
+        Event::CallAcknowledged(body) => answered(state, &body.call_id, CallPhase::Acknowledged)?,
+        Event::CallAccepted(body) => answered(state, &body.call_id, CallPhase::Accepted)?,
+        Event::CallDeclined(body) => reply_settled(state, find(state, &body.call_id)?),
+        Event::CallUnanswered(body) => reply_settled(state, find(state, &body.call_id)?),
+        Event::NoShowDeclared(body) => {
+            let key = find(state, &body.call_id)?;
+            reply_settled(state, key);
+            let call = state.ops.calls.get_mut(key);
+            call.no_show = true;
+            let (realm, responder) = (call.realm, call.responder);
+            state.ops.realms.get_mut(realm).no_shows.insert(responder, key);
+        }
+        Event::NoShowCorrected(body) => {
+            let key = find(state, &body.call_id)?;
+            let call = state.ops.calls.get_mut(key);
+            call.no_show = false;
+            let (realm, responder) = (call.realm, call.responder);
+            state.ops.realms.get_mut(realm).no_shows.remove(&responder);
+        }
+        Event::ResponderRecalled(body) => {
+            let key = find(state, &body.call_id)?;
+            reply_settled(state, key);
+            state.ops.calls.get_mut(key).phase = CallPhase::Recalled;
+        }
+        Event::DutyReleased(body) => released(state, at, find(state, &body.call_id)?),
+        Event::OrganizationCalled(body) => organization_called(state, at, body)?,
+        Event::OrganizationAcknowledged(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Acknowledged)?,
+        Event::PeopleNominated(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Nominated)?,
+        Event::OrganizationReportedIn(body) => {
+            organization_phase(state, &body.call_id, OrganizationCallPhase::ReportedIn)?;
+            deadline_settled(state, find_organization_call(state, &body.call_id)?);
+        }
+        Event::OrganizationOverdue(body) => deadline_settled(state, find_organization_call(state, &body.call_id)?),
+        Event::OrganizationCallDeclined(body) => {
+            organization_phase(state, &body.call_id, OrganizationCallPhase::Declined)?;
+            deadline_settled(state, find_organization_call(state, &body.call_id)?);
+        }
+        Event::OrganizationCallEnded(body) => {
+            organization_phase(state, &body.call_id, OrganizationCallPhase::Ended)?;
+            deadline_settled(state, find_organization_call(state, &body.call_id)?);
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+fn find(state: &State, call_id: &str) -> Option<CallRef> {
+    let key = CallRef::parse(call_id)?;
+    state.ops.calls.find(key).map(|_| key)
+}
+
+fn find_organization_call(state: &State, call_id: &str) -> Option<OrganizationCallRef> {
+    let key = OrganizationCallRef::parse(call_id)?;
+    state.ops.organization_calls.find(key).map(|_| key)
+}
+
+fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> {
+    let responder = state.base.responders.find(&body.responder_id)?;
+    let area = state.base.areas.find(&body.area_id)?;
+    let site = state.ops.sites.find(&body.site_id);
+    let seat = site.filter(|_| !body.seat_id.is_empty()).and_then(|key| state.ops.sites.get(key).seat(&body.seat_id));
+    let whistle = state.ops.whistles.find(&body.whistle_id);
+    let need = whistle.and_then(|key| state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id));
+    let narrow = |place: usize| u16::try_from(place).expect("seats and needs are capped");
+    let call = Call {
+        responder,
+        incident: state.ops.incidents.find(&body.incident_id),
+        realm: at.realm,
+        role: body.role(),
+        unit: state.ops.units.find(&body.unit_id),
+        site,
+        seat: seat.map(narrow),
+        whistle,
+        need: need.map(narrow),
+        area,
+        plan: state.base.plans.find(&body.plan_id),
+        tier: body.tier(),
+        organization_call: OrganizationCallRef::parse(&body.organization_call_id),
+        phase: CallPhase::Summoned,
+        from_ms: body.from_ms,
+        until_ms: body.until_ms,
+        reply_due_ms: body.reply_due_ms,
+        no_show: false,
+        released_at_ms: 0,
+    };
+    let (incident, plan, unit, organization_call) = (call.incident, call.plan, call.unit, call.organization_call);
+    let key = state.ops.calls.push(call);
+    state.ops.realms.get_mut(at.realm).duties.entry(responder).or_default().push(key);
+    if let Some(site) = site {
+        let site = state.ops.sites.get_mut(site);
+        site.duties += 1;
+        if let Some(seat) = seat {
+            site.seats[seat].holder = Some(key);
+        }
+    }
+    if let (Some(whistle), Some(need)) = (whistle, need) {
+        state.ops.whistles.get_mut(whistle).needs[need].calls.push(key);
+    }
+    if let Some(incident) = incident {
+        let incident = state.ops.incidents.get_mut(incident);
+        incident.duties.insert(key);
+        if let Some(conversion) = plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
+            conversion.duties.insert(key);
+        }
+    }
+    if let Some(unit) = unit {
+        join_unit(state, unit, responder);
+    }
+    if let Some(organization_call) = organization_call {
+        state.ops.organization_calls.get_mut(organization_call).calls.push(key);
+    }
+    state.set_timer(body.reply_due_ms, Timer::CallReply(key));
+    Some(())
+}
+
+/// The wait for a reply is over.
+pub(super) fn reply_settled(state: &mut State, key: CallRef) {
+    let due_ms = std::mem::take(&mut state.ops.calls.get_mut(key).reply_due_ms);
+    state.clear_timer(due_ms, Timer::CallReply(key));
+}
+
+fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
+    let key = find(state, call_id)?;
+    reply_settled(state, key);
+    let call = state.ops.calls.get_mut(key);
+    // An answer never takes back what happened since.
+    if call.phase < phase {
+        call.phase = phase;
+    }
+    Some(())
+}
+
+fn released(state: &mut State, at: &At, key: CallRef) {
+    reply_settled(state, key);
+    let call = state.ops.calls.get_mut(key);
+    call.phase = CallPhase::Released;
+    call.released_at_ms = at.recorded_at_ms;
+    let call = call.clone();
+    let realm = state.ops.realms.get_mut(call.realm);
+    if let Some(duties) = realm.duties.get_mut(&call.responder) {
+        duties.retain(|held| *held != key);
+        if duties.is_empty() {
+            realm.duties.remove(&call.responder);
+        }
+    }
+    *realm.past_duties.entry(call.responder).or_default() += 1;
+    if let Some(presence) = realm.presence.get_mut(&call.responder)
+        && presence.call == Some(key)
+    {
+        presence.call = None;
+    }
+    if let Some(site) = call.site {
+        let site = state.ops.sites.get_mut(site);
+        site.duties -= 1;
+        if let Some(seat) = call.seat {
+            site.seats[usize::from(seat)].holder = None;
+        }
+    }
+    if let (Some(whistle), Some(need)) = (call.whistle, call.need) {
+        let need = &mut state.ops.whistles.get_mut(whistle).needs[usize::from(need)];
+        need.calls.retain(|held| *held != key);
+        need.tried.insert(call.responder);
+    }
+    if let Some(incident) = call.incident {
+        let incident = state.ops.incidents.get_mut(incident);
+        incident.duties.remove(&key);
+        if let Some(conversion) = call.plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
+            conversion.duties.remove(&key);
+        }
+    }
+    if let Some(unit) = call.unit {
+        leave_unit(state, unit, call.responder);
+    }
+}
+
+fn organization_called(state: &mut State, at: &At, body: &v1::OrganizationCalled) -> Option<()> {
+    let whistle = state.ops.whistles.find(&body.whistle_id);
+    let need = whistle.and_then(|key| state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id));
+    let value = OrganizationCall {
+        organization: state.base.organizations.find(&body.organization_id)?,
+        incident: state.ops.incidents.find(&body.incident_id),
+        realm: at.realm,
+        whistle,
+        need: need.map(|place| u16::try_from(place).expect("needs are capped")),
+        site: state.ops.sites.find(&body.site_id),
+        area: state.base.areas.find(&body.area_id)?,
+        quantity: body.quantity,
+        deadline_ms: body.deadline_ms,
+        phase: OrganizationCallPhase::Called,
+        calls: Vec::new(),
+    };
+    let key = state.ops.organization_calls.push(value);
+    state.set_timer(body.deadline_ms, Timer::OrganizationDeadline(key));
+    Some(())
+}
+
+fn organization_phase(state: &mut State, call_id: &str, phase: OrganizationCallPhase) -> Option<()> {
+    let key = find_organization_call(state, call_id)?;
+    state.ops.organization_calls.get_mut(key).phase = phase;
+    Some(())
+}
+
+fn deadline_settled(state: &mut State, key: OrganizationCallRef) {
+    let due_ms = std::mem::take(&mut state.ops.organization_calls.get_mut(key).deadline_ms);
+    state.clear_timer(due_ms, Timer::OrganizationDeadline(key));
+}

@@ -1,0 +1,103 @@
+//! Observations applied: who is where. A duty is an order, presence an observation.
+
+use muster_proto::Event;
+
+use super::At;
+use super::call::reply_settled;
+use crate::ids::{CallRef, ResponderRef};
+use crate::state::{CallPhase, Place, Presence, State};
+
+pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
+    match event {
+        Event::CheckedIn(body) => {
+            let responder = state.base.responders.find(&body.responder_id)?;
+            let place = state.place(&body.site_id, &body.whistle_id)?;
+            arrive(state, at, responder, place, CallRef::parse(&body.call_id));
+        }
+        Event::CheckedOut(body) => {
+            let responder = state.base.responders.find(&body.responder_id)?;
+            leave(state, at, responder);
+        }
+        Event::PresenceDisputed(body) => {
+            let responder = state.base.responders.find(&body.responder_id)?;
+            let claimed = state.place(&body.site_id, &body.whistle_id)?;
+            let presence = state.ops.realms.get_mut(at.realm).presence.get_mut(&responder)?;
+            if presence.disputed_with.is_none() {
+                let (former, call) = (presence.place, presence.call);
+                presence.disputed_with = Some(claimed);
+                presence.fact_ms = presence.fact_ms.max(at.occurred_at_ms);
+                count(state, former, -1);
+                step_back(state, call);
+            }
+        }
+        Event::PresenceSettled(body) => {
+            let responder = state.base.responders.find(&body.responder_id)?;
+            let place = state.place(&body.site_id, &body.whistle_id);
+            leave(state, at, responder);
+            if let Some(place) = place {
+                arrive(state, at, responder, place, CallRef::parse(&body.call_id));
+            }
+        }
+        // Corrects hours; nothing that stands now depends on it.
+        Event::PastPresenceRecorded(_) => {}
+        _ => {}
+    }
+    Some(())
+}
+
+impl State {
+    /// The place that a body names: a site or a whistle.
+    pub(crate) fn place(&self, site_id: &str, whistle_id: &str) -> Option<Place> {
+        if site_id.is_empty() {
+            self.ops.whistles.find(whistle_id).map(Place::Whistle)
+        } else {
+            self.ops.sites.find(site_id).map(Place::Site)
+        }
+    }
+}
+
+fn count(state: &mut State, place: Option<Place>, by: i32) {
+    let present = match place {
+        Some(Place::Site(key)) => &mut state.ops.sites.get_mut(key).present,
+        Some(Place::Whistle(key)) => &mut state.ops.whistles.get_mut(key).present,
+        None => return,
+    };
+    *present = present.saturating_add_signed(by);
+}
+
+fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, call: Option<CallRef>) {
+    let call = call.filter(|key| state.ops.calls.find(*key).is_some_and(|call| call.phase.open()));
+    if let Some(key) = call {
+        reply_settled(state, key);
+        let call = state.ops.calls.get_mut(key);
+        call.no_show = false;
+        if call.phase != CallPhase::Recalled {
+            call.phase = CallPhase::OnPost;
+        }
+    }
+    let presence = Presence { place: Some(place), disputed_with: None, call, fact_ms: at.occurred_at_ms };
+    state.ops.realms.get_mut(at.realm).presence.insert(responder, presence);
+    count(state, Some(place), 1);
+}
+
+fn leave(state: &mut State, at: &At, responder: ResponderRef) {
+    let realm = state.ops.realms.get_mut(at.realm);
+    let Some(presence) = realm.presence.get_mut(&responder) else { return };
+    let former = presence.clone();
+    *presence = Presence { place: None, disputed_with: None, call: None, fact_ms: at.occurred_at_ms };
+    // Disputed presence was counted nowhere.
+    if former.disputed_with.is_none() {
+        count(state, former.place, -1);
+    }
+    step_back(state, former.call);
+}
+
+/// The duty stands, the person is not on post.
+fn step_back(state: &mut State, call: Option<CallRef>) {
+    if let Some(key) = call {
+        let call = state.ops.calls.get_mut(key);
+        if call.phase == CallPhase::OnPost {
+            call.phase = CallPhase::Accepted;
+        }
+    }
+}

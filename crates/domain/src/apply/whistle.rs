@@ -1,0 +1,112 @@
+//! Facts of whistles applied.
+
+use muster_proto::Event;
+use muster_proto::v1;
+
+use super::At;
+use crate::ids::WhistleRef;
+use crate::state::{NeedState, State, Timer, Whistle, WhistlePhase};
+
+pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
+    match event {
+        Event::WhistleBlown(body) => blown(state, at, body)?,
+        Event::WhistleAcknowledged(body) => {
+            let key = state.ops.whistles.find(&body.whistle_id)?;
+            acknowledge_settled(state, key);
+            let whistle = state.ops.whistles.get_mut(key);
+            whistle.acknowledged = true;
+            if whistle.phase == WhistlePhase::Blown {
+                whistle.phase = WhistlePhase::Acknowledged;
+            }
+        }
+        Event::WhistleEscalated(body) => {
+            let (key, to) = (state.ops.whistles.find(&body.whistle_id)?, state.base.areas.find(&body.to_area_id)?);
+            acknowledge_settled(state, key);
+            let whistle = state.ops.whistles.get_mut(key);
+            whistle.responsible = to;
+            whistle.acknowledged = false;
+            whistle.acknowledge_due_ms = body.acknowledge_due_ms;
+            state.set_timer(body.acknowledge_due_ms, Timer::WhistleAcknowledge(key));
+        }
+        Event::WhistlesMerged(body) => end(state, state.ops.whistles.find(&body.whistle_id)?, WhistlePhase::Merged),
+        Event::NeedFulfilled(body) => {
+            let key = state.ops.whistles.find(&body.whistle_id)?;
+            let need = state.ops.whistles.get_mut(key).needs.iter_mut().find(|need| *need.id == *body.need_id)?;
+            need.fulfilled = need.fulfilled.saturating_add(body.quantity);
+        }
+        Event::WhistleFilled(body) => {
+            let key = state.ops.whistles.find(&body.whistle_id)?;
+            state.ops.whistles.get_mut(key).phase = WhistlePhase::Filled;
+        }
+        Event::WhistleResolved(body) => end(state, state.ops.whistles.find(&body.whistle_id)?, WhistlePhase::Resolved),
+        Event::WhistleWithdrawn(body) => end(state, state.ops.whistles.find(&body.whistle_id)?, WhistlePhase::Withdrawn),
+        Event::WhistleRated(body) => {
+            let key = state.ops.whistles.find(&body.whistle_id)?;
+            state.ops.whistles.get_mut(key).rated = true;
+        }
+        Event::ReinforcementRequested(body) => {
+            let (key, from) = (state.ops.whistles.find(&body.whistle_id)?, state.base.areas.find(&body.from_area_id)?);
+            let need = state.ops.whistles.get_mut(key).needs.iter_mut().find(|need| *need.id == *body.need_id)?;
+            need.reach = Some(from);
+        }
+        // A proposal binds nobody.
+        Event::DispatchProposed(_) => {}
+        _ => {}
+    }
+    Some(())
+}
+
+fn blown(state: &mut State, at: &At, body: &v1::WhistleBlown) -> Option<()> {
+    let area = state.base.areas.find(&body.area_id)?;
+    let incident = state.ops.incidents.find(&body.incident_id);
+    let needs = body
+        .needs
+        .iter()
+        .map(|need| NeedState {
+            id: need.need_id.as_str().into(),
+            kind: need.kind(),
+            specialty: need.specialty.as_str().into(),
+            quantity: need.quantity,
+            fulfilled: 0,
+            calls: Vec::new(),
+            tried: Default::default(),
+            reach: None,
+        })
+        .collect();
+    let value = Whistle {
+        incident,
+        realm: at.realm,
+        area,
+        responsible: area,
+        severity: body.severity(),
+        urgency: body.urgency(),
+        life_threatening: body.life_threatening,
+        phase: WhistlePhase::Blown,
+        acknowledged: false,
+        acknowledge_due_ms: body.acknowledge_due_ms,
+        needs,
+        rated: false,
+        present: 0,
+    };
+    let key = state.ops.whistles.insert(&body.whistle_id, value);
+    state.set_timer(body.acknowledge_due_ms, Timer::WhistleAcknowledge(key));
+    if let Some(incident) = incident {
+        state.ops.incidents.get_mut(incident).open_whistles.insert(key);
+    }
+    Some(())
+}
+
+/// The wait for an acknowledgement is over.
+fn acknowledge_settled(state: &mut State, key: WhistleRef) {
+    let due_ms = std::mem::take(&mut state.ops.whistles.get_mut(key).acknowledge_due_ms);
+    state.clear_timer(due_ms, Timer::WhistleAcknowledge(key));
+}
+
+fn end(state: &mut State, key: WhistleRef, phase: WhistlePhase) {
+    acknowledge_settled(state, key);
+    let whistle = state.ops.whistles.get_mut(key);
+    whistle.phase = phase;
+    if let Some(incident) = whistle.incident {
+        state.ops.incidents.get_mut(incident).open_whistles.remove(&key);
+    }
+}

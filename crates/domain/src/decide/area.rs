@@ -1,0 +1,126 @@
+//! Area 辖区: the one tree.
+
+use muster_proto::Event;
+use muster_proto::v1::{self, AreaLevel};
+
+use super::{Decision, checks};
+use crate::execute::Draft;
+use crate::ids::AreaRef;
+use crate::limits;
+use crate::rejection::Rejection;
+use crate::state::State;
+
+pub(super) fn define(state: &State, body: &v1::DefineArea) -> Decision {
+    checks::token("area_id", &body.area_id)?;
+    checks::unused("area_id", &body.area_id, state.base.areas.find(&body.area_id))?;
+    checks::name("name", &body.name)?;
+    let level: AreaLevel = checks::set("level", body.level)?;
+    checks::short("official_code", &body.official_code)?;
+    checks::labels("tags", &body.tags)?;
+    checks::at_most("codes", body.codes.len(), limits::LABELS_MAX)?;
+    for code in &body.codes {
+        checks::label_text("codes.scheme", &code.scheme)?;
+        checks::label_text("codes.code", &code.code)?;
+    }
+    let parent = parent_for(state, &body.parent_id, level)?;
+    let event = Event::AreaDefined(v1::AreaDefined {
+        area_id: body.area_id.clone(),
+        name: body.name.clone(),
+        level: body.level,
+        parent_id: body.parent_id.clone(),
+        official_code: body.official_code.clone(),
+        codes: body.codes.clone(),
+        tags: body.tags.clone(),
+    });
+    Ok(vec![peacetime(state, event, parent)])
+}
+
+fn parent_for(state: &State, parent_id: &str, level: AreaLevel) -> Result<Option<AreaRef>, Rejection> {
+    if parent_id.is_empty() {
+        return match state.base.areas.iter().next() {
+            None => Ok(None),
+            Some((root, _)) => Err(Rejection::SecondRoot { root: state.base.areas.id(root).to_owned() }),
+        };
+    }
+    let parent = state.area("parent_id", parent_id)?;
+    below(state, parent, level)?;
+    Ok(Some(parent))
+}
+
+fn below(state: &State, parent: AreaRef, level: AreaLevel) -> Result<(), Rejection> {
+    if (state.base.areas.get(parent).level as i32) < level as i32 {
+        Ok(())
+    } else {
+        Err(Rejection::LevelNotBelow { parent: state.base.areas.id(parent).to_owned() })
+    }
+}
+
+pub(super) fn reparent(state: &State, body: &v1::ReparentArea) -> Decision {
+    let area = state.area("area_id", &body.area_id)?;
+    let parent = state.area("parent_id", &body.parent_id)?;
+    if state.base.within(parent, area) {
+        return Err(Rejection::AreaCycle { id: body.area_id.clone() });
+    }
+    let node = state.base.areas.get(area);
+    below(state, parent, node.level)?;
+    if node.parent == Some(parent) {
+        return Ok(Vec::new());
+    }
+    let former_parent_id = node.parent.map(|key| state.base.areas.id(key).to_owned()).unwrap_or_default();
+    let event = Event::AreaReparented(v1::AreaReparented {
+        area_id: body.area_id.clone(),
+        parent_id: body.parent_id.clone(),
+        former_parent_id: former_parent_id.clone(),
+    });
+    let mut draft = peacetime(state, event, Some(area));
+    draft.other_area_ids.push(former_parent_id);
+    Ok(vec![draft])
+}
+
+pub(super) fn retire(state: &State, body: &v1::RetireArea) -> Decision {
+    let area = state.area("area_id", &body.area_id)?;
+    let node = state.base.areas.get(area);
+    let in_use = |reason_zh, reason_en| Err(Rejection::AreaInUse { id: body.area_id.clone(), reason_zh, reason_en });
+    if node.parent.is_none() {
+        return in_use("根辖区不能撤销", "it is the root");
+    }
+    if !node.children.is_empty() {
+        return in_use("还有下级辖区", "areas lie below it");
+    }
+    if !node.residents.is_empty() {
+        return in_use("还有报到人员", "people are at home in it");
+    }
+    if state.base.plans.iter().any(|(_, plan)| uses(plan, area)) {
+        return in_use("有预案使用它", "a plan uses it");
+    }
+    if state.ops.sites.iter().any(|(_, site)| !site.closed && site.area == area) {
+        return in_use("还有开放的点位", "a site is open in it");
+    }
+    if state.ops.whistles.iter().any(|(_, whistle)| whistle.phase.open() && whistle.area == area) {
+        return in_use("还有未办结的哨", "a whistle is open in it");
+    }
+    Ok(vec![peacetime(state, Event::AreaRetired(v1::AreaRetired { area_id: body.area_id.clone() }), Some(area))])
+}
+
+fn uses(plan: &crate::state::Plan, area: AreaRef) -> bool {
+    plan.area == area
+        || plan
+            .current()
+            .into_iter()
+            .chain(plan.draft.as_ref())
+            .any(|version| version.sites.iter().any(|site| site.area == area) || version.units.iter().any(|unit| unit.area == area))
+}
+
+pub(super) fn switch_auto_fill(state: &State, body: &v1::SwitchAutoFill) -> Decision {
+    let area = state.area("area_id", &body.area_id)?;
+    if state.base.areas.get(area).auto_fill == body.enabled {
+        return Ok(Vec::new());
+    }
+    let event = Event::AutoFillSwitched(v1::AutoFillSwitched { area_id: body.area_id.clone(), enabled: body.enabled });
+    Ok(vec![peacetime(state, event, Some(area))])
+}
+
+/// A fact of peacetime: always in the actual realm.
+pub(super) fn peacetime(state: &State, event: Event, area: Option<AreaRef>) -> Draft {
+    Draft::new(event, state.ops.actual(), area)
+}

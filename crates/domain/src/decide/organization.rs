@@ -1,0 +1,57 @@
+//! Organization 单位: what it can be called for, where it is tied, whom it keeps back.
+
+use muster_proto::Event;
+use muster_proto::v1::{self, OrganizationKind};
+
+use super::area::peacetime;
+use super::{Decision, checks};
+use crate::limits;
+use crate::rejection::Rejection;
+use crate::state::State;
+
+pub(super) fn register(state: &State, body: &v1::RegisterOrganization) -> Decision {
+    checks::id("organization_id", &body.organization_id)?;
+    checks::unused("organization_id", &body.organization_id, state.base.organizations.find(&body.organization_id))?;
+    checks::name("name", &body.name)?;
+    checks::set::<OrganizationKind>("kind", body.kind)?;
+    checks::labels("functions", &body.functions)?;
+    let area = state.area("area_id", &body.area_id)?;
+    let event = Event::OrganizationRegistered(v1::OrganizationRegistered {
+        organization_id: body.organization_id.clone(),
+        name: body.name.clone(),
+        kind: body.kind,
+        area_id: body.area_id.clone(),
+        functions: body.functions.clone(),
+    });
+    Ok(vec![peacetime(state, event, Some(area))])
+}
+
+pub(super) fn tie(state: &State, body: &v1::TieToArea) -> Decision {
+    let organization = state.organization("organization_id", &body.organization_id)?;
+    let area = state.area("area_id", &body.area_id)?;
+    if state.base.organizations.get(organization).ties.contains(&area) {
+        return Ok(Vec::new());
+    }
+    let event = Event::OrganizationTiedToArea(v1::OrganizationTiedToArea {
+        organization_id: body.organization_id.clone(),
+        area_id: body.area_id.clone(),
+    });
+    Ok(vec![peacetime(state, event, Some(area))])
+}
+
+pub(super) fn reserve(state: &State, body: &v1::ReservePeople) -> Decision {
+    let organization = state.organization("organization_id", &body.organization_id)?;
+    checks::at_most("responder_ids", body.responder_ids.len(), limits::PEOPLE_LIST_MAX)?;
+    for id in &body.responder_ids {
+        let responder = state.active_responder("responder_ids", id)?;
+        if state.base.responders.get(responder).organization != Some(organization) {
+            return Err(Rejection::NotOfOrganization { id: id.clone(), organization: body.organization_id.clone() });
+        }
+    }
+    let area = state.base.organizations.get(organization).area;
+    let event = Event::PeopleReserved(v1::PeopleReserved {
+        organization_id: body.organization_id.clone(),
+        responder_ids: body.responder_ids.clone(),
+    });
+    Ok(vec![peacetime(state, event, area)])
+}

@@ -1,0 +1,365 @@
+//! Conversion 转换: opens the plan's sites, forms its units, seats its people, puts others on standby, and lists every gap.
+
+use std::collections::BTreeSet;
+
+use muster_proto::Event;
+use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, ResponseLevel};
+
+use super::level;
+use super::summons::{Summons, call_off, outranks, release, summon};
+use crate::apply::conversions_below;
+use crate::execute::{Draft, Now};
+use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef, SiteRef};
+use crate::limits;
+use crate::state::{CallPhase, Conversion, Designation, Incident, PlanSite, PlanVersion, State};
+
+/// One plan being brought to a response level.
+pub(super) struct Converting<'a> {
+    pub(super) state: &'a State,
+    pub(super) incident_key: IncidentRef,
+    pub(super) incident_id: &'a str,
+    pub(super) incident: &'a Incident,
+    pub(super) plan: PlanRef,
+    pub(super) plan_id: &'a str,
+    pub(super) version: &'a PlanVersion,
+    pub(super) conversion: &'a Conversion,
+}
+
+impl<'a> Converting<'a> {
+    pub(super) fn of(state: &'a State, incident_key: IncidentRef, plan: PlanRef) -> Option<Self> {
+        let incident = state.ops.incidents.get(incident_key);
+        let conversion = incident.conversions.get(&plan)?;
+        let version = state.base.plans.get(plan).version(conversion.version)?;
+        let (incident_id, plan_id) = (state.ops.incidents.id(incident_key), state.base.plans.id(plan));
+        Some(Self { state, incident_key, incident_id, incident, plan, plan_id, version, conversion })
+    }
+
+    /// The id of a part: no caller can choose it, for `/` is not allowed in theirs.
+    fn part_id(&self, key: &str) -> String {
+        match self.conversion.round {
+            1 => format!("{}/{}/{key}", self.incident_id, self.plan_id),
+            round => format!("{}/{}~{round}/{key}", self.incident_id, self.plan_id),
+        }
+    }
+
+    fn site_id(&self, place: u16) -> String {
+        self.part_id(&self.version.sites[usize::from(place)].key)
+    }
+
+    fn unit_id(&self, place: u16) -> String {
+        self.part_id(&self.version.units[usize::from(place)].key)
+    }
+
+    /// Where a designation's post is.
+    fn post_area(&self, designation: &Designation) -> crate::ids::AreaRef {
+        let site = designation.site.map(|at| self.version.sites[usize::from(at)].area);
+        let unit = designation.unit.map(|at| self.version.units[usize::from(at)].area);
+        site.or(unit).unwrap_or(self.state.base.plans.get(self.plan).area)
+    }
+
+    fn draft(&self, event: Event, area: crate::ids::AreaRef) -> Draft {
+        Draft::new(event, self.incident.realm, Some(area))
+    }
+
+    pub(super) fn gap(
+        &self,
+        designation: &Designation,
+        responder: Option<ResponderRef>,
+        reason: GapReason,
+        other: Option<IncidentRef>,
+    ) -> Draft {
+        let area = self.post_area(designation);
+        let seat = designation.site.zip(designation.seat);
+        let event = Event::GapRecorded(v1::GapRecorded {
+            incident_id: self.incident_id.to_owned(),
+            unit_id: designation.unit.map(|at| self.unit_id(at)).unwrap_or_default(),
+            site_id: designation.site.map(|at| self.site_id(at)).unwrap_or_default(),
+            seat_id: seat
+                .map(|(site, seat)| self.version.sites[usize::from(site)].seats[usize::from(seat)].key.to_string())
+                .unwrap_or_default(),
+            area_id: self.state.base.areas.id(area).to_owned(),
+            responder_id: responder.map(|key| self.state.base.responders.id(key).to_owned()).unwrap_or_default(),
+            reason: reason.into(),
+            other_incident_id: other.map(|key| self.state.ops.incidents.id(key).to_owned()).unwrap_or_default(),
+            role: designation.role.into(),
+        });
+        self.draft(event, area)
+    }
+
+    /// The call for a designation's post, whoever takes it, with the appointment that comes with it.
+    pub(super) fn seat(&self, now: &Now<'_>, ahead: usize, designation: &Designation, responder: ResponderRef) -> Vec<Draft> {
+        let area = self.post_area(designation);
+        let reason = if designation.responder == responder { CallReason::PlanPrimary } else { CallReason::PlanBackup };
+        let seat = designation.site.zip(designation.seat);
+        let unit_id = designation.unit.map(|at| self.unit_id(at)).unwrap_or_default();
+        let summons = Summons {
+            incident: Some(self.incident_key),
+            role: designation.role,
+            unit_id: unit_id.clone(),
+            site_id: designation.site.map(|at| self.site_id(at)).unwrap_or_default(),
+            seat_id: seat
+                .map(|(site, seat)| self.version.sites[usize::from(site)].seats[usize::from(seat)].key.to_string())
+                .unwrap_or_default(),
+            plan_id: self.plan_id.to_owned(),
+            card_key: designation.card.map(|at| self.version.cards[usize::from(at)].to_string()).unwrap_or_default(),
+            tier: designation.tier,
+            reason,
+            from_ms: now.recorded_at_ms,
+            reply_due_ms: now.recorded_at_ms + limits::REPLY_LIMIT_MS,
+            ..Summons::at(self.incident.realm, area)
+        };
+        let mut drafts = summon(self.state, ahead, responder, summons);
+        let responder_id = self.state.base.responders.id(responder).to_owned();
+        let document_no = format!("{}@{}", self.plan_id, self.version.version);
+        match designation.role {
+            DutyRole::Secretary => {
+                drafts.push(self.draft(Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, document_no }), area));
+            }
+            DutyRole::Organizer => {
+                drafts.push(self.draft(Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, document_no }), area));
+            }
+            _ => {}
+        }
+        drafts
+    }
+
+    /// Why a person cannot take a post of this incident; `Ok` with the duty to take from a lesser incident, if any.
+    pub(super) fn claim(&self, now: &Now<'_>, responder: ResponderRef) -> Result<Option<CallRef>, (GapReason, Option<IncidentRef>)> {
+        let person = self.state.base.responders.get(responder);
+        if person.withdrawn {
+            return Err((GapReason::Withdrawn, None));
+        }
+        if person.reserved {
+            return Err((GapReason::Reserved, None));
+        }
+        if person.absence(now.recorded_at_ms).is_some() {
+            return Err((GapReason::Unavailable, None));
+        }
+        let Some(duty) = self.state.ops.overlapping_duty(self.incident.realm, responder, now.recorded_at_ms, 0) else { return Ok(None) };
+        let holder = self.state.ops.calls.get(duty).incident;
+        if outranks(self.state, self.incident_key, holder) { Ok(Some(duty)) } else { Err((GapReason::OnOtherDuty, holder)) }
+    }
+}
+
+/// Adds the tiers above the former response up to the new one.
+pub(super) fn raise(state: &State, now: &Now<'_>, body: &v1::AreaConverted) -> Vec<Draft> {
+    let found = state.ops.incidents.find(&body.incident_id).zip(state.base.plans.find(&body.plan_id));
+    let Some(converting) = found.and_then(|(incident, plan)| Converting::of(state, incident, plan)) else { return Vec::new() };
+    let (former, response) = (level(body.former_response), level(body.response));
+    let mut drafts = Vec::with_capacity(converting.version.designations.len() * 2);
+    open_sites(&converting, response, &mut drafts);
+    form_units(&converting, response, &mut drafts);
+    seat_people(&converting, now, former, response, &mut drafts);
+    drafts
+}
+
+fn seats_up_to(converting: &Converting<'_>, site: &PlanSite, response: ResponseLevel) -> Vec<v1::Seat> {
+    let base = &converting.state.base;
+    site.seats
+        .iter()
+        .filter(|seat| seat.tier <= response)
+        .map(|seat| v1::Seat {
+            seat_id: seat.key.to_string(),
+            specialty: base.label(seat.specialty),
+            shift: base.label(seat.shift),
+            duty_desk: seat.duty_desk,
+        })
+        .collect()
+}
+
+fn open_sites(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
+    for (at, site) in converting.version.sites.iter().enumerate() {
+        let place = u16::try_from(at).expect("sites of a plan are capped");
+        let wanted = seats_up_to(converting, site, response);
+        match converting.conversion.sites[at] {
+            None if site.tier <= response => {
+                let event = Event::SiteOpened(v1::SiteOpened {
+                    site_id: converting.site_id(place),
+                    incident_id: converting.incident_id.to_owned(),
+                    kind: site.kind.into(),
+                    name: site.name.to_string(),
+                    area_id: converting.state.base.areas.id(site.area).to_owned(),
+                    seats: wanted,
+                    plan_id: converting.plan_id.to_owned(),
+                });
+                drafts.push(converting.draft(event, site.area));
+            }
+            Some(key) => drafts.extend(with_plan_seats(converting, key, site, wanted)),
+            None => {}
+        }
+    }
+}
+
+/// The site's list of seats with the plan's part replaced: seats that were added by hand stay.
+fn with_plan_seats(converting: &Converting<'_>, key: SiteRef, site: &PlanSite, mut wanted: Vec<v1::Seat>) -> Option<Draft> {
+    let open = converting.state.ops.sites.get(key);
+    if open.closed {
+        return None;
+    }
+    let of_plan: BTreeSet<&str> = site.seats.iter().map(|seat| &*seat.key).collect();
+    wanted.extend(open.seats.iter().filter(|seat| !of_plan.contains(&*seat.id)).map(|seat| v1::Seat {
+        seat_id: seat.id.to_string(),
+        specialty: seat.specialty.to_string(),
+        shift: seat.shift.to_string(),
+        duty_desk: seat.duty_desk,
+    }));
+    let unchanged = wanted.len() == open.seats.len() && wanted.iter().all(|seat| open.seat(&seat.seat_id).is_some());
+    if unchanged {
+        return None;
+    }
+    let event = Event::RequirementSet(v1::RequirementSet { site_id: converting.state.ops.sites.id(key).to_owned(), seats: wanted });
+    Some(converting.draft(event, open.area))
+}
+
+fn form_units(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
+    for (at, unit) in converting.version.units.iter().enumerate() {
+        if unit.tier > response || converting.conversion.units[at].is_some() {
+            continue;
+        }
+        let base = &converting.state.base;
+        let event = Event::UnitEstablished(v1::UnitEstablished {
+            unit_id: converting.unit_id(u16::try_from(at).expect("units of a plan are capped")),
+            incident_id: converting.incident_id.to_owned(),
+            kind: unit.kind.into(),
+            name: unit.name.to_string(),
+            parent_unit_id: unit.parent.map(|at| converting.unit_id(at)).unwrap_or_default(),
+            area_id: base.areas.id(unit.area).to_owned(),
+            site_id: unit.site.map(|at| converting.site_id(at)).unwrap_or_default(),
+            superior_organization_id: unit.superior.map(|key| base.organizations.id(key).to_owned()).unwrap_or_default(),
+            approval_document_no: format!("{}@{}", converting.plan_id, converting.version.version),
+            plan_id: converting.plan_id.to_owned(),
+        });
+        drafts.push(converting.draft(event, unit.area));
+    }
+}
+
+fn seat_people(converting: &Converting<'_>, now: &Now<'_>, former: ResponseLevel, response: ResponseLevel, drafts: &mut Vec<Draft>) {
+    let added = |tier: ResponseLevel| tier > former && tier <= response;
+    let mut taken = BTreeSet::new();
+    let mut ahead = 0;
+    let mut designated = BTreeSet::new();
+    for designation in &converting.version.designations {
+        designated.extend(designation.site.zip(designation.seat));
+        if !added(designation.tier) {
+            continue;
+        }
+        if designation.role == DutyRole::Standby {
+            drafts.extend(put_on_standby(converting, now, designation, &taken));
+            continue;
+        }
+        match choose(converting, now, designation, &taken) {
+            Ok((responder, claimed)) => {
+                taken.insert(responder);
+                drafts.extend(claimed.map(|duty| release(converting.state, duty, ReleaseReason::Outranked, Some(converting.incident_key))));
+                drafts.extend(converting.seat(now, ahead, designation, responder));
+                ahead += 1;
+            }
+            Err((reason, other)) => drafts.push(converting.gap(designation, Some(designation.responder), reason, other)),
+        }
+    }
+    undesignated(converting, added, &designated, drafts);
+}
+
+/// The first of primary and backups who can come, and the duty of a lesser incident to take them from. The reason is the primary's.
+type Chosen = Result<(ResponderRef, Option<CallRef>), (GapReason, Option<IncidentRef>)>;
+
+fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
+    let mut refused = None;
+    for responder in std::iter::once(&designation.responder).chain(&designation.backups) {
+        let answer = if taken.contains(responder) {
+            Err((GapReason::OnOtherDuty, Some(converting.incident_key)))
+        } else {
+            converting.claim(now, *responder)
+        };
+        match answer {
+            Ok(claimed) => return Ok((*responder, claimed)),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    Err(refused.unwrap_or((GapReason::NoCandidate, None)))
+}
+
+fn put_on_standby(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Option<Draft> {
+    let responder = designation.responder;
+    let busy = taken.contains(&responder) || converting.claim(now, responder) != Ok(None);
+    if busy || converting.incident.standby.contains_key(&responder) {
+        return None;
+    }
+    let event = Event::ResponderPutOnStandby(v1::ResponderPutOnStandby {
+        incident_id: converting.incident_id.to_owned(),
+        responder_id: converting.state.base.responders.id(responder).to_owned(),
+        plan_id: converting.plan_id.to_owned(),
+        unit_id: designation.unit.map(|at| converting.unit_id(at)).unwrap_or_default(),
+    });
+    Some(converting.draft(event, converting.post_area(designation)))
+}
+
+/// Seats of the added tiers that the plan gives to nobody.
+fn undesignated(
+    converting: &Converting<'_>,
+    added: impl Fn(ResponseLevel) -> bool,
+    designated: &BTreeSet<(u16, u16)>,
+    drafts: &mut Vec<Draft>,
+) {
+    for (at, site) in converting.version.sites.iter().enumerate() {
+        let at = u16::try_from(at).expect("sites of a plan are capped");
+        for (number, seat) in site.seats.iter().enumerate() {
+            let number = u16::try_from(number).expect("seats of a site are capped");
+            if !added(seat.tier) || designated.contains(&(at, number)) {
+                continue;
+            }
+            let event = Event::GapRecorded(v1::GapRecorded {
+                incident_id: converting.incident_id.to_owned(),
+                site_id: converting.site_id(at),
+                seat_id: seat.key.to_string(),
+                area_id: converting.state.base.areas.id(site.area).to_owned(),
+                reason: GapReason::NoDesignation.into(),
+                role: DutyRole::Member.into(),
+                ..Default::default()
+            });
+            drafts.push(converting.draft(event, site.area));
+        }
+    }
+}
+
+/// Takes off what the higher tiers added: their duties and their seats. Sites and units stay until the stand-down.
+pub(super) fn lower(state: &State, body: &v1::ResponseChanged) -> Vec<Draft> {
+    let found = state.ops.incidents.find(&body.incident_id).zip(state.base.areas.find(&body.area_id));
+    let Some((incident, area)) = found else { return Vec::new() };
+    let response = level(body.response);
+    let mut drafts = Vec::new();
+    for plan in conversions_below(state, incident, area) {
+        let Some(converting) = Converting::of(state, incident, plan) else { continue };
+        if converting.conversion.standing_down || converting.conversion.response <= response {
+            continue;
+        }
+        drafts.extend(lowered(&converting, response));
+    }
+    drafts
+}
+
+fn lowered(converting: &Converting<'_>, response: ResponseLevel) -> Vec<Draft> {
+    let state = converting.state;
+    let event = Event::AreaConverted(v1::AreaConverted {
+        incident_id: converting.incident_id.to_owned(),
+        area_id: state.base.areas.id(state.base.plans.get(converting.plan).area).to_owned(),
+        plan_id: converting.plan_id.to_owned(),
+        plan_version: converting.conversion.version,
+        former_response: converting.conversion.response.into(),
+        response: response.into(),
+    });
+    let mut drafts = vec![converting.draft(event, state.base.plans.get(converting.plan).area)];
+    let higher = converting.conversion.duties.iter().filter(|key| state.ops.calls.get(**key).tier > response);
+    drafts.extend(higher.filter_map(|key| call_off(state, *key, ReleaseReason::ResponseLowered, "响应下调 response lowered")));
+    for (at, site) in converting.version.sites.iter().enumerate() {
+        let Some(key) = converting.conversion.sites[at] else { continue };
+        let wanted = seats_up_to(converting, site, response);
+        drafts.extend(with_plan_seats(converting, key, site, wanted));
+    }
+    drafts
+}
+
+/// Whether a duty stands in the way of the person's phase; used where a seat may be given to somebody else.
+pub(super) fn waiting(phase: CallPhase) -> bool {
+    matches!(phase, CallPhase::Summoned | CallPhase::Acknowledged | CallPhase::Accepted)
+}

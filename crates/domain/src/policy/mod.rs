@@ -1,0 +1,87 @@
+//! What follows by itself: facts in, further facts out, deterministic; run to rest within the same unit, never in replay.
+
+mod backup;
+mod conversion;
+mod escalation;
+mod fill;
+mod organization;
+mod stand_down;
+pub(crate) mod summons;
+
+use muster_proto::Event;
+use muster_proto::v1::{self, ReleaseReason, ResponseLevel};
+
+use crate::execute::{Draft, Emitted, Now};
+use crate::ids::CallRef;
+use crate::state::{State, Timer};
+
+/// The policies' answer to one fact, which is applied already.
+pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft> {
+    match &cause.event {
+        Event::AreaConverted(body) => conversion::raise(state, now, body),
+        Event::ResponseChanged(body) if body.response < body.former_response => conversion::lower(state, body),
+        Event::StandDownOrdered(body) => stand_down::order(state, body),
+        Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),
+        Event::NoShowDeclared(body) => given_up(state, &body.call_id, ReleaseReason::NoShow),
+        Event::CallUnanswered(body) => backup::unanswered(state, now, &body.call_id),
+        Event::DutyReleased(body) => {
+            let mut drafts = backup::after_release(state, now, body);
+            drafts.extend(fill::after_release(state, now, body));
+            drafts.extend(stand_down::after_call(state, &body.call_id));
+            drafts
+        }
+        Event::CheckedIn(body) => {
+            let mut drafts = fill::after_arrival(state, &body.whistle_id);
+            drafts.extend(organization::after_arrival(state, &body.call_id));
+            drafts
+        }
+        Event::CheckedOut(body) => {
+            let mut drafts = stand_down::off_post(state, now, &body.call_id);
+            drafts.extend(stand_down::after_site(state, &body.site_id));
+            drafts
+        }
+        Event::PresenceSettled(_) => stand_down::after_settling(state),
+        Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
+        Event::WhistleBlown(body) => fill::opened(state, now, body),
+        Event::ReinforcementRequested(body) => fill::reinforced(state, now, body),
+        Event::NeedFulfilled(body) => fill::after_arrival(state, &body.whistle_id),
+        Event::WhistleResolved(body) => fill::ended(state, &body.whistle_id),
+        Event::WhistleWithdrawn(body) => fill::ended(state, &body.whistle_id),
+        Event::WhistlesMerged(body) => fill::ended(state, &body.whistle_id),
+        _ => Vec::new(),
+    }
+}
+
+/// What a timer stands for, now that it is due.
+pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
+    match timer {
+        Timer::WhistleAcknowledge(key) => escalation::overdue(state, now, key),
+        Timer::CallReply(key) => {
+            let call = state.ops.calls.get(key);
+            let event = Event::CallUnanswered(v1::CallUnanswered { call_id: key.text() });
+            vec![Draft::new(event, call.realm, Some(call.area))]
+        }
+        Timer::OrganizationDeadline(key) => organization::overdue(state, key),
+        Timer::OrganizerMissing(key) => {
+            let unit = state.ops.units.get(key);
+            let event = Event::OrganizerGapOverdue(v1::OrganizerGapOverdue {
+                unit_id: state.ops.units.id(key).to_owned(),
+                since_ms: unit.organizer_due_ms - crate::limits::ORGANIZER_LIMIT_MS,
+            });
+            vec![Draft::new(event, state.ops.incidents.get(unit.incident).realm, Some(unit.area))]
+        }
+    }
+}
+
+/// A call that leads nowhere gives its duty up.
+fn given_up(state: &State, call_id: &str, reason: ReleaseReason) -> Vec<Draft> {
+    match CallRef::parse(call_id) {
+        Some(key) if state.ops.calls.get(key).phase.open() => vec![summons::release(state, key, reason, None)],
+        _ => Vec::new(),
+    }
+}
+
+/// Levels compare as numbers; kept here so that no policy spells the conversion out.
+fn level(number: i32) -> ResponseLevel {
+    ResponseLevel::try_from(number).unwrap_or(ResponseLevel::Unspecified)
+}

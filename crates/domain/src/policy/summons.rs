@@ -1,0 +1,128 @@
+//! The one way in which a person gets a duty or loses it: used by commands and policies alike.
+
+use muster_proto::Event;
+use muster_proto::v1::{self, CallReason, DutyRole, ReleaseReason, ResponseLevel};
+
+use crate::execute::Draft;
+use crate::ids::{AreaRef, CallRef, IncidentRef, RealmRef, ResponderRef};
+use crate::state::State;
+
+/// What a call says, apart from whom it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Summons {
+    pub(crate) incident: Option<IncidentRef>,
+    pub(crate) realm: RealmRef,
+    pub(crate) area: AreaRef,
+    pub(crate) role: DutyRole,
+    pub(crate) unit_id: String,
+    pub(crate) site_id: String,
+    pub(crate) seat_id: String,
+    pub(crate) whistle_id: String,
+    pub(crate) need_id: String,
+    pub(crate) plan_id: String,
+    pub(crate) card_key: String,
+    pub(crate) tier: ResponseLevel,
+    pub(crate) reason: CallReason,
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: i64,
+    pub(crate) reply_due_ms: i64,
+    pub(crate) organization_call_id: String,
+    pub(crate) released_by_area_id: String,
+}
+
+impl Summons {
+    /// An otherwise empty summons to an area.
+    pub(crate) fn at(realm: RealmRef, area: AreaRef) -> Self {
+        Self {
+            incident: None,
+            realm,
+            area,
+            role: DutyRole::Member,
+            unit_id: String::new(),
+            site_id: String::new(),
+            seat_id: String::new(),
+            whistle_id: String::new(),
+            need_id: String::new(),
+            plan_id: String::new(),
+            card_key: String::new(),
+            tier: ResponseLevel::Unspecified,
+            reason: CallReason::Unspecified,
+            from_ms: 0,
+            until_ms: 0,
+            reply_due_ms: 0,
+            organization_call_id: String::new(),
+            released_by_area_id: String::new(),
+        }
+    }
+}
+
+/// The facts of calling a person: off standby, then called. `ahead` counts the calls that the same answer makes before.
+pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summons: Summons) -> Vec<Draft> {
+    let mut drafts = Vec::with_capacity(2);
+    let responder_id = state.base.responders.id(responder);
+    let incident_id = summons.incident.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default();
+    if let Some(incident) = summons.incident
+        && state.ops.incidents.get(incident).standby.contains_key(&responder)
+    {
+        let event = Event::StandbyEnded(v1::StandbyEnded { incident_id: incident_id.clone(), responder_id: responder_id.to_owned() });
+        drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
+    }
+    let event = Event::ResponderCalled(v1::ResponderCalled {
+        call_id: state.ops.calls.upcoming(ahead).text(),
+        responder_id: responder_id.to_owned(),
+        incident_id,
+        role: summons.role.into(),
+        unit_id: summons.unit_id,
+        site_id: summons.site_id,
+        seat_id: summons.seat_id,
+        whistle_id: summons.whistle_id,
+        need_id: summons.need_id,
+        area_id: state.base.areas.id(summons.area).to_owned(),
+        tier: summons.tier.into(),
+        reason: summons.reason.into(),
+        from_ms: summons.from_ms,
+        until_ms: summons.until_ms,
+        reply_due_ms: summons.reply_due_ms,
+        plan_id: summons.plan_id,
+        card_key: summons.card_key,
+        organization_call_id: summons.organization_call_id,
+        released_by_area_id: summons.released_by_area_id,
+    });
+    drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
+    drafts
+}
+
+/// The fact that a duty ends.
+pub(crate) fn release(state: &State, key: CallRef, reason: ReleaseReason, taken_by: Option<IncidentRef>) -> Draft {
+    let call = state.ops.calls.get(key);
+    let event = Event::DutyReleased(v1::DutyReleased {
+        call_id: key.text(),
+        responder_id: state.base.responders.id(call.responder).to_owned(),
+        reason: reason.into(),
+        other_incident_id: taken_by.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default(),
+    });
+    Draft::new(event, call.realm, Some(call.area))
+}
+
+/// On post: told to come off, the duty ends with the check-out. Otherwise it ends now. Nothing for who was told before.
+pub(crate) fn call_off(state: &State, key: CallRef, reason: ReleaseReason, words: &str) -> Option<Draft> {
+    use crate::state::CallPhase;
+    let call = state.ops.calls.get(key);
+    match call.phase {
+        CallPhase::Recalled | CallPhase::Released => None,
+        CallPhase::OnPost => {
+            let event = Event::ResponderRecalled(v1::ResponderRecalled { call_id: key.text(), reason: words.to_owned() });
+            Some(Draft::new(event, call.realm, Some(call.area)))
+        }
+        _ => Some(release(state, key, reason, None)),
+    }
+}
+
+/// Whether an incident may take a person from another: by severity, then grade; between equals the first keeps.
+pub(crate) fn outranks(state: &State, claimant: IncidentRef, holder: Option<IncidentRef>) -> bool {
+    let rank = |key: IncidentRef| {
+        let incident = state.ops.incidents.get(key);
+        (i32::from(incident.severity), i32::from(incident.grade))
+    };
+    holder.is_some_and(|holder| holder != claimant && rank(claimant) > rank(holder))
+}

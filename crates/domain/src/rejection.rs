@@ -1,0 +1,236 @@
+//! Why a command is refused: a fact, its field, and its words in both languages.
+
+/// How the caller should take a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectionKind {
+    /// The command cannot be right as it is.
+    Rejected,
+    /// It would have been right before something else happened: look again.
+    Conflict,
+    /// What it names is not known.
+    NotFound,
+}
+
+macro_rules! rejections {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident : $type:ty),* $(,)? } $code:literal $kind:ident at $at:expr; zh $zh:literal; en $en:literal;)+) => {
+        /// A rule of the domain that speaks against a command.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Rejection {
+            $($(#[$doc])* $name { $($field: $type),* },)+
+        }
+
+        impl Rejection {
+            /// Stable, snake_case; part of the outside contract.
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $code,)+ }
+            }
+
+            /// How the caller should take it.
+            pub fn kind(&self) -> RejectionKind {
+                match self { $(Self::$name { .. } => RejectionKind::$kind,)+ }
+            }
+
+            /// The field of the command at fault, empty where none is.
+            #[allow(unused_variables)]
+            pub fn field(&self) -> &str {
+                match self { $(Self::$name { $($field),* } => $at,)+ }
+            }
+
+            /// For people, in Chinese.
+            #[allow(unused_variables)]
+            pub fn zh(&self) -> String {
+                match self { $(Self::$name { $($field),* } => format!($zh),)+ }
+            }
+
+            /// For people, in English.
+            #[allow(unused_variables)]
+            pub fn en(&self) -> String {
+                match self { $(Self::$name { $($field),* } => format!($en),)+ }
+            }
+        }
+    };
+}
+
+rejections! {
+    // Form
+    FieldMissing { field: &'static str } "field_missing" Rejected at field;
+        zh "缺少字段 {field}"; en "the field {field} is missing";
+    FieldInvalid { field: &'static str, reason_zh: &'static str, reason_en: &'static str } "field_invalid" Rejected at field;
+        zh "字段 {field} 无效：{reason_zh}"; en "the field {field} is invalid: {reason_en}";
+    IdInvalid { field: &'static str, id: String } "id_invalid" Rejected at field;
+        zh "字段 {field} 的编号“{id}”无效：只允许字母、数字和 . _ : -（辖区与情景编号只允许字母、数字、_ 和 -），长度有限"; en "the id {id:?} in {field} is invalid: letters, digits and . _ : - only (areas and realms: letters, digits, _ and -), of limited length";
+    TooMany { field: &'static str, max: usize } "too_many" Rejected at field;
+        zh "字段 {field} 的条目过多，最多 {max} 条"; en "too many entries in {field}: at most {max}";
+    RecordTooLarge { bytes: usize, max: usize } "record_too_large" Rejected at "";
+        zh "内容过大：{bytes} 字节，最多 {max} 字节"; en "the content is too large: {bytes} bytes, at most {max}";
+    TooLong { field: &'static str, max: usize } "too_long" Rejected at field;
+        zh "字段 {field} 过长，最多 {max} 字节"; en "{field} is too long: at most {max} bytes";
+    AlreadyExists { field: &'static str, id: String } "already_exists" Conflict at field;
+        zh "{field} “{id}”已存在"; en "{field} {id:?} exists already";
+    OfficeRequired {} "office_required" Rejected at "context.actor_office.area_id";
+        zh "此命令须注明以哪个辖区的职务下达（context.actor_office.area_id）"; en "this command needs the office it is given in (context.actor_office.area_id)";
+    NotTheAuthority { office: String, area: String } "not_the_authority" Rejected at "context.actor_office.area_id";
+        zh "辖区“{office}”无权对“{area}”下令：只有本级或上级可以"; en "the office of area {office:?} has no authority over {area:?}: only the area itself or one above";
+
+    // Area
+    UnknownArea { field: &'static str, id: String } "unknown_area" NotFound at field;
+        zh "没有辖区“{id}”"; en "there is no area {id:?}";
+    AreaRetired { field: &'static str, id: String } "area_retired" Rejected at field;
+        zh "辖区“{id}”已撤销"; en "the area {id:?} is retired";
+    SecondRoot { root: String } "second_root" Rejected at "parent_id";
+        zh "缺少上级：全市只有一个根辖区“{root}”"; en "a parent is missing: the tree has one root, {root:?}";
+    LevelNotBelow { parent: String } "level_not_below_parent" Rejected at "level";
+        zh "层级必须低于上级辖区“{parent}”"; en "the level must be below that of the parent {parent:?}";
+    AreaCycle { id: String } "area_cycle" Rejected at "parent_id";
+        zh "辖区“{id}”不能归到自己或自己的下级之下"; en "the area {id:?} cannot be put below itself";
+    AreaInUse { id: String, reason_zh: &'static str, reason_en: &'static str } "area_in_use" Rejected at "area_id";
+        zh "辖区“{id}”仍在使用：{reason_zh}"; en "the area {id:?} is in use: {reason_en}";
+
+    // Organization and responder
+    UnknownOrganization { field: &'static str, id: String } "unknown_organization" NotFound at field;
+        zh "没有单位“{id}”"; en "there is no organization {id:?}";
+    UnknownResponder { field: &'static str, id: String } "unknown_responder" NotFound at field;
+        zh "没有人员“{id}”"; en "there is no responder {id:?}";
+    ResponderWithdrawn { id: String } "responder_withdrawn" Rejected at "responder_id";
+        zh "人员“{id}”已退出"; en "the responder {id:?} has withdrawn";
+    ResponderUnavailable { id: String, kind: &'static str } "responder_unavailable" Rejected at "responder_id";
+        zh "人员“{id}”目前不可调度（{kind}）"; en "the responder {id:?} is not available now ({kind})";
+    ResponderReserved { id: String, organization: String } "responder_reserved" Rejected at "responder_id";
+        zh "人员“{id}”由本单位“{organization}”留用"; en "the responder {id:?} is kept back by the organization {organization:?}";
+    NotOfOrganization { id: String, organization: String } "not_of_organization" Rejected at "responder_ids";
+        zh "人员“{id}”不属于单位“{organization}”"; en "the responder {id:?} does not belong to the organization {organization:?}";
+    ResponderOnDuty { id: String, call: String } "responder_on_duty" Rejected at "responder_id";
+        zh "人员“{id}”仍有任务（征调 {call}）"; en "the responder {id:?} still has a duty (call {call})";
+
+    // Plan
+    UnknownPlan { id: String } "unknown_plan" NotFound at "plan_id";
+        zh "没有预案“{id}”"; en "there is no plan {id:?}";
+    PlanDraftOpen { id: String } "plan_draft_open" Conflict at "plan_id";
+        zh "预案“{id}”已有未发布的草案"; en "the plan {id:?} has an open draft";
+    PlanHasNoDraft { id: String } "plan_has_no_draft" Conflict at "plan_id";
+        zh "预案“{id}”没有草案；已发布的版本不可更改"; en "the plan {id:?} has no draft; a published version never changes";
+    PlanScopeChanged { id: String } "plan_scope_changed" Rejected at "plan_id";
+        zh "预案“{id}”的辖区或事件类型不可更改"; en "area and incident type of the plan {id:?} cannot change";
+    PlanPartUnknown { field: &'static str, key: String } "plan_part_unknown" NotFound at field;
+        zh "预案中没有“{key}”（{field}）"; en "the plan has no {key:?} ({field})";
+    PlanPartRepeated { field: &'static str, key: String } "plan_part_repeated" Rejected at field;
+        zh "预案中“{key}”重复（{field}）"; en "{key:?} stands twice in the plan ({field})";
+    PlanAreaOutside { field: &'static str, id: String } "plan_area_outside" Rejected at field;
+        zh "辖区“{id}”不在预案辖区之内"; en "the area {id:?} is outside the plan's area";
+    SeatDesignated { seat: String } "seat_designated" Conflict at "seat_key";
+        zh "席位“{seat}”已指定人员"; en "the seat {seat:?} is designated already";
+    PrimaryPostTaken { responder: String, plan: String } "primary_post_taken" Conflict at "responder_id";
+        zh "人员“{responder}”在预案“{plan}”中已有同类事件同级响应的主岗"; en "the responder {responder:?} has a primary post for this incident type and tier in plan {plan:?}";
+
+    // Incident
+    UnknownIncident { id: String } "unknown_incident" NotFound at "incident_id";
+        zh "没有事件“{id}”"; en "there is no incident {id:?}";
+    IncidentIsClosed { id: String } "incident_closed" Conflict at "incident_id";
+        zh "事件“{id}”已结束"; en "the incident {id:?} is closed";
+    IncidentStillActive { id: String, reason_zh: &'static str, reason_en: &'static str } "incident_still_active" Conflict at "incident_id";
+        zh "事件“{id}”还不能结束：{reason_zh}"; en "the incident {id:?} cannot be closed yet: {reason_en}";
+    OutsideIncident { area: String, incident: String } "outside_incident" Rejected at "area_id";
+        zh "辖区“{area}”不在事件“{incident}”的范围内"; en "the area {area:?} is outside the incident {incident:?}";
+    NoPlanToConvert { area: String } "no_plan_to_convert" Rejected at "area_id";
+        zh "辖区“{area}”及其下级没有已发布的此类转换预案"; en "neither the area {area:?} nor one below has a published plan for this type of incident";
+    AreaStandingDown { area: String } "area_standing_down" Conflict at "area_id";
+        zh "辖区“{area}”正在解除响应"; en "the area {area:?} is standing down";
+    NotConverted { area: String } "not_converted" Conflict at "area_id";
+        zh "辖区“{area}”在此事件中没有转换"; en "the area {area:?} is not converted for this incident";
+
+    // Unit and site
+    UnknownUnit { field: &'static str, id: String } "unknown_unit" NotFound at field;
+        zh "没有编组“{id}”"; en "there is no unit {id:?}";
+    UnitIsDissolved { id: String } "unit_dissolved" Conflict at "unit_id";
+        zh "编组“{id}”已撤销"; en "the unit {id:?} is dissolved";
+    UnitHasPeopleOnPost { id: String } "unit_has_people_on_post" Conflict at "unit_id";
+        zh "编组“{id}”还有人在岗，不能撤销"; en "the unit {id:?} has people on post and cannot be dissolved";
+    UnitHasSubunits { id: String } "unit_has_subunits" Conflict at "unit_id";
+        zh "编组“{id}”还有下级编组"; en "the unit {id:?} still has units below it";
+    HomeUnitTaken { responder: String, unit: String } "home_unit_taken" Conflict at "responder_id";
+        zh "人员“{responder}”在本事件中已编入“{unit}”"; en "the responder {responder:?} belongs to the unit {unit:?} in this incident";
+    NotInUnit { responder: String, unit: String } "not_in_unit" Rejected at "responder_id";
+        zh "人员“{responder}”不在编组“{unit}”"; en "the responder {responder:?} is not in the unit {unit:?}";
+    UnitNotApproved { id: String } "unit_not_approved" Rejected at "unit_id";
+        zh "编组“{id}”尚未批复"; en "the unit {id:?} is not approved";
+    UnitWithoutSecretary { id: String } "unit_without_secretary" Rejected at "unit_id";
+        zh "编组“{id}”尚无书记，不能行动"; en "the unit {id:?} has no secretary and cannot act";
+    OtherIncident { field: &'static str, id: String } "other_incident" Rejected at field;
+        zh "“{id}”属于另一事件"; en "{id:?} belongs to another incident";
+    UnknownSite { field: &'static str, id: String } "unknown_site" NotFound at field;
+        zh "没有点位“{id}”"; en "there is no site {id:?}";
+    SiteIsClosed { id: String } "site_closed" Conflict at "site_id";
+        zh "点位“{id}”已关闭"; en "the site {id:?} is closed";
+    SiteInUse { id: String } "site_in_use" Conflict at "site_id";
+        zh "点位“{id}”还有人在岗或有任务"; en "the site {id:?} still has people or duties";
+    UnknownSeat { seat: String, site: String } "unknown_seat" NotFound at "seat_id";
+        zh "点位“{site}”没有席位“{seat}”"; en "the site {site:?} has no seat {seat:?}";
+    SeatTaken { seat: String, call: String } "seat_taken" Conflict at "seat_id";
+        zh "席位“{seat}”已有人（征调 {call}）"; en "the seat {seat:?} is taken (call {call})";
+
+    // Whistle
+    UnknownWhistle { field: &'static str, id: String } "unknown_whistle" NotFound at field;
+        zh "没有哨“{id}”"; en "there is no whistle {id:?}";
+    WhistleEnded { id: String } "whistle_ended" Conflict at "whistle_id";
+        zh "哨“{id}”已办结、合并或撤回"; en "the whistle {id:?} has ended";
+    WhistleNotEnded { id: String } "whistle_not_resolved" Conflict at "whistle_id";
+        zh "哨“{id}”尚未办结，不能评价"; en "the whistle {id:?} is not resolved and cannot be rated";
+    WhistleAlreadyRated { id: String } "whistle_rated" Conflict at "whistle_id";
+        zh "哨“{id}”已评价"; en "the whistle {id:?} is rated already";
+    NotTheBlowingSide { office: String, area: String } "not_the_blowing_side" Rejected at "context.actor_office.area_id";
+        zh "只有吹哨方“{area}”可以确认或评价，“{office}”不可以"; en "only the blowing side {area:?} confirms and rates, not {office:?}";
+    WhistleAtTop { id: String } "whistle_at_top" Rejected at "whistle_id";
+        zh "哨“{id}”已提到最高一级"; en "the whistle {id:?} is at the highest level already";
+    UnknownNeed { need: String, whistle: String } "unknown_need" NotFound at "need_id";
+        zh "哨“{whistle}”没有需求“{need}”"; en "the whistle {whistle:?} has no need {need:?}";
+    NeedIsMet { need: String } "need_met" Conflict at "need_id";
+        zh "需求“{need}”已满足"; en "the need {need:?} is met already";
+    NeedKindMismatch { need: String } "need_kind_mismatch" Rejected at "need_id";
+        zh "需求“{need}”的类别不符"; en "the need {need:?} is of another kind";
+    MergeIntoItself {} "merge_into_itself" Rejected at "into_whistle_id";
+        zh "哨不能并入自己"; en "a whistle cannot be merged into itself";
+    MergeAcrossRealms {} "merge_across_realms" Rejected at "into_whistle_id";
+        zh "演练与实战的哨不能合并"; en "whistles of different realms cannot be merged";
+
+    WhistleHasDuties { id: String, call: String } "whistle_has_duties" Conflict at "whistle_id";
+        zh "哨“{id}”还有人正在响应（征调 {call}），先召回再合并"; en "people answer the whistle {id:?} (call {call}): recall them before merging";
+
+    // Call and presence
+    UnknownCall { id: String } "unknown_call" NotFound at "call_id";
+        zh "没有征调“{id}”"; en "there is no call {id:?}";
+    CallIsOver { id: String } "call_over" Conflict at "call_id";
+        zh "征调“{id}”已结束"; en "the call {id:?} is over";
+    CallPhaseWrong { id: String, phase: &'static str } "call_phase" Conflict at "call_id";
+        zh "征调“{id}”的状态（{phase}）不允许此操作"; en "the call {id:?} is {phase}, which does not allow this";
+    ResponderAlreadyOnDuty { id: String, call: String, incident: String } "responder_already_on_duty" Conflict at "responder_id";
+        zh "人员“{id}”已有时间重叠的任务（征调 {call}，事件“{incident}”）"; en "the responder {id:?} has an overlapping duty (call {call}, incident {incident:?})";
+    ReleaseRequired { id: String, home: String } "release_required" Rejected at "released_by_area_id";
+        zh "人员“{id}”属于“{home}”，跨区增援须由该区或共同上级放行"; en "the responder {id:?} is of {home:?}: moving needs the release of that area or a common superior";
+    TargetRequired {} "target_required" Rejected at "site_id";
+        zh "须指明席位（site_id、seat_id）或需求（whistle_id、need_id）之一"; en "name either a seat (site_id, seat_id) or a need (whistle_id, need_id)";
+    PeriodInvalid {} "period_invalid" Rejected at "until_ms";
+        zh "结束时间必须晚于开始时间"; en "the period must end after it begins";
+    PlaceRequired {} "place_required" Rejected at "site_id";
+        zh "须指明点位或哨"; en "name a site or a whistle";
+    NotOnPost { id: String } "not_on_post" Conflict at "responder_id";
+        zh "人员“{id}”不在此岗"; en "the responder {id:?} is not on this post";
+    NothingToSettle { id: String } "nothing_to_settle" Conflict at "responder_id";
+        zh "人员“{id}”没有待核实的在岗记录"; en "there is no presence of {id:?} to settle";
+    UnknownRealm { id: String } "unknown_realm" NotFound at "realm";
+        zh "没有情景“{id}”"; en "there is no realm {id:?}";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_name_what_they_are_about() {
+        let refusal = Rejection::UnknownArea { field: "parent_id", id: "9999".to_owned() };
+        assert_eq!(refusal.code(), "unknown_area");
+        assert_eq!(refusal.field(), "parent_id");
+        assert_eq!(refusal.kind(), RejectionKind::NotFound);
+        assert!(refusal.zh().contains("9999") && refusal.en().contains("9999"));
+    }
+}

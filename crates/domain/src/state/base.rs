@@ -1,0 +1,208 @@
+//! Peacetime: the tree of areas, organizations, the roster and the conversion plans.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_proto::v1::{
+    AreaLevel, Availability, DutyRole, IncidentType, OrganizationKind, ResponderKind, ResponseLevel, SiteKind, UnitKind,
+};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::ids::{AreaRef, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
+use crate::words;
+
+/// The peacetime facts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Base {
+    pub(crate) areas: Table<AreaRef, Area>,
+    pub(crate) organizations: Table<OrganizationRef, Organization>,
+    pub(crate) responders: Table<ResponderRef, Responder>,
+    pub(crate) plans: Table<PlanRef, Plan>,
+    /// Specialties, functions and shifts that peacetime facts use.
+    pub(crate) labels: Table<LabelRef, ()>,
+    /// Whose primary post at which tier stands in which plan: one for each person, incident type and tier.
+    pub(crate) primaries: BTreeMap<(ResponderRef, u8, u8), PlanRef>,
+}
+
+/// 辖区
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Area {
+    #[serde(with = "words::number")]
+    pub(crate) level: AreaLevel,
+    pub(crate) parent: Option<AreaRef>,
+    pub(crate) children: Vec<AreaRef>,
+    pub(crate) retired: bool,
+    pub(crate) auto_fill: bool,
+    /// People whose home area this is, in the order they came.
+    pub(crate) residents: Vec<ResponderRef>,
+    pub(crate) plans: Vec<PlanRef>,
+}
+
+/// 单位
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Organization {
+    #[serde(with = "words::number")]
+    pub(crate) kind: OrganizationKind,
+    pub(crate) area: Option<AreaRef>,
+    pub(crate) functions: Vec<LabelRef>,
+    pub(crate) ties: Vec<AreaRef>,
+    pub(crate) reserved: Vec<ResponderRef>,
+}
+
+/// 报到人员. Names and telephone numbers are not kept here, not even sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Responder {
+    #[serde(with = "words::number")]
+    pub(crate) kind: ResponderKind,
+    pub(crate) organization: Option<OrganizationRef>,
+    pub(crate) area: Option<AreaRef>,
+    pub(crate) specialties: SmallVec<[LabelRef; 2]>,
+    #[serde(with = "words::number")]
+    pub(crate) availability: Availability,
+    pub(crate) availability_from_ms: i64,
+    pub(crate) availability_until_ms: i64,
+    pub(crate) withdrawn: bool,
+    /// Kept back by the own organization.
+    pub(crate) reserved: bool,
+}
+
+impl Responder {
+    /// The kind of absence at `at_ms`, if any.
+    pub(crate) fn absence(&self, at_ms: i64) -> Option<Availability> {
+        let within = at_ms >= self.availability_from_ms && (self.availability_until_ms == 0 || at_ms < self.availability_until_ms);
+        match self.availability {
+            Availability::Available | Availability::Unspecified => None,
+            kind => within.then_some(kind),
+        }
+    }
+}
+
+/// 转换预案: all published versions, and the draft of the next.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) area: AreaRef,
+    #[serde(with = "words::number")]
+    pub(crate) incident_type: IncidentType,
+    pub(crate) published: Vec<PlanVersion>,
+    pub(crate) draft: Option<PlanVersion>,
+}
+
+impl Plan {
+    pub(crate) fn current(&self) -> Option<&PlanVersion> {
+        self.published.last()
+    }
+
+    pub(crate) fn version(&self, version: u32) -> Option<&PlanVersion> {
+        self.published.iter().find(|candidate| candidate.version == version)
+    }
+
+    pub(crate) fn next_version(&self) -> u32 {
+        self.published.last().map_or(1, |last| last.version + 1)
+    }
+}
+
+/// One version of a plan: immutable once published.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PlanVersion {
+    pub(crate) version: u32,
+    pub(crate) sites: Vec<PlanSite>,
+    pub(crate) units: Vec<PlanUnit>,
+    pub(crate) cards: Vec<Box<str>>,
+    pub(crate) designations: Vec<Designation>,
+    /// `(person, tier)` of the designations; a draft checks against it.
+    pub(crate) primaries: BTreeSet<(ResponderRef, u8)>,
+    /// `(site, seat)` already given to somebody.
+    pub(crate) seated: BTreeSet<(u16, u16)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PlanSite {
+    pub(crate) key: Box<str>,
+    #[serde(with = "words::number")]
+    pub(crate) kind: SiteKind,
+    pub(crate) name: Box<str>,
+    pub(crate) area: AreaRef,
+    #[serde(with = "words::number")]
+    pub(crate) tier: ResponseLevel,
+    pub(crate) seats: Vec<PlanSeat>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PlanSeat {
+    pub(crate) key: Box<str>,
+    pub(crate) specialty: Option<LabelRef>,
+    pub(crate) shift: Option<LabelRef>,
+    pub(crate) duty_desk: bool,
+    #[serde(with = "words::number")]
+    pub(crate) tier: ResponseLevel,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PlanUnit {
+    pub(crate) key: Box<str>,
+    #[serde(with = "words::number")]
+    pub(crate) kind: UnitKind,
+    pub(crate) name: Box<str>,
+    pub(crate) parent: Option<u16>,
+    pub(crate) site: Option<u16>,
+    pub(crate) area: AreaRef,
+    #[serde(with = "words::number")]
+    pub(crate) tier: ResponseLevel,
+    pub(crate) superior: Option<OrganizationRef>,
+}
+
+/// 岗位: who takes which post at which tier, and who steps in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Designation {
+    #[serde(with = "words::number")]
+    pub(crate) tier: ResponseLevel,
+    #[serde(with = "words::number")]
+    pub(crate) role: DutyRole,
+    pub(crate) unit: Option<u16>,
+    pub(crate) site: Option<u16>,
+    pub(crate) seat: Option<u16>,
+    pub(crate) responder: ResponderRef,
+    pub(crate) backups: SmallVec<[ResponderRef; 2]>,
+    pub(crate) card: Option<u16>,
+}
+
+impl Base {
+    /// The area and all areas above it, nearest first.
+    pub(crate) fn ancestry(&self, area: AreaRef) -> impl Iterator<Item = AreaRef> + '_ {
+        std::iter::successors(Some(area), |key| self.areas.get(*key).parent)
+    }
+
+    /// Whether `area` is `top` or lies below it.
+    pub(crate) fn within(&self, area: AreaRef, top: AreaRef) -> bool {
+        self.ancestry(area).any(|key| key == top)
+    }
+
+    /// The area and everything below it, parents before children, in the order of definition.
+    pub(crate) fn subtree(&self, top: AreaRef) -> Vec<AreaRef> {
+        let mut found = vec![top];
+        let mut cursor = 0;
+        while cursor < found.len() {
+            found.extend_from_slice(&self.areas.get(found[cursor]).children);
+            cursor += 1;
+        }
+        found
+    }
+
+    /// Where a person or organization is at home: the own home area, else the organization's.
+    pub(crate) fn home_of(&self, responder: ResponderRef) -> Option<AreaRef> {
+        let person = self.responders.get(responder);
+        person.area.or_else(|| person.organization.and_then(|key| self.organizations.get(key).area))
+    }
+
+    pub(crate) fn label(&self, key: Option<LabelRef>) -> String {
+        key.map(|key| self.labels.id(key).to_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn intern_optional(&mut self, name: &str) -> Option<LabelRef> {
+        (!name.is_empty()).then(|| self.labels.intern(name))
+    }
+
+    pub(crate) fn canonical(&self) -> Vec<u8> {
+        words::canonical_bytes(self)
+    }
+}

@@ -1,0 +1,83 @@
+//! What is: the peacetime base, and what incidents lay over it.
+//!
+//! The base never changes through an incident's events; taking an incident's part away leaves the base as it was.
+
+mod base;
+mod operations;
+
+use muster_proto::v1;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use base::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
+pub(crate) use operations::{
+    Call, CallPhase, Conversion, Incident, NeedState, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence, Realm,
+    SeatState, Site, Timer, Unit, Whistle, WhistlePhase,
+};
+
+use crate::ids::{AreaRef, RealmRef};
+
+/// Everything the domain knows, as of one position of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    pub(crate) base: Base,
+    pub(crate) ops: Operations,
+    pub(crate) position: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { base: Base::default(), ops: Operations::new(), position: 0 }
+    }
+}
+
+impl State {
+    /// The position of the last record applied, 0 for none.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// When the earliest timer is due, Unix milliseconds.
+    pub fn next_timer_ms(&self) -> Option<i64> {
+        self.ops.timers.first().map(|(due_ms, _)| *due_ms)
+    }
+
+    /// Timers waiting.
+    pub fn timers(&self) -> usize {
+        self.ops.timers.len()
+    }
+
+    /// The path from the city down to the area, as of now; empty for `None`.
+    pub fn area_path(&self, area: Option<AreaRef>) -> v1::AreaPath {
+        let mut path = v1::AreaPath::default();
+        let mut cursor = area;
+        while let Some(key) = cursor {
+            let node = self.base.areas.get(key);
+            let slot = match node.level {
+                v1::AreaLevel::City => &mut path.city,
+                v1::AreaLevel::County => &mut path.county,
+                v1::AreaLevel::Township => &mut path.township,
+                v1::AreaLevel::Village => &mut path.village,
+                _ => &mut path.grid,
+            };
+            self.base.areas.id(key).clone_into(slot);
+            cursor = node.parent;
+        }
+        path
+    }
+
+    /// The realm's name: `actual` or the exercise's.
+    pub fn realm_name(&self, realm: RealmRef) -> &str {
+        self.ops.realms.id(realm)
+    }
+
+    /// Canonical bytes of the peacetime base: areas, organizations, responders and plans. Two histories that differ only in
+    /// incidents have the same bytes.
+    pub fn base_digest(&self) -> Vec<u8> {
+        self.base.canonical()
+    }
+
+    /// Areas, organizations, responders and plans known.
+    pub fn base_counts(&self) -> (usize, usize, usize, usize) {
+        (self.base.areas.len(), self.base.organizations.len(), self.base.responders.len(), self.base.plans.len())
+    }
+}

@@ -1,0 +1,325 @@
+//! What incidents lay over the base: conversions, units, sites, whistles, calls, presence and timers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_proto::v1::{DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, Severity, UnitKind, Urgency, WarningLevel};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::ids::{
+    AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, ResponderRef, SiteRef,
+    Table, UnitRef, WhistleRef,
+};
+use crate::words;
+
+/// The overlay.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Operations {
+    pub(crate) realms: Table<RealmRef, Realm>,
+    pub(crate) incidents: Table<IncidentRef, Incident>,
+    pub(crate) units: Table<UnitRef, Unit>,
+    pub(crate) sites: Table<SiteRef, Site>,
+    pub(crate) whistles: Table<WhistleRef, Whistle>,
+    pub(crate) calls: Numbered<CallRef, Call>,
+    pub(crate) organization_calls: Numbered<OrganizationCallRef, OrganizationCall>,
+    /// Ordered by when they are due, then by kind and id: the order in which they fire.
+    pub(crate) timers: BTreeSet<(i64, Timer)>,
+}
+
+impl Operations {
+    pub(crate) fn new() -> Self {
+        let mut new = Self::default();
+        new.realms.insert(muster_proto::ACTUAL, Realm::default());
+        new
+    }
+
+    /// Real life.
+    pub(crate) fn actual(&self) -> RealmRef {
+        RealmRef::from_index(0)
+    }
+
+    /// The realm of that name, or the id that it will get.
+    pub(crate) fn realm_or_next(&self, name: &str) -> RealmRef {
+        self.realms.find(name).unwrap_or_else(|| RealmRef::from_index(self.realms.len()))
+    }
+
+    /// The calls that hold a person's duties in a realm.
+    pub(crate) fn duties(&self, realm: RealmRef, responder: ResponderRef) -> &[CallRef] {
+        self.realms.get(realm).duties.get(&responder).map_or(&[], |calls| calls.as_slice())
+    }
+
+    /// A duty that would overlap the period, `until_ms` 0 meaning open.
+    pub(crate) fn overlapping_duty(&self, realm: RealmRef, responder: ResponderRef, from_ms: i64, until_ms: i64) -> Option<CallRef> {
+        self.duties(realm, responder).iter().copied().find(|call| {
+            let held = self.calls.get(*call);
+            let ends_before = held.until_ms != 0 && held.until_ms <= from_ms;
+            let starts_after = until_ms != 0 && held.from_ms >= until_ms;
+            !ends_before && !starts_after
+        })
+    }
+}
+
+/// `actual` or one exercise: duties and presence are held apart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Realm {
+    pub(crate) duties: BTreeMap<ResponderRef, SmallVec<[CallRef; 2]>>,
+    pub(crate) presence: BTreeMap<ResponderRef, Presence>,
+    /// Duties ended so far, by person: the load that the Fill policy spreads.
+    pub(crate) past_duties: BTreeMap<ResponderRef, u32>,
+    /// The last call of each person that ended as a no-show: a late fact may correct it.
+    pub(crate) no_shows: BTreeMap<ResponderRef, CallRef>,
+}
+
+/// 应急事件
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Incident {
+    #[serde(with = "words::number")]
+    pub(crate) incident_type: IncidentType,
+    pub(crate) area: AreaRef,
+    pub(crate) realm: RealmRef,
+    #[serde(with = "words::number")]
+    pub(crate) severity: Severity,
+    #[serde(with = "words::number")]
+    pub(crate) warning: WarningLevel,
+    #[serde(with = "words::number")]
+    pub(crate) grade: IncidentGrade,
+    pub(crate) closed: bool,
+    /// The response held by each area for itself; `ResponseLevel` as its number.
+    pub(crate) responses: BTreeMap<AreaRef, u8>,
+    pub(crate) conversions: BTreeMap<PlanRef, Conversion>,
+    /// The one home unit of each person.
+    pub(crate) home_units: BTreeMap<ResponderRef, UnitRef>,
+    /// 备勤, with the plan that put them there.
+    pub(crate) standby: BTreeMap<ResponderRef, PlanRef>,
+    /// Open whistles blown within the incident.
+    pub(crate) open_whistles: BTreeSet<WhistleRef>,
+    /// Units established and sites opened by hand, still standing.
+    pub(crate) own_units: BTreeSet<UnitRef>,
+    pub(crate) own_sites: BTreeSet<SiteRef>,
+    /// People with a duty of this incident.
+    pub(crate) duties: BTreeSet<CallRef>,
+}
+
+/// What a plan's conversion brought to life.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Conversion {
+    pub(crate) version: u32,
+    /// The highest tier called so far.
+    #[serde(with = "words::number")]
+    pub(crate) response: ResponseLevel,
+    /// 1 for the first conversion; a later one after a stand-down counts on, so that ids stay unique.
+    pub(crate) round: u32,
+    pub(crate) standing_down: bool,
+    pub(crate) stood_down: bool,
+    /// By place in the plan.
+    pub(crate) sites: Vec<Option<SiteRef>>,
+    pub(crate) units: Vec<Option<UnitRef>>,
+    /// Duties this conversion gave and that still stand.
+    pub(crate) duties: BTreeSet<CallRef>,
+}
+
+/// 编组
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    pub(crate) incident: IncidentRef,
+    #[serde(with = "words::number")]
+    pub(crate) kind: UnitKind,
+    pub(crate) parent: Option<UnitRef>,
+    pub(crate) children: u32,
+    pub(crate) area: AreaRef,
+    pub(crate) site: Option<SiteRef>,
+    pub(crate) plan: Option<PlanRef>,
+    pub(crate) approved: bool,
+    pub(crate) dissolved: bool,
+    pub(crate) secretary: Option<ResponderRef>,
+    pub(crate) organizer: Option<ResponderRef>,
+    /// When the chase for an organizer is due, 0 when none is needed.
+    pub(crate) organizer_due_ms: i64,
+    pub(crate) members: BTreeSet<ResponderRef>,
+    pub(crate) extra_seats: BTreeSet<ResponderRef>,
+}
+
+/// 点位
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Site {
+    pub(crate) incident: IncidentRef,
+    pub(crate) area: AreaRef,
+    pub(crate) plan: Option<PlanRef>,
+    pub(crate) closed: bool,
+    pub(crate) seats: Vec<SeatState>,
+    /// People present, walk-ins included.
+    pub(crate) present: u32,
+    /// Duties for the site, seated or not.
+    pub(crate) duties: u32,
+}
+
+impl Site {
+    pub(crate) fn seat(&self, seat_id: &str) -> Option<usize> {
+        self.seats.iter().position(|seat| &*seat.id == seat_id)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SeatState {
+    pub(crate) id: Box<str>,
+    pub(crate) specialty: Box<str>,
+    pub(crate) shift: Box<str>,
+    pub(crate) duty_desk: bool,
+    /// Taken from the list while somebody may still sit there is refused, so a seat in the list is asked for.
+    pub(crate) holder: Option<CallRef>,
+}
+
+/// Where somebody is: a site, or the place of a whistle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Place {
+    Site(SiteRef),
+    Whistle(WhistleRef),
+}
+
+/// What was last observed of a person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Presence {
+    /// `None`: seen leaving.
+    pub(crate) place: Option<Place>,
+    /// The other place claimed, while disputed.
+    pub(crate) disputed_with: Option<Place>,
+    pub(crate) call: Option<CallRef>,
+    /// When the last fact happened: an earlier fact corrects the past and nothing else.
+    pub(crate) fact_ms: i64,
+}
+
+/// Where a whistle is in its life. Merged, withdrawn and resolved end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WhistlePhase {
+    Blown,
+    Acknowledged,
+    Filled,
+    Resolved,
+    Merged,
+    Withdrawn,
+}
+
+impl WhistlePhase {
+    pub(crate) fn open(self) -> bool {
+        matches!(self, Self::Blown | Self::Acknowledged | Self::Filled)
+    }
+}
+
+/// 哨
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Whistle {
+    pub(crate) incident: Option<IncidentRef>,
+    pub(crate) realm: RealmRef,
+    /// The blowing area.
+    pub(crate) area: AreaRef,
+    /// The area that has to answer now.
+    pub(crate) responsible: AreaRef,
+    #[serde(with = "words::number")]
+    pub(crate) severity: Severity,
+    #[serde(with = "words::number")]
+    pub(crate) urgency: Urgency,
+    pub(crate) life_threatening: bool,
+    pub(crate) phase: WhistlePhase,
+    pub(crate) acknowledged: bool,
+    pub(crate) acknowledge_due_ms: i64,
+    pub(crate) needs: Vec<NeedState>,
+    pub(crate) rated: bool,
+    /// Present at the whistle's place, with or without a duty.
+    pub(crate) present: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NeedState {
+    pub(crate) id: Box<str>,
+    #[serde(with = "words::number")]
+    pub(crate) kind: NeedKind,
+    pub(crate) specialty: Box<str>,
+    pub(crate) quantity: u32,
+    /// By FulfilNeed and by organizations.
+    pub(crate) fulfilled: u32,
+    /// Duties held for it.
+    pub(crate) calls: Vec<CallRef>,
+    /// Called before and gone: not asked again by the policy.
+    pub(crate) tried: BTreeSet<ResponderRef>,
+    /// How far up the Fill policy has asked for people.
+    pub(crate) reach: Option<AreaRef>,
+}
+
+/// Where a call is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum CallPhase {
+    Summoned,
+    Acknowledged,
+    Accepted,
+    OnPost,
+    /// Told to come off post; ends with the check-out.
+    Recalled,
+    Released,
+}
+
+impl CallPhase {
+    pub(crate) fn open(self) -> bool {
+        self != Self::Released
+    }
+}
+
+/// 征调 of a person, and the duty that it gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) responder: ResponderRef,
+    pub(crate) incident: Option<IncidentRef>,
+    pub(crate) realm: RealmRef,
+    #[serde(with = "words::number")]
+    pub(crate) role: DutyRole,
+    pub(crate) unit: Option<UnitRef>,
+    pub(crate) site: Option<SiteRef>,
+    pub(crate) seat: Option<u16>,
+    pub(crate) whistle: Option<WhistleRef>,
+    pub(crate) need: Option<u16>,
+    pub(crate) area: AreaRef,
+    pub(crate) plan: Option<PlanRef>,
+    #[serde(with = "words::number")]
+    pub(crate) tier: ResponseLevel,
+    pub(crate) organization_call: Option<OrganizationCallRef>,
+    pub(crate) phase: CallPhase,
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: i64,
+    pub(crate) reply_due_ms: i64,
+    pub(crate) no_show: bool,
+    pub(crate) released_at_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OrganizationCallPhase {
+    Called,
+    Acknowledged,
+    Nominated,
+    ReportedIn,
+    Declined,
+    Ended,
+}
+
+/// 部门报到
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OrganizationCall {
+    pub(crate) organization: OrganizationRef,
+    pub(crate) incident: Option<IncidentRef>,
+    pub(crate) realm: RealmRef,
+    pub(crate) whistle: Option<WhistleRef>,
+    pub(crate) need: Option<u16>,
+    pub(crate) site: Option<SiteRef>,
+    pub(crate) area: AreaRef,
+    pub(crate) quantity: u32,
+    pub(crate) deadline_ms: i64,
+    pub(crate) phase: OrganizationCallPhase,
+    pub(crate) calls: Vec<CallRef>,
+}
+
+/// What is waited for. The kind and the id make it one timer; the due time stands in the state of its subject too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Timer {
+    WhistleAcknowledge(WhistleRef),
+    CallReply(CallRef),
+    OrganizationDeadline(OrganizationCallRef),
+    OrganizerMissing(UnitRef),
+}
