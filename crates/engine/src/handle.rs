@@ -1,0 +1,220 @@
+//! The door to the engine: hands requests in, in the order of the calls, and tells how the engine is.
+//! It must never decide anything, and never wait for the engine but where it says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Sender, TrySendError};
+use muster_log::{EpochPosition, Log, Position};
+use muster_proto::{CommandError, CommandPort, Pending, Request};
+
+use crate::board::Board;
+use crate::clock::Ticker;
+use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, QUEUE_FULL, SHUTTING_DOWN, ShutdownError};
+use crate::limits;
+use crate::reply::{Outcome, Reply, Waiting};
+
+/// What comes in through the queue, in order.
+pub(crate) enum Input {
+    /// Boxed, for a request is large and the queue's slots are many.
+    Command(Box<Submission>),
+    Advance {
+        to_ms: i64,
+        reply: Reply<Result<Advanced, AdvanceError>>,
+    },
+    Shutdown {
+        reply: Reply<Result<Ended, ShutdownError>>,
+    },
+}
+
+pub(crate) struct Submission {
+    pub(crate) request: Request,
+    pub(crate) reply: Reply<Outcome>,
+}
+
+/// The manual clock was moved, and everything that this made happen is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advanced {
+    /// The engine's time now, Unix milliseconds.
+    pub now_ms: i64,
+    /// Timers that fired on the way.
+    pub fired: u64,
+    /// The last position of the log.
+    pub last: Position,
+}
+
+/// The engine ended in order: all that was asked before the shutdown is decided, durable and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The end of the log.
+    pub end: EpochPosition,
+    /// The position of the last snapshot, if snapshots are kept and one could be written.
+    pub snapshot: Option<Position>,
+}
+
+/// How the engine is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The last position decided; at or ahead of the durable watermark.
+    pub decided: Position,
+    /// The last durable position.
+    pub durable: Position,
+    /// Requests that wait for the engine.
+    pub queue_length: usize,
+    /// Requests that may wait.
+    pub queue_max: usize,
+    /// The engine's time when it last looked, Unix milliseconds.
+    pub now_ms: i64,
+    /// When the earliest timer is due, Unix milliseconds; in the past if timers wait for disk space.
+    pub next_timer_ms: Option<i64>,
+    /// Timers waiting.
+    pub timers: usize,
+    /// How far the wall clock has moved against the monotonic one since the start, in milliseconds; 0 for a manual clock.
+    pub wall_offset_ms: i64,
+    /// The wall clock was stepped: the engine keeps its own time until the next start.
+    pub clock_stepped: bool,
+    /// Commands that made records, since the start.
+    pub accepted: u64,
+    /// Commands that the domain refused, since the start.
+    pub refused: u64,
+    /// Commands whose first answer was given again, since the start.
+    pub repeated: u64,
+    /// Timers that fired, since the start.
+    pub timers_fired: u64,
+    /// How far the replica has applied the log, if there is one.
+    pub replica: Option<Position>,
+    /// The position of the last snapshot, 0 for none.
+    pub snapshot: Position,
+    /// The replica met an error: commands go on, snapshots do not. A person must look.
+    pub replica_failed: bool,
+    /// Why the engine stopped for good, if it did.
+    pub fatal: Option<Arc<Fatal>>,
+}
+
+/// What all handles share. Dropping the last one ends the engine: what was handed in is still decided and made durable,
+/// but nobody waits for that, and no snapshot is written.
+pub(crate) struct Door {
+    pub(crate) inputs: Sender<Input>,
+    pub(crate) closed: AtomicBool,
+    pub(crate) board: Arc<Board>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) ticker: Ticker,
+    pub(crate) has_replica: bool,
+    pub(crate) queue_max: usize,
+}
+
+/// A handle to a running engine. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    pub(crate) door: Arc<Door>,
+}
+
+impl EngineHandle {
+    /// Hands a request in before it returns; the answer comes once durable. When the queue is full the answer is
+    /// [`CommandError::Unavailable`] `queue_full`, at once.
+    pub fn submit_waiting(&self, request: Request) -> Waiting<Outcome> {
+        let (reply, waiting) = Reply::waiting();
+        self.hand_in(request, reply);
+        waiting
+    }
+
+    /// As [`EngineHandle::submit_waiting`], but the answer goes to `callback`, mostly on the log's writer thread, where
+    /// it holds up every answer behind it: hand over and return. A panic in it stops the log.
+    pub fn submit_with(&self, request: Request, callback: impl FnOnce(Outcome) + Send + 'static) {
+        self.hand_in(request, Reply::callback(Box::new(callback)));
+    }
+
+    fn hand_in(&self, request: Request, reply: Reply<Outcome>) {
+        if let Some(error) = self.gone() {
+            return reply.send(Err(error));
+        }
+        let input = Input::Command(Box::new(Submission { request, reply }));
+        match self.door.inputs.try_send(input) {
+            Ok(()) => {}
+            Err(TrySendError::Full(input)) => answer_command(input, QUEUE_FULL),
+            Err(TrySendError::Disconnected(input)) => answer_command(input, self.gone().unwrap_or(LOG_STOPPED)),
+        }
+    }
+
+    fn gone(&self) -> Option<CommandError> {
+        if self.door.board.failed() {
+            Some(LOG_STOPPED)
+        } else if self.door.closed.load(Ordering::Acquire) {
+            Some(SHUTTING_DOWN)
+        } else {
+            None
+        }
+    }
+
+    /// Moves a manual clock to `to_ms`, Unix milliseconds, behind everything handed in before: all timers due until
+    /// then fire in order, each at its own time. Answers when all of that is durable. A time in the past moves nothing.
+    ///
+    /// Blocks while the queue is full.
+    pub fn advance_to(&self, to_ms: i64) -> Waiting<Result<Advanced, AdvanceError>> {
+        let (reply, waiting) = Reply::waiting();
+        if !matches!(self.door.ticker, Ticker::Manual) {
+            reply.send(Err(AdvanceError::NotManual));
+        } else if self.gone().is_none() {
+            // An engine that is gone drops the input, and the reply in it says so.
+            drop(self.door.inputs.send(Input::Advance { to_ms, reply }));
+        }
+        waiting
+    }
+
+    /// Ends the engine: takes nothing more in, decides what was handed in before, waits until all is durable and
+    /// answered, and writes a last snapshot. The log stays open.
+    ///
+    /// Blocks while the queue is full.
+    pub fn shutdown(&self) -> Waiting<Result<Ended, ShutdownError>> {
+        let (reply, waiting) = Reply::waiting();
+        if !self.door.closed.swap(true, Ordering::AcqRel) {
+            drop(self.door.inputs.send(Input::Shutdown { reply }));
+        }
+        waiting
+    }
+
+    /// How the engine is. Cheap; waits for nothing.
+    pub fn status(&self) -> Status {
+        let Door { board, log, ticker, .. } = &*self.door;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let wall_offset_ms = ticker.wall_offset_ms();
+        // Read before the watermark: what is durable was decided before.
+        let durable = log.watermark();
+        Status {
+            decided: board.decided().max(durable),
+            durable,
+            queue_length: self.door.inputs.len(),
+            queue_max: self.door.queue_max,
+            now_ms: board.now_ms(),
+            next_timer_ms: board.next_timer_ms(),
+            timers: board.timers(),
+            wall_offset_ms,
+            clock_stepped: wall_offset_ms.abs() > limits::CLOCK_STEP_MS_MAX,
+            accepted: count(&board.accepted),
+            refused: count(&board.refused),
+            repeated: count(&board.repeated),
+            timers_fired: count(&board.timers_fired),
+            replica: self.door.has_replica.then(|| Position(count(&board.replica))),
+            snapshot: Position(count(&board.snapshot)),
+            replica_failed: board.replica_failed.load(Ordering::Relaxed),
+            fatal: board.fatal(),
+        }
+    }
+
+    /// Why the engine stopped for good, if it did.
+    pub fn fatal(&self) -> Option<Arc<Fatal>> {
+        self.door.board.fatal()
+    }
+}
+
+fn answer_command(input: Input, error: CommandError) {
+    if let Input::Command(submission) = input {
+        submission.reply.send(Err(error));
+    }
+}
+
+impl CommandPort for EngineHandle {
+    fn submit(&self, request: Request) -> Pending<'_> {
+        Box::pin(self.submit_waiting(request))
+    }
+}
