@@ -1,0 +1,206 @@
+//! The headers of a message: the fence, the position, and the CloudEvents attributes in binary mode.
+//!
+//! Owns their names and values. They say nothing that the record does not say, and never anything of a person.
+
+use std::fmt::Write as _;
+
+use async_nats::HeaderMap;
+use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID};
+use muster_log::{Epoch, LogId, Position};
+use muster_proto::DecodeError;
+
+use crate::limits::CE_SUBJECT_CHARS_MAX;
+use crate::record::RecordHead;
+
+/// The position of the record, decimal; equal to the message's sequence.
+pub const MUSTER_POSITION: HeaderName = HeaderName::from_static("Muster-Position");
+
+const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
+const CE_ID: HeaderName = HeaderName::from_static("ce-id");
+const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
+const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
+const CE_SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
+const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
+const CE_DATACONTENTTYPE: HeaderName = HeaderName::from_static("ce-datacontenttype");
+
+/// The media type of every payload.
+pub const CONTENT_TYPE: &str = "application/protobuf";
+
+/// What makes a record's message one of its kind: log id, epoch, position and the first half of a BLAKE3 digest of 128
+/// bits. Text form: `<log id>.<epoch>.<position>.<16 hexadecimal digits>`.
+#[must_use]
+pub fn message_id(log: LogId, epoch: Epoch, position: Position, record: &[u8]) -> String {
+    HeaderWriter::new(log, epoch).message_id(position, record)
+}
+
+/// Log and epoch that a message id names; none if it is no id of ours.
+pub(crate) fn prefix_of(message_id: &str) -> Option<&str> {
+    let (rest, _digest) = message_id.rsplit_once('.')?;
+    let (prefix, _position) = rest.rsplit_once('.')?;
+    Some(prefix)
+}
+
+/// Makes the headers of one log's messages; what is the same for all of them is made once.
+pub(crate) struct HeaderWriter {
+    id_prefix: String,
+    source: String,
+    epoch: Epoch,
+    time: Option<(i64, String)>,
+}
+
+impl HeaderWriter {
+    pub(crate) fn new(log: LogId, epoch: Epoch) -> Self {
+        Self { id_prefix: id_prefix(log, epoch), source: format!("/muster/log/{log}"), epoch, time: None }
+    }
+
+    pub(crate) fn message_id(&self, position: Position, record: &[u8]) -> String {
+        let digest = blake3::hash(record);
+        let (short, _) = digest.as_bytes().split_at(8);
+        let short = short.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let mut id = String::with_capacity(self.id_prefix.len() + 40);
+        write!(id, "{}.{position}.{short:016x}", self.id_prefix).expect("a String takes it");
+        id
+    }
+
+    /// The headers of the message for `head`. `previous` is the id of the message before it, none for the first of a
+    /// connection: a server that was started again no longer knows the id of an older last message.
+    pub(crate) fn write(&mut self, head: &RecordHead<'_>, id: &str, previous: Option<String>) -> Result<HeaderMap, DecodeError> {
+        let (event, _) = head.event_names()?;
+        let position = head.position.to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_LAST_SEQUENCE, (head.position - 1).to_string());
+        if let Some(previous) = previous {
+            headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, previous);
+        }
+        headers.insert(NATS_MESSAGE_ID, id);
+        headers.insert(CE_SPECVERSION, "1.0");
+        headers.insert(CE_ID, format!("{}.{position}", self.epoch));
+        headers.insert(MUSTER_POSITION, position);
+        headers.insert(CE_TYPE, format!("muster.v1.{event}"));
+        headers.insert(CE_SOURCE, self.source.as_str());
+        headers.insert(CE_TIME, self.time(head.occurred_at_ms));
+        headers.insert(CE_DATACONTENTTYPE, CONTENT_TYPE);
+        if let Some(subject) = ce_subject(head.area()) {
+            headers.insert(CE_SUBJECT, subject);
+        }
+        Ok(headers)
+    }
+
+    /// The records of one command mostly have one time.
+    fn time(&mut self, at_ms: i64) -> &str {
+        if self.time.as_ref().is_none_or(|(known_ms, _)| *known_ms != at_ms) {
+            self.time = Some((at_ms, rfc3339(at_ms)));
+        }
+        self.time.as_ref().map_or("", |(_, text)| text)
+    }
+}
+
+/// What all message ids of a log's epoch begin with.
+pub(crate) fn id_prefix(log: LogId, epoch: Epoch) -> String {
+    format!("{log}.{epoch}")
+}
+
+/// The area where the event takes effect; none if there is none or it is too long to be an id.
+fn ce_subject(area: &str) -> Option<String> {
+    if area.is_empty() {
+        return None;
+    }
+    let encoded = percent_encode(area);
+    (encoded.len() <= CE_SUBJECT_CHARS_MAX).then_some(encoded)
+}
+
+/// As the CloudEvents HTTP binding has it: blanks, `"`, `%` and everything outside printable ASCII.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'"' && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a String takes it");
+        }
+    }
+    encoded
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC, proleptic Gregorian calendar.
+fn rfc3339(at_ms: i64) -> String {
+    let days = at_ms.div_euclid(86_400_000);
+    let ms = at_ms.rem_euclid(86_400_000);
+    // Days are counted from 0000-03-01, so that the leap day is the last of its year.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const LOG: LogId = LogId([0xab; 16]);
+
+    fn head() -> RecordHead<'static> {
+        RecordHead {
+            position: 42,
+            occurred_at_ms: 1_764_000_000_123,
+            realm: "actual",
+            path: ["4408", "坡头 区", "", "", ""],
+            event_tag: 220,
+        }
+    }
+
+    fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+        headers.get(name).map(async_nats::HeaderValue::as_str)
+    }
+
+    #[test]
+    fn a_message_says_where_it_belongs_and_what_it_is() {
+        let id = message_id(LOG, Epoch(3), Position(42), b"record");
+        let headers = HeaderWriter::new(LOG, Epoch(3)).write(&head(), &id, Some("before".into())).unwrap();
+        assert_eq!(value(&headers, "Nats-Msg-Id"), Some(id.as_str()));
+        assert_eq!(value(&headers, "Nats-Expected-Last-Sequence"), Some("41"));
+        assert_eq!(value(&headers, "Nats-Expected-Last-Msg-Id"), Some("before"));
+        assert_eq!(value(&headers, "Muster-Position"), Some("42"));
+        assert_eq!(value(&headers, "ce-specversion"), Some("1.0"));
+        assert_eq!(value(&headers, "ce-id"), Some("3.42"));
+        assert_eq!(value(&headers, "ce-type"), Some("muster.v1.WhistleBlown"));
+        assert_eq!(value(&headers, "ce-source"), Some("/muster/log/abababababababababababababababab"));
+        assert_eq!(value(&headers, "ce-time"), Some("2025-11-24T16:00:00.123Z"));
+        assert_eq!(value(&headers, "ce-subject"), Some("%E5%9D%A1%E5%A4%B4%20%E5%8C%BA"));
+        assert_eq!(value(&headers, "ce-datacontenttype"), Some("application/protobuf"));
+        for values in headers.iter().flat_map(|(_, values)| values) {
+            assert!(values.as_str().is_ascii());
+        }
+        let first = HeaderWriter::new(LOG, Epoch(3)).write(&head(), &id, None).unwrap();
+        assert_eq!(value(&first, "Nats-Expected-Last-Msg-Id"), None);
+    }
+
+    #[test]
+    fn an_id_changes_with_everything_it_is_made_of() {
+        let id = message_id(LOG, Epoch(1), Position(1), b"a");
+        assert_eq!(id.len(), 32 + 1 + 1 + 1 + 1 + 1 + 16);
+        assert_ne!(id, message_id(LogId([1; 16]), Epoch(1), Position(1), b"a"));
+        assert_ne!(id, message_id(LOG, Epoch(2), Position(1), b"a"));
+        assert_ne!(id, message_id(LOG, Epoch(1), Position(2), b"a"));
+        assert_ne!(id, message_id(LOG, Epoch(1), Position(1), b"b"));
+        assert_eq!(prefix_of(&id), Some(id_prefix(LOG, Epoch(1)).as_str()));
+        assert_eq!(prefix_of("somebody-elses"), None);
+    }
+
+    #[test]
+    fn times_are_written_as_rfc3339() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
+        assert_eq!(rfc3339(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
+    }
+}

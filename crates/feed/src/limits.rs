@@ -1,0 +1,78 @@
+//! The caps and periods of the feed, each with its reason.
+
+use std::time::Duration;
+
+/// Messages that may be under way to the stream without an acknowledgement. At about 15 µs a message on the server
+/// this is 15 ms of its work: enough to hide the round trip, little to repeat after an error.
+pub const WINDOW: usize = 1_000;
+
+/// How long the oldest message under way may go without any acknowledgement coming in. A server that syncs to a slow
+/// disk answers within a second; beyond this the connection is given up and the stream asked where it stands.
+pub const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the relay waits, after an error, for the answers to what is still under way, so that the stream stands
+/// still when it is asked for its end. What comes later is met by the fence.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one call to the JetStream API may take. A server that recovers a large stream answers late.
+pub const API_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the relay asks whether the stream still holds everything. A purge or a removal refuses no message that
+/// comes behind it, so that workers would wait for the hole to be filled; one question costs the server microseconds.
+pub const LOOK_PERIOD: Duration = Duration::from_secs(2);
+
+/// How long a TCP connection and its handshake may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// First and longest wait before another try; each is drawn between half and the whole of the doubled one, so that
+/// many workers do not come back at the same moment.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(25);
+/// See [`BACKOFF_FIRST`].
+pub const BACKOFF_LAST: Duration = Duration::from_secs(3);
+
+/// The stream's memory for message ids. It is a help and not the fence, and each id costs the server about 200 bytes:
+/// the default of two minutes would hold millions of them while a log is relayed from its beginning.
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// How often status is told while nothing changes but the lag.
+pub const STATUS_PERIOD: Duration = Duration::from_millis(100);
+
+/// A relay that is live becomes one that catches up when it is this many positions behind: one city conversion.
+pub const LIVE_LAG_MAX: u64 = 50_000;
+
+/// Samples of the watermark kept to tell how long the oldest waiting record has waited. When they are full, every
+/// second one is dropped: the lag of hours needs no precision of milliseconds.
+pub const LAG_SAMPLES_MAX: usize = 512;
+
+/// Longest token of a subject, in characters. With eight tokens of this kind at the most the longest subject stays
+/// under the 256 characters that NATS advises.
+pub const TOKEN_CHARS_MAX: usize = 32;
+
+/// Longest `ce-subject`, in characters; area ids are at most 32 bytes, 96 when every byte is percent-encoded.
+pub const CE_SUBJECT_CHARS_MAX: usize = 96;
+
+/// Messages that one pull request of a source asks for: a few milliseconds of folding, bounded memory.
+pub const PULL_MESSAGES: usize = 1_000;
+
+/// Bytes that one pull request of a source asks for; one record is at most 256 KiB.
+pub const PULL_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a pull request stands when nothing comes.
+pub const PULL_EXPIRES: Duration = Duration::from_secs(30);
+
+/// The server says that often that a waiting pull request is still known to it; without it for twice as long the
+/// consumer is made anew.
+pub const PULL_HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Messages of one batch handed to a worker, as many as the log's own tail hands out.
+pub const BATCH_RECORDS: usize = muster_log::limits::TAIL_BATCH_RECORDS;
+
+/// Bytes of one batch handed to a worker, as many as the log's own tail hands out.
+pub const BATCH_BYTES: usize = muster_log::limits::TAIL_BATCH_BYTES;
+
+/// The server removes a source's consumer when nobody has pulled for this long: what a worker that is gone leaves
+/// behind. A worker that comes back makes it anew from its own checkpoint.
+pub const CONSUMER_INACTIVE: Duration = Duration::from_secs(60);
+
+/// Mismatches that a verification names one by one; more only counts.
+pub const MISMATCHES_NAMED_MAX: usize = 20;

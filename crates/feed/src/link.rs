@@ -1,0 +1,159 @@
+//! One connection to NATS, and word of its end. It never comes back to life: whoever loses it opens another and looks
+//! again at where things stand, because what the client still held was dropped and what it takes later still goes out.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use async_nats::jetstream::{Context, context::ContextBuilder};
+use async_nats::{Client, Event};
+use tokio::sync::watch;
+
+use crate::limits;
+
+/// The NATS server cannot be reached, or does not let us in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no connection to {url}: {detail}")]
+pub struct ConnectError {
+    /// Where we tried, without user and password.
+    pub url: String,
+    /// The client's own words.
+    pub detail: String,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkOptions {
+    /// One address, or several separated by commas.
+    pub(crate) url: String,
+    /// What the server's operator sees.
+    pub(crate) name: String,
+    /// What inboxes begin with; the account's rights must allow it.
+    pub(crate) inbox_prefix: Option<String>,
+    /// Commands that the client may hold without making us wait.
+    pub(crate) capacity: usize,
+}
+
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) jetstream: Context,
+    lost: watch::Receiver<Option<String>>,
+}
+
+impl Link {
+    pub(crate) async fn open(options: &LinkOptions) -> Result<Self, ConnectError> {
+        let failed = |detail: String| ConnectError { url: without_secrets(&options.url), detail };
+        let addresses = addresses(&options.url).map_err(|error| failed(error.to_string()))?;
+        let (told, lost) = watch::channel(None);
+        let mut connect = async_nats::ConnectOptions::new()
+            .name(&options.name)
+            .connection_timeout(limits::CONNECT_TIMEOUT)
+            .request_timeout(Some(limits::API_TIMEOUT))
+            .client_capacity(options.capacity)
+            // Subjects and headers are made by this crate and hold to the rules; checking each again costs time.
+            .skip_subject_validation(true)
+            // One try for each address: enough to connect, and a client that nobody holds any more ends soon.
+            .max_reconnects(addresses.len())
+            .event_callback(move |event| {
+                if let Some(reason) = end_of(&event) {
+                    told.send_if_modified(|known| known.is_none().then(|| *known = Some(reason)).is_some());
+                }
+                std::future::ready(())
+            });
+        if let Some(prefix) = &options.inbox_prefix {
+            connect = connect.custom_inbox_prefix(prefix);
+        }
+        let connecting = tokio::time::timeout(limits::CONNECT_TIMEOUT * 2, connect.connect(addresses));
+        let client = match connecting.await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(_) => return Err(failed("it did not answer in time".to_owned())),
+        };
+        let jetstream = ContextBuilder::new().timeout(limits::API_TIMEOUT).build(client.clone());
+        Ok(Self { client, jetstream, lost })
+    }
+
+    /// Why the connection ended; waits until it has.
+    pub(crate) async fn lost(&mut self) -> String {
+        match self.lost.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the client ended".to_owned(),
+        }
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
+}
+
+/// The events after which nothing that was sent can be relied on.
+fn end_of(event: &Event) -> Option<String> {
+    match event {
+        Event::Disconnected | Event::Closed | Event::Draining => Some("disconnected".to_owned()),
+        Event::SlowConsumer(_) => Some("answers were dropped on the way".to_owned()),
+        Event::ServerError(error) => Some(error.to_string()),
+        Event::ClientError(error) => Some(error.to_string()),
+        Event::Connected | Event::LameDuckMode => None,
+    }
+}
+
+fn addresses(url: &str) -> Result<Vec<async_nats::ServerAddr>, std::io::Error> {
+    url.split(',').map(|part| part.trim().parse()).collect()
+}
+
+/// Addresses may carry user and password, which belong into no message.
+fn without_secrets(url: &str) -> String {
+    let strip = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        _ => part.to_owned(),
+    };
+    url.split(',').map(|part| strip(part.trim())).collect::<Vec<_>>().join(",")
+}
+
+/// Waits that grow while nothing goes forward, each with a random part.
+pub(crate) struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    pub(crate) const fn new() -> Self {
+        Self { tries: 0 }
+    }
+
+    /// Something went forward.
+    pub(crate) const fn reset(&mut self) {
+        self.tries = 0;
+    }
+
+    /// The next wait.
+    pub(crate) fn next(&mut self) -> Duration {
+        let whole = limits::BACKOFF_FIRST.saturating_mul(1 << self.tries.min(16)).min(limits::BACKOFF_LAST);
+        self.tries = self.tries.saturating_add(1);
+        let random = RandomState::new().build_hasher().finish();
+        let half_ms = u64::try_from(whole.as_millis() / 2).unwrap_or(u64::MAX);
+        Duration::from_millis(half_ms + random % (half_ms + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_start_again() {
+        let mut backoff = Backoff::new();
+        let waits: Vec<_> = (0..40).map(|_| backoff.next()).collect();
+        assert!(waits[0] <= limits::BACKOFF_FIRST);
+        assert!(waits.iter().all(|wait| *wait <= limits::BACKOFF_LAST && *wait >= limits::BACKOFF_FIRST / 4));
+        assert!(waits[39] >= limits::BACKOFF_LAST / 4);
+        backoff.reset();
+        assert!(backoff.next() <= limits::BACKOFF_FIRST);
+    }
+
+    #[test]
+    fn no_message_names_a_password() {
+        assert_eq!(without_secrets("nats://u:p@a:4222, tls://b:4223"), "nats://a:4222,tls://b:4223");
+        assert_eq!(without_secrets("u:p@a"), "a");
+        assert_eq!(without_secrets("127.0.0.1:4222"), "127.0.0.1:4222");
+    }
+}
