@@ -9,6 +9,7 @@ use crate::view::{Row, View};
 
 /// A row that differs from what was last drained.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every change is a row")]
 pub enum RowChange {
     /// It is so now.
     Put(Row),
@@ -37,9 +38,6 @@ pub trait Fold: Default + Clone + Serialize + DeserializeOwned + Send + 'static 
 
     /// Hands out each row that changed since the last call, once, as it is now.
     fn drain(&mut self, changes: &mut Vec<RowChange>);
-
-    /// Rows that the next drain will hand out.
-    fn dirty(&self) -> usize;
 }
 
 /// The folds of one pass, each at its own position.
@@ -83,10 +81,6 @@ macro_rules! any_fold {
 
             pub(crate) fn drain(&mut self, changes: &mut Vec<RowChange>) {
                 match self { $(Self::$name(fold) => fold.drain(changes),)* }
-            }
-
-            pub(crate) fn dirty(&self) -> usize {
-                match self { $(Self::$name(fold) => fold.dirty(),)* }
             }
 
             /// Its whole memory, dirty rows included.
@@ -156,10 +150,6 @@ impl Folds {
         for seat in &mut self.seats {
             seat.fold.drain(changes);
         }
-    }
-
-    pub(crate) fn dirty(&self) -> usize {
-        self.seats.iter().map(|seat| seat.fold.dirty()).sum()
     }
 }
 

@@ -4,6 +4,7 @@
 //! while it folds: a rebuild is the same fold again.
 
 mod areas;
+mod compare;
 mod coverage;
 mod errors;
 mod fact;
@@ -11,6 +12,9 @@ mod fold;
 mod hub;
 pub mod limits;
 mod live;
+mod people;
+mod proto_bytes;
+mod replay;
 mod runner;
 mod sites;
 mod source;
@@ -21,11 +25,13 @@ mod units;
 mod view;
 mod whistles;
 
+pub use compare::{Difference, compare};
 pub use coverage::CoverageFold;
 pub use errors::{QueryError, ReplayError, RunnerError, StoreError};
 pub use fact::{Fact, FactError};
 pub use fold::{Fold, RowChange};
 pub use live::{Change, ChangeBatch, ChangeKind, Filter, Lag, Live, Page, PlacedRow, Snapshot, Start};
+pub use replay::{as_of, fold_log, position_at};
 pub use runner::{Dump, Progress, RunnerOptions, ViewsHandle, spawn};
 pub use sites::SitesFold;
 pub use source::{EventSource, LogSource, Origin, SourceError};

@@ -1,6 +1,6 @@
 //! Dense numbers for names that come back again and again. A symbol means something only within its table.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -30,9 +30,7 @@ impl Default for Symbols {
 }
 
 fn hash_of(name: &str) -> u64 {
-    let mut hasher = FxBuildHasher.build_hasher();
-    name.hash(&mut hasher);
-    hasher.finish()
+    FxBuildHasher.hash_one(name)
 }
 
 impl Symbols {

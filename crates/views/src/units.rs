@@ -1,23 +1,346 @@
-//! Units.
+//! 编组: who leads each unit, how many are in it, how many of them are somewhere on post. What a figure means is said in `views.proto`.
 
+use muster_proto::Event;
+use muster_proto::v1::{self, DutyRole, UnitKind};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::fact::Fact;
 use crate::fold::{Fold, RowChange};
-use crate::view::View;
+use crate::people::CallKey;
+use crate::proto_bytes;
+use crate::symbols::{Sym, Symbols};
+use crate::view::{Row, View};
 
-/// The fold of the view.
+/// The fold of [`View::Units`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct UnitsFold {}
+pub struct UnitsFold {
+    names: Symbols,
+    realms: Vec<Realm>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Realm {
+    name: String,
+    units: Vec<Unit>,
+    by_id: FxHashMap<Sym, UnitRef>,
+    people: FxHashMap<Sym, Person>,
+    /// Standing duties that name a unit.
+    duties: FxHashMap<CallKey, (Sym, UnitRef)>,
+    dirty: Vec<UnitRef>,
+}
+
+type UnitRef = u32;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Unit {
+    #[serde(with = "proto_bytes")]
+    row: v1::UnitRow,
+    approved: bool,
+    secretary: Option<Sym>,
+    people: Vec<Sym>,
+    dirty: bool,
+}
+
+/// What of a row a record can change.
+#[derive(PartialEq)]
+struct Core {
+    secretary: Option<Sym>,
+    organizer_missing_since_ms: i64,
+    organizer_overdue: bool,
+    active: bool,
+    strength: i64,
+    present: i64,
+    dissolved: bool,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Person {
+    present: bool,
+    units: SmallVec<[(UnitRef, Seat); 1]>,
+}
+
+/// In which ways somebody is in a unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Seat {
+    member: bool,
+    extra: bool,
+}
+
+impl Seat {
+    const MEMBER: Self = Self { member: true, extra: false };
+    const NONE: Self = Self { member: false, extra: false };
+}
 
 impl Fold for UnitsFold {
     const VIEW: View = View::Units;
-    fn interested(_event_tag: u32) -> bool {
-        true
+
+    fn interested(event_tag: u32) -> bool {
+        matches!(event_tag, 180..=186 | 240 | 251..=255)
     }
-    fn apply(&mut self, _fact: &Fact) {}
-    fn drain(&mut self, _changes: &mut Vec<RowChange>) {}
-    fn dirty(&self) -> usize {
-        0
+
+    fn apply(&mut self, fact: &Fact) {
+        let at = match self.realms.iter().position(|realm| *realm.name == *fact.realm) {
+            Some(at) => at,
+            None => {
+                self.realms.push(Realm { name: fact.realm.as_ref().to_owned(), ..Realm::default() });
+                self.realms.len() - 1
+            }
+        };
+        self.realms[at].apply(&mut self.names, fact);
     }
+
+    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+        for realm in &mut self.realms {
+            realm.dirty.sort_unstable();
+            for unit in realm.dirty.drain(..) {
+                let unit = &mut realm.units[unit as usize];
+                unit.dirty = false;
+                changes.push(RowChange::Put(Row::Unit(unit.row.clone())));
+            }
+        }
+    }
+}
+
+impl Realm {
+    fn apply(&mut self, names: &mut Symbols, fact: &Fact) {
+        match &fact.event {
+            Event::UnitEstablished(body) => self.established(names, body, fact),
+            Event::ResponderCalled(body) if body.role() != DutyRole::Standby => {
+                let Some(unit) = self.find(names, &body.unit_id) else { return };
+                let person = names.intern(&body.responder_id);
+                self.duties.insert(CallKey::of(&body.call_id, names), (person, unit));
+                self.seat(person, unit, fact, |seat| seat.member = true);
+            }
+            Event::DutyReleased(body) => {
+                let Some((person, unit)) = self.duties.remove(&CallKey::find(&body.call_id, names)) else { return };
+                self.leave(person, unit, Seat::MEMBER, fact);
+            }
+            Event::CheckedIn(body) => self.seen(names.intern(&body.responder_id), true, fact),
+            Event::CheckedOut(body) => self.seen(names.intern(&body.responder_id), false, fact),
+            Event::PresenceDisputed(body) => self.seen(names.intern(&body.responder_id), false, fact),
+            Event::PresenceSettled(body) => {
+                let present = !body.site_id.is_empty() || !body.whistle_id.is_empty();
+                self.seen(names.intern(&body.responder_id), present, fact);
+            }
+            event => self.of_unit(names, event, fact),
+        }
+    }
+
+    fn of_unit(&mut self, names: &mut Symbols, event: &Event, fact: &Fact) {
+        let unit_id = match event {
+            Event::SecretaryAppointed(body) => &body.unit_id,
+            Event::OrganizerAppointed(body) => &body.unit_id,
+            Event::OrganizerGapOverdue(body) => &body.unit_id,
+            Event::ResponderAttached(body) => &body.unit_id,
+            Event::ResponderDetached(body) => &body.unit_id,
+            Event::UnitDissolved(body) => &body.unit_id,
+            _ => return,
+        };
+        let Some(unit) = self.find(names, unit_id) else { return };
+        match event {
+            Event::SecretaryAppointed(body) => {
+                let person = names.intern(&body.responder_id);
+                self.edit(unit, fact, |unit| {
+                    unit.secretary = Some(person);
+                    unit.row.secretary_id.clone_from(&body.responder_id);
+                });
+            }
+            Event::OrganizerAppointed(body) => self.organizer(unit, &body.responder_id, fact),
+            Event::OrganizerGapOverdue(_) => self.edit(unit, fact, |unit| unit.row.organizer_overdue = true),
+            Event::ResponderAttached(body) => {
+                let person = names.intern(&body.responder_id);
+                self.seat(person, unit, fact, |seat| if body.extra_seat { seat.extra = true } else { seat.member = true });
+            }
+            Event::ResponderDetached(body) => {
+                let person = names.intern(&body.responder_id);
+                self.leave(person, unit, Seat { member: true, extra: true }, fact);
+            }
+            _ => self.dissolved(unit, fact),
+        }
+    }
+
+    fn find(&self, names: &Symbols, unit_id: &str) -> Option<UnitRef> {
+        names.find(unit_id).and_then(|id| self.by_id.get(&id).copied())
+    }
+
+    fn established(&mut self, names: &mut Symbols, body: &v1::UnitEstablished, fact: &Fact) {
+        let id = names.intern(&body.unit_id);
+        if self.by_id.contains_key(&id) {
+            return;
+        }
+        let party = party_organization(body.kind());
+        let row = v1::UnitRow {
+            realm: self.name.clone(),
+            unit_id: body.unit_id.clone(),
+            incident_id: body.incident_id.clone(),
+            kind: body.kind,
+            name: body.name.clone(),
+            parent_unit_id: body.parent_unit_id.clone(),
+            area_id: body.area_id.clone(),
+            site_id: body.site_id.clone(),
+            organizer_missing_since_ms: if party { fact.recorded_at_ms } else { 0 },
+            position: fact.position.0,
+            ..Default::default()
+        };
+        let approved = !party || !body.plan_id.is_empty() || !body.approval_document_no.is_empty();
+        let unit = UnitRef::try_from(self.units.len()).expect("four thousand million units do not fit into memory");
+        self.units.push(Unit { row, approved, secretary: None, people: Vec::new(), dirty: true });
+        self.by_id.insert(id, unit);
+        self.dirty.push(unit);
+    }
+
+    fn organizer(&mut self, unit: UnitRef, responder_id: &str, fact: &Fact) {
+        let known = &mut self.units[unit as usize];
+        let other = known.row.organizer_id != responder_id;
+        responder_id.clone_into(&mut known.row.organizer_id);
+        if other {
+            touch(known, &mut self.dirty, unit, fact);
+        }
+        self.edit(unit, fact, |unit| {
+            unit.row.organizer_missing_since_ms = 0;
+            unit.row.organizer_overdue = false;
+        });
+    }
+
+    fn dissolved(&mut self, unit: UnitRef, fact: &Fact) {
+        for person in std::mem::take(&mut self.units[unit as usize].people) {
+            if let Some(known) = self.people.get_mut(&person) {
+                known.units.retain(|(other, _)| *other != unit);
+                forget_unknown(&mut self.people, person);
+            }
+        }
+        let known = &mut self.units[unit as usize];
+        let had_organizer = !std::mem::take(&mut known.row.organizer_id).is_empty();
+        if had_organizer {
+            touch(known, &mut self.dirty, unit, fact);
+        }
+        self.edit(unit, fact, |unit| {
+            unit.secretary = None;
+            unit.row.secretary_id.clear();
+            unit.row.organizer_missing_since_ms = 0;
+            unit.row.organizer_overdue = false;
+            unit.row.strength = 0;
+            unit.row.present = 0;
+            unit.row.dissolved = true;
+        });
+    }
+
+    /// Somebody sits in a unit in one more way.
+    fn seat(&mut self, person: Sym, unit: UnitRef, fact: &Fact, change: impl FnOnce(&mut Seat)) {
+        if self.units[unit as usize].row.dissolved {
+            return;
+        }
+        let known = self.people.entry(person).or_default();
+        match known.units.iter_mut().find(|(other, _)| *other == unit) {
+            Some((_, seat)) => change(seat),
+            None => {
+                let mut seat = Seat::NONE;
+                change(&mut seat);
+                known.units.push((unit, seat));
+                let present = i64::from(known.present);
+                self.units[unit as usize].people.push(person);
+                self.edit(unit, fact, |unit| {
+                    unit.row.strength += 1;
+                    unit.row.present += present;
+                });
+            }
+        }
+    }
+
+    /// Somebody no longer sits in a unit in some ways, and leads it no more.
+    fn leave(&mut self, person: Sym, unit: UnitRef, ways: Seat, fact: &Fact) {
+        let mut present = None;
+        if let Some(known) = self.people.get_mut(&person)
+            && let Some(at) = known.units.iter().position(|(other, _)| *other == unit)
+        {
+            let seat = &mut known.units[at].1;
+            seat.member &= !ways.member;
+            seat.extra &= !ways.extra;
+            if *seat == Seat::NONE {
+                known.units.remove(at);
+                present = Some(i64::from(known.present));
+                forget_unknown(&mut self.people, person);
+            }
+        }
+        self.edit(unit, fact, |unit| {
+            if unit.secretary == Some(person) {
+                unit.secretary = None;
+                unit.row.secretary_id.clear();
+            }
+            if let Some(present) = present {
+                unit.people.retain(|other| *other != person);
+                unit.row.strength -= 1;
+                unit.row.present -= present;
+            }
+        });
+    }
+
+    fn seen(&mut self, person: Sym, present: bool, fact: &Fact) {
+        if !present && !self.people.contains_key(&person) {
+            return;
+        }
+        let known = self.people.entry(person).or_default();
+        if known.present == present {
+            return;
+        }
+        known.present = present;
+        let by = if present { 1 } else { -1 };
+        let units: SmallVec<[UnitRef; 2]> = known.units.iter().map(|(unit, _)| *unit).collect();
+        for unit in units {
+            self.edit(unit, fact, |unit| unit.row.present += by);
+        }
+        forget_unknown(&mut self.people, person);
+    }
+
+    /// Changes a unit, and notes the record if the row is another afterwards.
+    fn edit(&mut self, unit: UnitRef, fact: &Fact, change: impl FnOnce(&mut Unit)) {
+        let known = &mut self.units[unit as usize];
+        let before = known.core();
+        change(known);
+        known.row.active = known.approved && known.secretary.is_some() && !known.row.dissolved;
+        if known.core() != before {
+            touch(known, &mut self.dirty, unit, fact);
+        }
+    }
+}
+
+fn touch(known: &mut Unit, dirty: &mut Vec<UnitRef>, unit: UnitRef, fact: &Fact) {
+    known.row.position = fact.position.0;
+    if !known.dirty {
+        known.dirty = true;
+        dirty.push(unit);
+    }
+}
+
+impl Unit {
+    fn core(&self) -> Core {
+        Core {
+            secretary: self.secretary,
+            organizer_missing_since_ms: self.row.organizer_missing_since_ms,
+            organizer_overdue: self.row.organizer_overdue,
+            active: self.row.active,
+            strength: self.row.strength,
+            present: self.row.present,
+            dissolved: self.row.dissolved,
+        }
+    }
+}
+
+fn forget_unknown(people: &mut FxHashMap<Sym, Person>, person: Sym) {
+    if people.get(&person).is_some_and(|known| !known.present && known.units.is_empty()) {
+        people.remove(&person);
+    }
+}
+
+fn party_organization(kind: UnitKind) -> bool {
+    matches!(
+        kind,
+        UnitKind::JointCommittee
+            | UnitKind::TemporaryCommittee
+            | UnitKind::TemporaryGeneralBranch
+            | UnitKind::TemporaryBranch
+            | UnitKind::TemporaryGroup
+    )
 }

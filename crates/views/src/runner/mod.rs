@@ -189,7 +189,7 @@ impl ViewsHandle {
         Subscription::start(&self.shared, view, filter, from)
     }
 
-    /// Every row of a view: `realm/id` and canonical bytes, sorted by realm and id; and the position they are of.
+    /// Every row of a view: `realm/id` and canonical bytes, sorted; and the position they are of.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -220,7 +220,7 @@ impl ViewsHandle {
     }
 }
 
-/// Keys `realm/id` and canonical bytes.
+/// Keys `realm/id` and canonical bytes, sorted by key.
 pub type Dump = Vec<(String, Vec<u8>)>;
 
 impl Shared {

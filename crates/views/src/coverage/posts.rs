@@ -1,0 +1,165 @@
+//! Posts of one realm: seats of sites and what whistles ask for in people.
+
+use muster_proto::v1::{self, NeedKind};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::counts::{Differences, Figure, Slot};
+use crate::areas::Node;
+use crate::symbols::{EMPTY, Sym, Symbols};
+
+/// A post's place in the table; [`NO_POST`] for a duty without one.
+pub(super) type PostRef = u32;
+pub(super) const NO_POST: PostRef = PostRef::MAX;
+
+/// One seat, or all that one need asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Post {
+    area: Node,
+    specialty: Sym,
+    shift: Sym,
+    /// 0 while there is no such seat or need.
+    asked: u32,
+    /// People present at duties for it.
+    present: u32,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Posts {
+    posts: Vec<Post>,
+    seats: FxHashMap<(Sym, Sym), PostRef>,
+    needs: FxHashMap<(Sym, Sym), PostRef>,
+    sites: FxHashMap<Sym, Holder>,
+    whistles: FxHashMap<Sym, Holder>,
+}
+
+/// An open site or whistle and the posts that it has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Holder {
+    area: Node,
+    posts: Vec<PostRef>,
+}
+
+impl Posts {
+    /// The post of a duty, noted beforehand if a record about the seat or need is still to come.
+    pub(super) fn of_duty(&mut self, called: &v1::ResponderCalled, site: Sym, whistle: Sym, area: Node, names: &mut Symbols) -> PostRef {
+        if site != EMPTY && !called.seat_id.is_empty() {
+            let seat = names.intern(&called.seat_id);
+            post(&mut self.posts, &mut self.seats, (site, seat), area)
+        } else if whistle != EMPTY && !called.need_id.is_empty() {
+            let need = names.intern(&called.need_id);
+            post(&mut self.posts, &mut self.needs, (whistle, need), area)
+        } else {
+            NO_POST
+        }
+    }
+
+    /// Somebody came to a post, or left it.
+    pub(super) fn present(&mut self, post: PostRef, by: i32, differences: &mut Differences) {
+        if post != NO_POST {
+            self.change(post, differences, |post| post.present = post.present.saturating_add_signed(by));
+        }
+    }
+
+    pub(super) fn site_opened(&mut self, names: &mut Symbols, site: Sym, area: Node, seats: &[v1::Seat], differences: &mut Differences) {
+        self.site_closed(site, differences);
+        self.sites.insert(site, Holder { area, posts: Vec::new() });
+        self.seats_set(names, site, seats, differences);
+    }
+
+    /// The full list of a site's seats from now on. Of a closed site nothing is asked.
+    pub(super) fn seats_set(&mut self, names: &mut Symbols, site: Sym, seats: &[v1::Seat], differences: &mut Differences) {
+        let Some(holder) = self.sites.get_mut(&site) else { return };
+        let area = holder.area;
+        let former = std::mem::take(&mut holder.posts);
+        for post in former {
+            self.change(post, differences, |post| post.asked = 0);
+        }
+        let mut posts = Vec::with_capacity(seats.len());
+        for seat in seats {
+            let (specialty, shift) = (names.intern(&seat.specialty), names.intern(&seat.shift));
+            let key = (site, names.intern(&seat.seat_id));
+            let post = post(&mut self.posts, &mut self.seats, key, area);
+            self.change(post, differences, |post| *post = Post { area, specialty, shift, asked: 1, present: post.present });
+            posts.push(post);
+        }
+        if let Some(holder) = self.sites.get_mut(&site) {
+            holder.posts = posts;
+        }
+    }
+
+    pub(super) fn site_closed(&mut self, site: Sym, differences: &mut Differences) {
+        for post in self.sites.remove(&site).map(|holder| holder.posts).unwrap_or_default() {
+            self.change(post, differences, |post| post.asked = 0);
+        }
+    }
+
+    pub(super) fn whistle_blown(
+        &mut self,
+        names: &mut Symbols,
+        whistle: Sym,
+        area: Node,
+        needs: &[v1::Need],
+        differences: &mut Differences,
+    ) {
+        self.whistle_ended(whistle, differences);
+        let mut posts = Vec::new();
+        for need in needs.iter().filter(|need| need.kind() == NeedKind::Person) {
+            let specialty = names.intern(&need.specialty);
+            let key = (whistle, names.intern(&need.need_id));
+            let post = post(&mut self.posts, &mut self.needs, key, area);
+            self.change(post, differences, |post| {
+                *post = Post { area, specialty, shift: EMPTY, asked: need.quantity, present: post.present }
+            });
+            posts.push(post);
+        }
+        self.whistles.insert(whistle, Holder { area, posts });
+        differences.add(area, Slot::Plain(Figure::OpenWhistles), 1);
+    }
+
+    pub(super) fn need_fulfilled(&mut self, whistle: Sym, need: Sym, quantity: u32, differences: &mut Differences) {
+        let Some(post) = self.needs.get(&(whistle, need)).copied() else { return };
+        if self.whistles.get(&whistle).is_some_and(|holder| holder.posts.contains(&post)) {
+            self.change(post, differences, |post| post.asked = post.asked.saturating_sub(quantity));
+        }
+    }
+
+    pub(super) fn whistle_ended(&mut self, whistle: Sym, differences: &mut Differences) {
+        let Some(holder) = self.whistles.remove(&whistle) else { return };
+        differences.add(holder.area, Slot::Plain(Figure::OpenWhistles), -1);
+        for post in holder.posts {
+            self.change(post, differences, |post| post.asked = 0);
+        }
+    }
+
+    fn change(&mut self, post: PostRef, differences: &mut Differences, change: impl FnOnce(&mut Post)) {
+        let post = &mut self.posts[post as usize];
+        post.differences(-1, differences);
+        change(post);
+        post.differences(1, differences);
+    }
+}
+
+impl Post {
+    fn differences(&self, sign: i64, into: &mut Differences) {
+        if self.asked == 0 {
+            return;
+        }
+        let asked = sign * i64::from(self.asked);
+        let filled = sign * i64::from(self.asked.min(self.present));
+        into.add(self.area, Slot::Plain(Figure::Required), asked);
+        into.add(self.area, Slot::SpecialtyRequired(self.specialty), asked);
+        into.add(self.area, Slot::ShiftRequired(self.shift), asked);
+        into.add(self.area, Slot::Plain(Figure::Filled), filled);
+        into.add(self.area, Slot::SpecialtyFilled(self.specialty), filled);
+        into.add(self.area, Slot::ShiftFilled(self.shift), filled);
+    }
+}
+
+/// The post of a key, noted now with nothing asked if it is new.
+fn post(posts: &mut Vec<Post>, table: &mut FxHashMap<(Sym, Sym), PostRef>, key: (Sym, Sym), area: Node) -> PostRef {
+    *table.entry(key).or_insert_with(|| {
+        posts.push(Post { area, specialty: EMPTY, shift: EMPTY, asked: 0, present: 0 });
+        PostRef::try_from(posts.len() - 1).expect("four thousand million posts do not fit into memory")
+    })
+}

@@ -1,0 +1,170 @@
+//! Folds a stretch of a log on demand: for as-of, for a rebuild and for measuring. One thread reads and decodes, the caller's folds.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use muster_log::{EpochPosition, Log, Position, Record};
+use muster_proto::Event;
+use rustc_hash::FxHashMap;
+
+use crate::areas::AreaTree;
+use crate::errors::ReplayError;
+use crate::fact::{Fact, FactReader};
+use crate::fold::{Folds, Interest, RowChange};
+use crate::limits;
+use crate::live::{Filter, PlacedRow, Snapshot};
+use crate::runner::Dump;
+use crate::view::{Row, View};
+
+/// Folds and the tree by which their rows are found, as of one position.
+pub(crate) struct Replayed {
+    pub(crate) folds: Folds,
+    pub(crate) tree: AreaTree,
+    pub(crate) at: Position,
+}
+
+impl Replayed {
+    pub(crate) fn new(views: &[View]) -> Self {
+        Self { folds: Folds::fresh(views), tree: AreaTree::default(), at: Position::ZERO }
+    }
+
+    /// Folds on, up to and including `to`, which must not be above the watermark. Rows stay in the folds until they are drained.
+    pub(crate) fn advance(&mut self, log: &dyn Log, to: Position) -> Result<(), ReplayError> {
+        let from = self.at.next();
+        let (sender, receiver) = sync_channel(limits::DECODED_BATCHES_MAX);
+        let interest = self.folds.interest();
+        thread::scope(|scope| {
+            let reader =
+                thread::Builder::new().name("views-replay".to_owned()).spawn_scoped(scope, move || read(log, from, to, interest, &sender));
+            let reader = reader.map_err(|error| ReplayError::Thread { detail: error.to_string() })?;
+            self.fold(receiver);
+            reader.join().unwrap_or_else(|_| Err(ReplayError::Thread { detail: "the reading thread panicked".to_owned() }))
+        })?;
+        self.at = to;
+        self.folds.advance(to);
+        Ok(())
+    }
+
+    fn fold(&mut self, batches: Receiver<Vec<Fact>>) {
+        for facts in batches {
+            for fact in &facts {
+                self.folds.apply(fact);
+                match &fact.event {
+                    Event::AreaDefined(event) => drop(self.tree.define(event)),
+                    Event::AreaReparented(event) => drop(self.tree.reparent(event)),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Each row as it is now, and no others: those of a first drain.
+    pub(crate) fn rows(&mut self) -> Vec<Row> {
+        let mut changes = Vec::new();
+        self.folds.drain(&mut changes);
+        let row = |change| match change {
+            RowChange::Put(row) => Some(row),
+            RowChange::Delete { .. } => None,
+        };
+        changes.into_iter().filter_map(row).collect()
+    }
+}
+
+fn read(log: &dyn Log, from: Position, to: Position, interest: Interest, sender: &SyncSender<Vec<Fact>>) -> Result<(), ReplayError> {
+    let mut reader = FactReader::new(interest);
+    let mut next = from;
+    while next <= to {
+        let records = log.read(next, limits::READ_BATCH_BYTES, limits::READ_BATCH_RECORDS)?;
+        let Some(last) = records.last().map(|record| record.position) else {
+            return Err(ReplayError::NotYet { asked: to, end: log.watermark() });
+        };
+        let facts = decode(&mut reader, &records, to)?;
+        if !facts.is_empty() && sender.send(facts).is_err() {
+            return Ok(());
+        }
+        next = last.next();
+    }
+    Ok(())
+}
+
+fn decode(reader: &mut FactReader, records: &[Record], to: Position) -> Result<Vec<Fact>, ReplayError> {
+    let mut facts = Vec::with_capacity(records.len());
+    for record in records.iter().take_while(|record| record.position <= to) {
+        facts.extend(reader.read(record)?);
+    }
+    Ok(facts)
+}
+
+fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
+    let end = log.watermark();
+    if position > end { Err(ReplayError::NotYet { asked: position, end }) } else { Ok(()) }
+}
+
+/// A view as it was once every record up to `position` was taken in: everything from 1 is folded again, in memory. Rows are ordered by realm and id.
+///
+/// # Errors
+/// See [`ReplayError`]; [`ReplayError::NotYet`] above the watermark.
+pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> Result<Snapshot, ReplayError> {
+    reachable(log, position)?;
+    let mut replayed = Replayed::new(&[view]);
+    replayed.advance(log, position)?;
+    let mut rows = replayed.rows();
+    let tree = &mut replayed.tree;
+    rows.retain(|row| seen(tree, filter, row));
+    rows.sort_by_cached_key(|row| (row.realm().to_owned(), row.id()));
+    let mut paths = FxHashMap::default();
+    let placed = |row: Row| {
+        let node = tree.node(row.area_id());
+        let path = paths.entry(node).or_insert_with(|| tree.path(node).into());
+        PlacedRow { path: std::sync::Arc::clone(path), row: row.into() }
+    };
+    let rows = rows.into_iter().map(placed).collect();
+    Ok(Snapshot { view, at: EpochPosition { epoch: log.epoch(), position }, rows, next: None })
+}
+
+fn seen(tree: &AreaTree, filter: &Filter, row: &Row) -> bool {
+    let in_realm = filter.realm.as_ref().is_none_or(|realm| realm == row.realm());
+    let in_area = filter.area.as_ref().is_none_or(|area| {
+        let node = tree.find(row.area_id());
+        node.is_some_and(|node| tree.upward(node).any(|above| tree.id(above) == area))
+    });
+    in_realm && in_area
+}
+
+/// The last position recorded at or before a time, Unix milliseconds; 0 if the log begins later. The log's own times never go back within an epoch.
+///
+/// # Errors
+/// See [`ReplayError`].
+pub fn position_at(log: &dyn Log, recorded_at_ms: i64) -> Result<Position, ReplayError> {
+    // Everything up to `known` is recorded in time, everything from `beyond` on is not.
+    let (mut known, mut beyond) = (Position::ZERO, log.watermark().next());
+    while known.next() < beyond {
+        let middle = Position(known.0 + (beyond.0 - known.0) / 2);
+        let record = log.read_one(middle)?;
+        let peek = muster_proto::peek(&record.bytes).map_err(|error| crate::fact::FactError { position: middle, error })?;
+        if peek.recorded_at_ms <= recorded_at_ms {
+            known = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    Ok(known)
+}
+
+/// Folds the views from position 1 to `to` without a store, and gives each row of each view as `realm/id` and canonical bytes, sorted.
+///
+/// # Errors
+/// See [`ReplayError`]; [`ReplayError::NotYet`] above the watermark.
+pub fn fold_log(log: &dyn Log, views: &[View], to: Position) -> Result<Vec<(View, Dump)>, ReplayError> {
+    reachable(log, to)?;
+    let mut replayed = Replayed::new(views);
+    replayed.advance(log, to)?;
+    let mut dumps: Vec<(View, Dump)> = views.iter().map(|view| (*view, Dump::new())).collect();
+    for row in replayed.rows() {
+        if let Some((_, dump)) = dumps.iter_mut().find(|(view, _)| *view == row.view()) {
+            dump.push((format!("{}/{}", row.realm(), row.id()), row.encode()));
+        }
+    }
+    dumps.iter_mut().for_each(|(_, dump)| dump.sort_unstable());
+    Ok(dumps)
+}

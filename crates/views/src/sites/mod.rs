@@ -1,0 +1,225 @@
+//! 点位: seats and people of each site by shift. What a figure means is said in `views.proto`.
+
+mod site;
+
+use muster_proto::Event;
+use muster_proto::v1;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::fact::Fact;
+use crate::fold::{Fold, RowChange};
+use crate::people::{CallKey, Ground, People, Sight, Standing, Turn, concerns_people};
+use crate::symbols::{EMPTY, Sym, Symbols};
+use crate::view::{Row, View};
+use site::{Figures, Site};
+
+/// The fold of [`View::Sites`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SitesFold {
+    names: Symbols,
+    realms: Vec<Realm>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Realm {
+    name: String,
+    people: People,
+    sites: Vec<Site>,
+    by_id: FxHashMap<Sym, SiteRef>,
+    /// The site of each call that was declared a no-show and not corrected.
+    no_shows: FxHashMap<CallKey, SiteRef>,
+    /// Rows to write: the site and the place of the shift in it.
+    dirty: Vec<(SiteRef, u32)>,
+}
+
+type SiteRef = u32;
+
+/// The figures of some sites as they were before a record.
+type Before = SmallVec<[(SiteRef, SmallVec<[Figures; 3]>); 2]>;
+
+/// The slot of a duty is its seat.
+struct SiteGround;
+
+impl Ground for SiteGround {
+    fn area(&mut self, _area_id: &str) -> u32 {
+        0
+    }
+
+    fn slot(&mut self, called: &v1::ResponderCalled, _site: Sym, _whistle: Sym, names: &mut Symbols) -> Option<u32> {
+        Some(names.intern(&called.seat_id))
+    }
+
+    fn follows(&self, _site_id: &str, _whistle_id: &str) -> bool {
+        true
+    }
+}
+
+impl Fold for SitesFold {
+    const VIEW: View = View::Sites;
+
+    fn interested(event_tag: u32) -> bool {
+        concerns_people(event_tag) || matches!(event_tag, 200..=202 | 248 | 249)
+    }
+
+    fn apply(&mut self, fact: &Fact) {
+        let at = match self.realms.iter().position(|realm| *realm.name == *fact.realm) {
+            Some(at) => at,
+            None => {
+                self.realms.push(Realm { name: fact.realm.as_ref().to_owned(), ..Realm::default() });
+                self.realms.len() - 1
+            }
+        };
+        self.realms[at].apply(&mut self.names, fact);
+    }
+
+    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+        for realm in &mut self.realms {
+            realm.dirty.sort_unstable();
+            for (site, shift) in realm.dirty.drain(..) {
+                let site = &mut realm.sites[site as usize];
+                site.shifts[shift as usize].dirty = false;
+                if !site.opened {
+                    continue;
+                }
+                changes.push(if site.shows(shift as usize) {
+                    RowChange::Put(Row::Site(site.row(shift as usize, &self.names)))
+                } else {
+                    let id = format!("{}/{}", self.names.name(site.id), self.names.name(site.shifts[shift as usize].key));
+                    RowChange::Delete { view: View::Sites, realm: realm.name.clone(), id }
+                });
+            }
+        }
+    }
+}
+
+impl Realm {
+    fn apply(&mut self, names: &mut Symbols, fact: &Fact) {
+        match &fact.event {
+            Event::SiteOpened(body) => self.opened(names, body, fact),
+            Event::RequirementSet(body) => {
+                let site = self.site(names.intern(&body.site_id));
+                let before = self.figures(&[site]);
+                self.set_seats(names, site, &body.seats);
+                self.settle(before, fact);
+            }
+            Event::SiteClosed(body) => {
+                let site = self.site(names.intern(&body.site_id));
+                let before = self.figures(&[site]);
+                self.sites[site as usize].close();
+                self.settle(before, fact);
+            }
+            Event::NoShowDeclared(body) => self.no_show(CallKey::find(&body.call_id, names), fact),
+            Event::NoShowCorrected(body) => {
+                let call = CallKey::find(&body.call_id, names);
+                let Some(site) = self.no_shows.remove(&call) else { return };
+                let before = self.figures(&[site]);
+                self.sites[site as usize].take_back_no_show(call);
+                self.settle(before, fact);
+            }
+            event => {
+                let Some(turn) = self.people.apply(names, &mut SiteGround, event) else { return };
+                self.people_moved(names, &turn, fact);
+            }
+        }
+    }
+
+    /// The site of an id. One that no record has opened yet is noted, without a row.
+    fn site(&mut self, id: Sym) -> SiteRef {
+        *self.by_id.entry(id).or_insert_with(|| {
+            self.sites.push(Site::new(id));
+            SiteRef::try_from(self.sites.len() - 1).expect("four thousand million sites do not fit into memory")
+        })
+    }
+
+    fn opened(&mut self, names: &mut Symbols, body: &v1::SiteOpened, fact: &Fact) {
+        let site = self.site(names.intern(&body.site_id));
+        if self.sites[site as usize].opened {
+            return;
+        }
+        let before = self.figures(&[site]);
+        self.sites[site as usize].open(&self.name, body);
+        self.set_seats(names, site, &body.seats);
+        self.settle(before, fact);
+        let known = &mut self.sites[site as usize];
+        for shift in 0..known.shifts.len() {
+            if known.shows(shift) {
+                known.shifts[shift].touch(&mut self.dirty, (site, shift as u32), fact.position.0);
+            }
+        }
+    }
+
+    /// The site's seats from now on; whoever holds a duty for one is counted by its new shift.
+    fn set_seats(&mut self, names: &mut Symbols, site: SiteRef, seats: &[v1::Seat]) {
+        let people = &self.people;
+        let known = &mut self.sites[site as usize];
+        let mut holders = known.holders.clone();
+        holders.sort_unstable();
+        holders.dedup();
+        let sights: Vec<Sight> = holders.iter().map(|person| people.sight(*person)).collect();
+        sights.iter().for_each(|sight| known.count(sight, -1));
+        known.set_seats(names, seats);
+        sights.iter().for_each(|sight| known.count(sight, 1));
+    }
+
+    fn no_show(&mut self, call: CallKey, fact: &Fact) {
+        let Some(duty) = self.people.duty(call).copied().filter(|duty| duty.site != EMPTY) else { return };
+        let site = self.site(duty.site);
+        if self.no_shows.insert(call, site).is_none() {
+            let before = self.figures(&[site]);
+            self.sites[site as usize].no_show(call, duty.slot);
+            self.settle(before, fact);
+        }
+    }
+
+    fn people_moved(&mut self, names: &mut Symbols, turn: &Turn, fact: &Fact) {
+        let checked_in = match &fact.event {
+            Event::CheckedIn(body) => names.intern(&body.site_id),
+            _ => EMPTY,
+        };
+        let mut sites: SmallVec<[SiteRef; 4]> = SmallVec::new();
+        for id in named_sites(&turn.before).chain(named_sites(&turn.after)).chain([checked_in]).filter(|id| *id != EMPTY) {
+            let site = self.site(id);
+            if !sites.contains(&site) {
+                sites.push(site);
+            }
+        }
+        let before = self.figures(&sites);
+        for site in sites {
+            let site = &mut self.sites[site as usize];
+            site.count(&turn.before, -1);
+            site.count(&turn.after, 1);
+            if site.id == checked_in {
+                let at = turn.after.duties.iter().find(|(_, duty, standing)| *standing == Standing::Present && duty.site == site.id);
+                site.checked_in(at.map_or(EMPTY, |(_, duty, _)| duty.slot), fact.occurred_at_ms);
+            }
+        }
+        self.settle(before, fact);
+    }
+
+    fn figures(&self, sites: &[SiteRef]) -> Before {
+        let of = |site: &SiteRef| (*site, self.sites[*site as usize].shifts.iter().map(|shift| shift.figures).collect());
+        sites.iter().map(of).collect()
+    }
+
+    /// Notes the record on each row that is another than before it.
+    fn settle(&mut self, before: Before, fact: &Fact) {
+        for (site, figures) in before {
+            for (at, shift) in self.sites[site as usize].shifts.iter_mut().enumerate() {
+                shift.settle();
+                if figures.get(at) != Some(&shift.figures) {
+                    shift.touch(&mut self.dirty, (site, at as u32), fact.position.0);
+                }
+            }
+        }
+    }
+}
+
+/// The sites on whose rows a person may count.
+fn named_sites(sight: &Sight) -> impl Iterator<Item = Sym> + '_ {
+    let duties = sight.duties.iter().map(|(_, duty, _)| duty.site);
+    let walk_in = sight.walk_in.iter().map(|spot| spot.site);
+    let disputed = sight.dispute.iter().flat_map(|dispute| dispute.sites);
+    duties.chain(walk_in).chain(disputed)
+}

@@ -1,0 +1,247 @@
+//! One site: its seats, its shifts and the figures of each.
+
+use std::collections::BTreeMap;
+
+use muster_proto::v1;
+use serde::{Deserialize, Serialize};
+
+use crate::people::{CallKey, Duty, Sight, Standing};
+use crate::proto_bytes;
+use crate::symbols::{EMPTY, Sym, Symbols};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Site {
+    pub(super) id: Sym,
+    pub(super) opened: bool,
+    closed: bool,
+    /// What all rows of the site share.
+    #[serde(with = "proto_bytes")]
+    common: v1::SiteRow,
+    seats: Vec<Seat>,
+    /// The first is the one with the empty key. A shift stays when its last seat goes, for it may come back.
+    pub(super) shifts: Vec<Shift>,
+    /// The holder of each standing duty for the site.
+    pub(super) holders: Vec<Sym>,
+    no_shows: Vec<(CallKey, Sym)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Seat {
+    id: Sym,
+    /// Place among the shifts.
+    shift: usize,
+    /// Standing duties for it.
+    duties: u32,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Shift {
+    pub(super) key: Sym,
+    pub(super) figures: Figures,
+    /// Duties for its seats whose holder is not present and who may come nobody knows when.
+    unknown: u32,
+    /// Expected arrivals of the others, with how many.
+    arrivals: BTreeMap<i64, u32>,
+    position: u64,
+    pub(super) dirty: bool,
+}
+
+/// What of a row a record can change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Figures {
+    seats: i64,
+    filled: i64,
+    present: i64,
+    no_shows: i64,
+    unconfirmed: i64,
+    walk_in: i64,
+    last_check_in_ms: i64,
+    full_strength_at_ms: i64,
+    closed: bool,
+}
+
+impl Shift {
+    /// Works out the figure that hangs on the others.
+    pub(super) fn settle(&mut self) {
+        let figures = &mut self.figures;
+        let known = figures.seats > 0 && figures.filled == figures.seats && self.unknown == 0;
+        figures.full_strength_at_ms = if known { self.arrivals.last_key_value().map_or(0, |(latest, _)| *latest) } else { 0 };
+    }
+
+    pub(super) fn touch(&mut self, dirty: &mut Vec<(u32, u32)>, at: (u32, u32), position: u64) {
+        self.position = position;
+        if !self.dirty {
+            self.dirty = true;
+            dirty.push(at);
+        }
+    }
+
+    /// Counts a duty for one of the shift's seats whose holder is not there.
+    fn awaited(&mut self, duty: &Duty, standing: Standing, sign: i32) {
+        if standing != Standing::Coming || duty.arrival_ms <= 0 {
+            self.unknown = self.unknown.saturating_add_signed(sign);
+            return;
+        }
+        let many = self.arrivals.entry(duty.arrival_ms).or_default();
+        *many = many.saturating_add_signed(sign);
+        if *many == 0 {
+            self.arrivals.remove(&duty.arrival_ms);
+        }
+    }
+}
+
+impl Site {
+    pub(super) fn new(id: Sym) -> Self {
+        Self {
+            id,
+            opened: false,
+            closed: false,
+            common: v1::SiteRow::default(),
+            seats: Vec::new(),
+            shifts: vec![Shift::default()],
+            holders: Vec::new(),
+            no_shows: Vec::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, realm: &str, body: &v1::SiteOpened) {
+        self.opened = true;
+        self.common = v1::SiteRow {
+            realm: realm.to_owned(),
+            site_id: body.site_id.clone(),
+            incident_id: body.incident_id.clone(),
+            kind: body.kind,
+            name: body.name.clone(),
+            area_id: body.area_id.clone(),
+            ..Default::default()
+        };
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        for shift in &mut self.shifts {
+            shift.figures.closed = true;
+        }
+    }
+
+    /// Whether a shift has a row.
+    pub(super) fn shows(&self, shift: usize) -> bool {
+        self.opened && (shift == 0 || self.shifts[shift].figures.seats > 0)
+    }
+
+    pub(super) fn row(&self, shift: usize, names: &Symbols) -> v1::SiteRow {
+        let Shift { key, figures, position, .. } = &self.shifts[shift];
+        v1::SiteRow {
+            shift: names.name(*key).to_owned(),
+            seats: figures.seats,
+            filled: figures.filled,
+            present: figures.present,
+            no_shows: figures.no_shows,
+            unconfirmed: figures.unconfirmed,
+            walk_in: figures.walk_in,
+            last_check_in_ms: figures.last_check_in_ms,
+            full_strength_at_ms: figures.full_strength_at_ms,
+            closed: figures.closed,
+            position: *position,
+            ..self.common.clone()
+        }
+    }
+
+    /// Replaces the list of seats. Duties for them must not be counted at that moment.
+    pub(super) fn set_seats(&mut self, names: &mut Symbols, seats: &[v1::Seat]) {
+        for (_, seat) in &self.no_shows {
+            let shift = shift_of(&self.seats, *seat);
+            self.shifts[shift].figures.no_shows -= 1;
+        }
+        for shift in &mut self.shifts {
+            shift.figures.seats = 0;
+        }
+        let mut list = Vec::with_capacity(seats.len());
+        for seat in seats {
+            let shift = self.shift(names.intern(&seat.shift));
+            self.shifts[shift].figures.seats += 1;
+            list.push(Seat { id: names.intern(&seat.seat_id), shift, duties: 0 });
+        }
+        self.seats = list;
+        for (_, seat) in &self.no_shows {
+            let shift = shift_of(&self.seats, *seat);
+            self.shifts[shift].figures.no_shows += 1;
+        }
+    }
+
+    fn shift(&mut self, key: Sym) -> usize {
+        self.shifts.iter().position(|shift| shift.key == key).unwrap_or_else(|| {
+            let figures = Figures { closed: self.closed, ..Figures::default() };
+            self.shifts.push(Shift { key, figures, ..Shift::default() });
+            self.shifts.len() - 1
+        })
+    }
+
+    /// Counts a person in (1) or out (-1).
+    pub(super) fn count(&mut self, sight: &Sight, sign: i32) {
+        let (by, id) = (i64::from(sign), self.id);
+        for (_, duty, standing) in sight.duties.iter().filter(|(_, duty, _)| duty.site == id) {
+            self.count_duty(duty, *standing, sign);
+        }
+        if sight.walk_in.is_some_and(|spot| spot.site == self.id) {
+            self.shifts[0].figures.walk_in += by;
+        }
+        if sight.dispute.is_some_and(|dispute| dispute.sites.contains(&self.id)) {
+            let first = sight.duties.iter().find(|(_, duty, _)| duty.site == self.id);
+            let shift = first.map_or(0, |(_, duty, _)| shift_of(&self.seats, duty.slot));
+            self.shifts[shift].figures.unconfirmed += by;
+        }
+    }
+
+    fn count_duty(&mut self, duty: &Duty, standing: Standing, sign: i32) {
+        let by = i64::from(sign);
+        let seat = seat_of(&self.seats, duty.slot);
+        let shift = &mut self.shifts[seat.map_or(0, |seat| self.seats[seat].shift)];
+        if standing == Standing::Present {
+            shift.figures.present += by;
+        }
+        if let Some(seat) = seat {
+            let seat = &mut self.seats[seat];
+            let before = seat.duties > 0;
+            seat.duties = seat.duties.saturating_add_signed(sign);
+            shift.figures.filled += i64::from(seat.duties > 0) - i64::from(before);
+            if standing != Standing::Present {
+                shift.awaited(duty, standing, sign);
+            }
+        }
+        if sign > 0 {
+            self.holders.push(duty.person);
+        } else if let Some(at) = self.holders.iter().position(|person| *person == duty.person) {
+            self.holders.swap_remove(at);
+        }
+    }
+
+    pub(super) fn checked_in(&mut self, seat: Sym, occurred_at_ms: i64) {
+        let shift = shift_of(&self.seats, seat);
+        let latest = &mut self.shifts[shift].figures.last_check_in_ms;
+        *latest = occurred_at_ms.max(*latest);
+    }
+
+    pub(super) fn no_show(&mut self, call: CallKey, seat: Sym) {
+        self.no_shows.push((call, seat));
+        let shift = shift_of(&self.seats, seat);
+        self.shifts[shift].figures.no_shows += 1;
+    }
+
+    pub(super) fn take_back_no_show(&mut self, call: CallKey) {
+        if let Some(at) = self.no_shows.iter().position(|(known, _)| *known == call) {
+            let (_, seat) = self.no_shows.swap_remove(at);
+            let shift = shift_of(&self.seats, seat);
+            self.shifts[shift].figures.no_shows -= 1;
+        }
+    }
+}
+
+/// The place of a seat in the list. A site has a few dozen at most.
+fn seat_of(seats: &[Seat], id: Sym) -> Option<usize> {
+    if id == EMPTY { None } else { seats.iter().position(|seat| seat.id == id) }
+}
+
+fn shift_of(seats: &[Seat], seat: Sym) -> usize {
+    seat_of(seats, seat).map_or(0, |at| seats[at].shift)
+}

@@ -1,0 +1,595 @@
+//! The figures counted afresh from plain facts after each record, as `views.proto` words them. Shares no code with the folds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_proto::Event;
+use muster_proto::v1::{self, CoverageRow, CoverageSlice, NeedKind, SiteRow, UnitKind, UnitRow, WhistleRow, WhistleStatus};
+use muster_views::{Fact, Row, View};
+
+#[derive(Clone, Default)]
+struct Area {
+    parent: String,
+    level: i32,
+    name: String,
+    stands: bool,
+}
+
+#[derive(Clone)]
+struct Duty {
+    call: String,
+    order: usize,
+    person: String,
+    site: String,
+    seat: String,
+    whistle: String,
+    need: String,
+    unit: String,
+    area: String,
+    accepted: bool,
+    arrival_ms: i64,
+    released: bool,
+    no_show: bool,
+}
+
+#[derive(Clone, PartialEq)]
+enum Presence {
+    At { site: String, whistle: String, area: String, call: String },
+    Disputed { sites: [String; 2], area: String },
+}
+
+#[derive(Clone, Default)]
+struct Site {
+    opened: v1::SiteOpened,
+    seats: Vec<v1::Seat>,
+    closed: bool,
+    last_check_in: BTreeMap<String, i64>,
+}
+
+#[derive(Clone, Default)]
+struct Whistle {
+    row: WhistleRow,
+    blown: v1::WhistleBlown,
+    fulfilled: BTreeMap<String, u64>,
+    acknowledged: bool,
+    ended: Option<WhistleStatus>,
+    rated: bool,
+}
+
+#[derive(Clone, Default)]
+struct Unit {
+    row: UnitRow,
+    approved: bool,
+    members: BTreeSet<String>,
+    extra: BTreeSet<String>,
+}
+
+#[derive(Clone, Default)]
+struct Realm {
+    sites: BTreeMap<String, Site>,
+    whistles: BTreeMap<String, Whistle>,
+    units: BTreeMap<String, Unit>,
+    duties: BTreeMap<String, Duty>,
+    presence: BTreeMap<String, Presence>,
+    organization_calls: BTreeMap<String, String>,
+    near: BTreeSet<String>,
+}
+
+/// Everything known, plainly.
+#[derive(Clone, Default)]
+pub struct Naive {
+    areas: BTreeMap<String, Area>,
+    realms: BTreeMap<String, Realm>,
+    rows: BTreeMap<(u8, String), Row>,
+}
+
+impl Naive {
+    /// Takes in a record and counts everything again. Costs the whole state each time.
+    pub fn apply(&mut self, fact: &Fact) {
+        self.note(fact);
+        let mut rows = self.count();
+        for (key, row) in &mut rows {
+            let before = self.rows.get(key);
+            let position = match before {
+                Some(before) if with_position(row, before.position()) == *before => before.position(),
+                _ => fact.position.0,
+            };
+            *row = with_position(row, position);
+        }
+        self.rows = rows;
+    }
+
+    /// The rows of a view by `realm/id`.
+    pub fn rows(&self, view: View) -> BTreeMap<String, Row> {
+        let of = self.rows.iter().filter(|((tag, _), _)| *tag == view as u8);
+        of.map(|((_, key), row)| (key.clone(), row.clone())).collect()
+    }
+
+    fn path(&self, area: &str) -> Vec<String> {
+        let mut path = Vec::new();
+        let mut cursor = area.to_owned();
+        while !cursor.is_empty() {
+            path.push(cursor.clone());
+            cursor = self.areas.get(&cursor).map(|area| area.parent.clone()).unwrap_or_default();
+        }
+        path
+    }
+
+    fn note(&mut self, fact: &Fact) {
+        match &fact.event {
+            Event::AreaDefined(body) => {
+                let area = self.areas.entry(body.area_id.clone()).or_default();
+                *area = Area { parent: body.parent_id.clone(), level: body.level, name: body.name.clone(), stands: true };
+            }
+            Event::AreaReparented(body) => self.areas.entry(body.area_id.clone()).or_default().parent = body.parent_id.clone(),
+            Event::AreaRetired(body) => self.areas.entry(body.area_id.clone()).or_default().stands = false,
+            _ => {}
+        }
+        self.realms.entry("actual".to_owned()).or_default();
+        self.realms.entry(fact.realm.to_string()).or_default();
+        let levels: BTreeMap<String, i32> = self.areas.iter().map(|(id, area)| (id.clone(), area.level)).collect();
+        let realm = self.realms.get_mut(fact.realm.as_ref()).unwrap();
+        realm.note_operations(fact, &levels);
+        realm.note_units(fact);
+        realm.note_people(fact);
+        // Whatever is near stays near, and what lies above it today is near too.
+        let paths: Vec<(String, Vec<String>)> =
+            self.realms.iter().map(|(name, realm)| (name.clone(), realm.near.iter().flat_map(|area| self.path(area)).collect())).collect();
+        for (name, near) in paths {
+            self.realms.get_mut(&name).unwrap().near.extend(near);
+        }
+    }
+
+    fn count(&self) -> BTreeMap<(u8, String), Row> {
+        let mut rows = BTreeMap::new();
+        let mut put = |row: Row| drop(rows.insert((row.view() as u8, format!("{}/{}", row.realm(), row.id())), row));
+        for (name, realm) in &self.realms {
+            for (area_id, area) in &self.areas {
+                if area.stands && (name == "actual" || realm.near.contains(area_id)) {
+                    put(Row::Coverage(self.coverage(name, realm, area_id, area)));
+                }
+            }
+            for unit in realm.units.values() {
+                put(Row::Unit(realm.unit(name, unit)));
+            }
+            for site in realm.sites.values() {
+                let mut shifts: BTreeSet<String> = site.seats.iter().map(|seat| seat.shift.clone()).collect();
+                shifts.insert(String::new());
+                for shift in shifts {
+                    put(Row::Site(realm.site(name, site, &shift)));
+                }
+            }
+            for whistle in realm.whistles.values() {
+                put(Row::Whistle(realm.whistle(name, whistle)));
+            }
+        }
+        rows
+    }
+
+    fn coverage(&self, name: &str, realm: &Realm, area_id: &str, area: &Area) -> CoverageRow {
+        let inside = |other: &str| self.path(other).iter().any(|above| above == area_id);
+        let mut row = CoverageRow {
+            realm: name.to_owned(),
+            area_id: area_id.to_owned(),
+            parent_id: area.parent.clone(),
+            level: area.level,
+            name: area.name.clone(),
+            ..Default::default()
+        };
+        let (mut specialties, mut shifts) = (BTreeMap::new(), BTreeMap::new());
+        for (post_area, specialty, shift, asked, filled) in realm.posts() {
+            if !inside(&post_area) {
+                continue;
+            }
+            row.required += asked;
+            row.filled += filled;
+            row.gap += asked - filled;
+            for (slices, key) in [(&mut specialties, specialty), (&mut shifts, shift)] {
+                let slice: &mut CoverageSlice = slices.entry(key.clone()).or_insert(CoverageSlice { key, ..Default::default() });
+                slice.required += asked;
+                slice.on_post += filled;
+            }
+        }
+        row.by_specialty = specialties.into_values().filter(|slice| slice.required + slice.on_post > 0).collect();
+        row.by_shift = shifts.into_values().filter(|slice| slice.required + slice.on_post > 0).collect();
+        for duty in realm.standing().filter(|duty| inside(&duty.area)) {
+            match realm.presence.get(&duty.person) {
+                Some(Presence::Disputed { .. }) => {}
+                _ if realm.present_at(duty) => row.on_post += 1,
+                _ if duty.accepted => row.en_route += 1,
+                _ => row.dispatched += 1,
+            }
+        }
+        for (person, presence) in &realm.presence {
+            match presence {
+                Presence::Disputed { area, .. } if inside(area) => row.unconfirmed += 1,
+                Presence::At { area, .. } if inside(area) && realm.walks_in(person) => row.walk_in += 1,
+                _ => {}
+            }
+        }
+        row.open_whistles =
+            realm.whistles.values().filter(|whistle| whistle.ended.is_none() && inside(&whistle.blown.area_id)).count() as i64;
+        row
+    }
+}
+
+fn with_position(row: &Row, position: u64) -> Row {
+    let mut row = row.clone();
+    match &mut row {
+        Row::Coverage(row) => row.position = position,
+        Row::Unit(row) => row.position = position,
+        Row::Site(row) => row.position = position,
+        Row::Whistle(row) => row.position = position,
+    }
+    row
+}
+
+fn party(kind: i32) -> bool {
+    (UnitKind::JointCommittee as i32..=UnitKind::TemporaryGroup as i32).contains(&kind)
+}
+
+impl Realm {
+    fn note_operations(&mut self, fact: &Fact, levels: &BTreeMap<String, i32>) {
+        let now_ms = fact.recorded_at_ms;
+        match &fact.event {
+            Event::IncidentDeclared(body) => drop(self.near.insert(body.area_id.clone())),
+            Event::SiteOpened(body) => {
+                self.near.insert(body.area_id.clone());
+                let site = Site { opened: body.clone(), seats: body.seats.clone(), ..Default::default() };
+                self.sites.insert(body.site_id.clone(), site);
+            }
+            Event::RequirementSet(body) => self.sites.get_mut(&body.site_id).unwrap().seats = body.seats.clone(),
+            Event::SiteClosed(body) => self.sites.get_mut(&body.site_id).unwrap().closed = true,
+            Event::WhistleBlown(body) => {
+                self.near.insert(body.area_id.clone());
+                let row = WhistleRow {
+                    responsible_area_id: body.area_id.clone(),
+                    level: levels.get(&body.area_id).copied().unwrap_or_default(),
+                    level_since_ms: now_ms,
+                    acknowledge_due_ms: body.acknowledge_due_ms,
+                    blown_at_ms: now_ms,
+                    ..Default::default()
+                };
+                self.whistles.insert(body.whistle_id.clone(), Whistle { row, blown: body.clone(), ..Default::default() });
+            }
+            Event::WhistleAcknowledged(body) => {
+                let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
+                whistle.acknowledged = true;
+                whistle.row.acknowledge_due_ms = 0;
+                if whistle.row.acknowledged_at_ms == 0 {
+                    whistle.row.acknowledged_at_ms = now_ms;
+                }
+            }
+            Event::WhistleEscalated(body) => {
+                let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
+                whistle.spell_ends(now_ms);
+                whistle.acknowledged = false;
+                whistle.row.responsible_area_id = body.to_area_id.clone();
+                whistle.row.level = levels.get(&body.to_area_id).copied().unwrap_or_default();
+                whistle.row.level_since_ms = now_ms;
+                whistle.row.acknowledge_due_ms = body.acknowledge_due_ms;
+            }
+            Event::NeedFulfilled(body) => {
+                let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
+                *whistle.fulfilled.entry(body.need_id.clone()).or_default() += u64::from(body.quantity);
+            }
+            Event::WhistleFilled(body) => {
+                let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
+                if whistle.row.filled_at_ms == 0 {
+                    whistle.row.filled_at_ms = now_ms;
+                }
+            }
+            Event::WhistlesMerged(body) => {
+                self.whistles.get_mut(&body.whistle_id).unwrap().row.merged_into_id = body.into_whistle_id.clone();
+                self.whistle_ends(&body.whistle_id, WhistleStatus::Merged, now_ms);
+            }
+            Event::WhistleResolved(body) => self.whistle_ends(&body.whistle_id, WhistleStatus::Resolved, now_ms),
+            Event::WhistleWithdrawn(body) => self.whistle_ends(&body.whistle_id, WhistleStatus::Withdrawn, now_ms),
+            Event::WhistleRated(body) => {
+                let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
+                whistle.rated = true;
+                whistle.row.rating = body.rating;
+            }
+            Event::OrganizationCalled(body) => drop(self.organization_calls.insert(body.call_id.clone(), body.whistle_id.clone())),
+            Event::OrganizationCallDeclined(body) => drop(self.organization_calls.remove(&body.call_id)),
+            Event::OrganizationCallEnded(body) => drop(self.organization_calls.remove(&body.call_id)),
+            _ => {}
+        }
+    }
+
+    fn whistle_ends(&mut self, id: &str, how: WhistleStatus, now_ms: i64) {
+        let whistle = self.whistles.get_mut(id).unwrap();
+        whistle.spell_ends(now_ms);
+        whistle.row.level_since_ms = 0;
+        whistle.row.acknowledge_due_ms = 0;
+        whistle.row.ended_at_ms = now_ms;
+        whistle.ended = Some(how);
+    }
+
+    fn note_units(&mut self, fact: &Fact) {
+        match &fact.event {
+            Event::UnitEstablished(body) => {
+                let row = UnitRow {
+                    unit_id: body.unit_id.clone(),
+                    incident_id: body.incident_id.clone(),
+                    kind: body.kind,
+                    name: body.name.clone(),
+                    parent_unit_id: body.parent_unit_id.clone(),
+                    area_id: body.area_id.clone(),
+                    site_id: body.site_id.clone(),
+                    organizer_missing_since_ms: if party(body.kind) { fact.recorded_at_ms } else { 0 },
+                    ..Default::default()
+                };
+                let approved = !party(body.kind) || !body.plan_id.is_empty() || !body.approval_document_no.is_empty();
+                self.units.insert(body.unit_id.clone(), Unit { row, approved, ..Default::default() });
+            }
+            Event::SecretaryAppointed(body) => self.units.get_mut(&body.unit_id).unwrap().row.secretary_id = body.responder_id.clone(),
+            Event::OrganizerAppointed(body) => {
+                let unit = self.units.get_mut(&body.unit_id).unwrap();
+                unit.row.organizer_id = body.responder_id.clone();
+                unit.row.organizer_missing_since_ms = 0;
+                unit.row.organizer_overdue = false;
+            }
+            Event::OrganizerGapOverdue(body) => self.units.get_mut(&body.unit_id).unwrap().row.organizer_overdue = true,
+            Event::ResponderAttached(body) => {
+                let unit = self.units.get_mut(&body.unit_id).unwrap();
+                if body.extra_seat { &mut unit.extra } else { &mut unit.members }.insert(body.responder_id.clone());
+            }
+            Event::ResponderDetached(body) => {
+                let unit = self.units.get_mut(&body.unit_id).unwrap();
+                unit.members.remove(&body.responder_id);
+                unit.extra.remove(&body.responder_id);
+                unit.led_no_more(&body.responder_id);
+            }
+            Event::ResponderCalled(body) if !body.unit_id.is_empty() && body.role() != v1::DutyRole::Standby => {
+                self.units.get_mut(&body.unit_id).unwrap().members.insert(body.responder_id.clone());
+            }
+            Event::DutyReleased(body) => {
+                let duty = &self.duties[&body.call_id];
+                if let Some(unit) = self.units.get_mut(&duty.unit) {
+                    unit.members.remove(&duty.person);
+                    unit.led_no_more(&duty.person);
+                }
+            }
+            Event::UnitDissolved(body) => {
+                let unit = self.units.get_mut(&body.unit_id).unwrap();
+                let row = &mut unit.row;
+                row.dissolved = true;
+                row.secretary_id.clear();
+                row.organizer_id.clear();
+                row.organizer_missing_since_ms = 0;
+                row.organizer_overdue = false;
+                unit.members.clear();
+                unit.extra.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn note_people(&mut self, fact: &Fact) {
+        match &fact.event {
+            Event::ResponderCalled(body) if body.role() != v1::DutyRole::Standby => {
+                self.near.insert(body.area_id.clone());
+                let duty = Duty {
+                    call: body.call_id.clone(),
+                    order: self.duties.len(),
+                    person: body.responder_id.clone(),
+                    site: body.site_id.clone(),
+                    seat: body.seat_id.clone(),
+                    whistle: body.whistle_id.clone(),
+                    need: body.need_id.clone(),
+                    unit: body.unit_id.clone(),
+                    area: body.area_id.clone(),
+                    accepted: false,
+                    arrival_ms: 0,
+                    released: false,
+                    no_show: false,
+                };
+                self.duties.insert(body.call_id.clone(), duty);
+            }
+            Event::CallAccepted(body) => {
+                let duty = self.duties.get_mut(&body.call_id).unwrap();
+                duty.accepted = true;
+                duty.arrival_ms = body.estimated_arrival_ms;
+            }
+            Event::NoShowDeclared(body) => self.duties.get_mut(&body.call_id).unwrap().no_show = true,
+            Event::NoShowCorrected(body) => self.duties.get_mut(&body.call_id).unwrap().no_show = false,
+            Event::DutyReleased(body) => self.duties.get_mut(&body.call_id).unwrap().released = true,
+            Event::CheckedIn(body) => {
+                self.near.insert(body.area_id.clone());
+                self.observe(&body.responder_id, &body.site_id, &body.whistle_id, &body.area_id, &body.call_id);
+                self.remember_check_in(body, fact.occurred_at_ms);
+            }
+            Event::PresenceSettled(body) => {
+                self.near.insert(body.area_id.clone());
+                self.observe(&body.responder_id, &body.site_id, &body.whistle_id, &body.area_id, &body.call_id);
+            }
+            Event::CheckedOut(body) => drop(self.presence.remove(&body.responder_id)),
+            Event::PresenceDisputed(body) => {
+                self.near.insert(body.area_id.clone());
+                let sites = [body.site_id.clone(), body.other_site_id.clone()];
+                self.presence.insert(body.responder_id.clone(), Presence::Disputed { sites, area: body.area_id.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    fn observe(&mut self, person: &str, site: &str, whistle: &str, area: &str, call: &str) {
+        if site.is_empty() && whistle.is_empty() {
+            self.presence.remove(person);
+            return;
+        }
+        let whistle = if site.is_empty() { whistle } else { "" };
+        let at = Presence::At { site: site.into(), whistle: whistle.into(), area: area.into(), call: call.into() };
+        self.presence.insert(person.to_owned(), at);
+    }
+
+    fn remember_check_in(&mut self, body: &v1::CheckedIn, occurred_at_ms: i64) {
+        let mut mine: Vec<&Duty> = self.standing().filter(|duty| duty.person == body.responder_id && self.present_at(duty)).collect();
+        mine.sort_by_key(|duty| duty.order);
+        let seat = mine.iter().find(|duty| duty.site == body.site_id).map(|duty| duty.seat.clone()).unwrap_or_default();
+        if let Some(site) = self.sites.get_mut(&body.site_id) {
+            let shift = site.shift_of(&seat);
+            let latest = site.last_check_in.entry(shift).or_default();
+            *latest = occurred_at_ms.max(*latest);
+        }
+    }
+
+    fn standing(&self) -> impl Iterator<Item = &Duty> {
+        self.duties.values().filter(|duty| !duty.released)
+    }
+
+    fn present_at(&self, duty: &Duty) -> bool {
+        let Some(Presence::At { site, whistle, call, .. }) = self.presence.get(&duty.person) else { return false };
+        let by_place = if duty.site.is_empty() { !duty.whistle.is_empty() && *whistle == duty.whistle } else { *site == duty.site };
+        by_place || *call == duty.call
+    }
+
+    fn walks_in(&self, person: &str) -> bool {
+        !self.standing().any(|duty| duty.person == person && self.present_at(duty))
+    }
+
+    /// Area, specialty, shift, asked, filled of every post or group of equal posts.
+    fn posts(&self) -> Vec<(String, String, String, i64, i64)> {
+        let mut posts = Vec::new();
+        for (id, site) in self.sites.iter().filter(|(_, site)| !site.closed) {
+            for seat in &site.seats {
+                let filled = self.standing().any(|duty| duty.site == *id && duty.seat == seat.seat_id && self.present_at(duty));
+                posts.push((site.opened.area_id.clone(), seat.specialty.clone(), seat.shift.clone(), 1, i64::from(filled)));
+            }
+        }
+        for (id, whistle) in self.whistles.iter().filter(|(_, whistle)| whistle.ended.is_none()) {
+            for need in whistle.blown.needs.iter().filter(|need| need.kind() == NeedKind::Person) {
+                let met = whistle.fulfilled.get(&need.need_id).copied().unwrap_or_default() as i64;
+                let asked = (i64::from(need.quantity) - met).max(0);
+                let for_it =
+                    |duty: &&Duty| duty.site.is_empty() && duty.whistle == *id && duty.need == need.need_id && self.present_at(duty);
+                let present = self.standing().filter(for_it).count() as i64;
+                posts.push((whistle.blown.area_id.clone(), need.specialty.clone(), String::new(), asked, present.min(asked)));
+            }
+        }
+        posts
+    }
+
+    fn unit(&self, realm: &str, unit: &Unit) -> UnitRow {
+        let people: BTreeSet<&String> = unit.members.union(&unit.extra).collect();
+        let somewhere = |person: &&&String| matches!(self.presence.get(**person), Some(Presence::At { .. }));
+        UnitRow {
+            realm: realm.to_owned(),
+            active: unit.approved && !unit.row.secretary_id.is_empty() && !unit.row.dissolved,
+            strength: people.len() as i64,
+            present: people.iter().filter(somewhere).count() as i64,
+            ..unit.row.clone()
+        }
+    }
+
+    fn site(&self, realm: &str, site: &Site, shift: &str) -> SiteRow {
+        let id = &site.opened.site_id;
+        let seats: Vec<&v1::Seat> = site.seats.iter().filter(|seat| seat.shift == shift).collect();
+        let duties: Vec<&Duty> = self.standing().filter(|duty| duty.site == *id).collect();
+        let here: Vec<&&Duty> = duties.iter().filter(|duty| site.shift_of(&duty.seat) == shift).collect();
+        let seated: Vec<&&&Duty> = here.iter().filter(|duty| seats.iter().any(|seat| seat.seat_id == duty.seat)).collect();
+        let filled = seats.iter().filter(|seat| duties.iter().any(|duty| duty.seat == seat.seat_id)).count() as i64;
+        let awaited: Vec<&&&&Duty> = seated.iter().filter(|duty| !self.present_at(duty)).collect();
+        let disputed = |person: &str| matches!(self.presence.get(person), Some(Presence::Disputed { .. }));
+        let known = awaited.iter().all(|duty| duty.accepted && duty.arrival_ms > 0 && !disputed(&duty.person));
+        let full = !seats.is_empty() && filled == seats.len() as i64 && known;
+        let row_of = |person: &str| {
+            let mut mine: Vec<&&Duty> = duties.iter().filter(|duty| duty.person == person).collect();
+            mine.sort_by_key(|duty| duty.order);
+            mine.first().map(|duty| site.shift_of(&duty.seat)).unwrap_or_default()
+        };
+        let (mut unconfirmed, mut walk_in) = (0, 0);
+        for (person, presence) in &self.presence {
+            match presence {
+                Presence::Disputed { sites, .. } if sites.contains(id) && row_of(person) == shift => unconfirmed += 1,
+                Presence::At { site, .. } if site == id && shift.is_empty() && self.walks_in(person) => walk_in += 1,
+                _ => {}
+            }
+        }
+        SiteRow {
+            realm: realm.to_owned(),
+            site_id: id.clone(),
+            shift: shift.to_owned(),
+            incident_id: site.opened.incident_id.clone(),
+            kind: site.opened.kind,
+            name: site.opened.name.clone(),
+            area_id: site.opened.area_id.clone(),
+            seats: seats.len() as i64,
+            filled,
+            present: here.iter().filter(|duty| self.present_at(duty)).count() as i64,
+            no_shows: self.duties.values().filter(|duty| duty.no_show && duty.site == *id && site.shift_of(&duty.seat) == shift).count()
+                as i64,
+            unconfirmed,
+            walk_in,
+            last_check_in_ms: site.last_check_in.get(shift).copied().unwrap_or_default(),
+            full_strength_at_ms: if full { awaited.iter().map(|duty| duty.arrival_ms).max().unwrap_or_default() } else { 0 },
+            closed: site.closed,
+            position: 0,
+        }
+    }
+
+    fn whistle(&self, realm: &str, whistle: &Whistle) -> WhistleRow {
+        let blown = &whistle.blown;
+        let duties: Vec<&Duty> = self.standing().filter(|duty| duty.site.is_empty() && duty.whistle == blown.whistle_id).collect();
+        let need = |need: &v1::Need| {
+            let for_it: Vec<&&Duty> = duties.iter().filter(|duty| duty.need == need.need_id).collect();
+            let met = whistle.fulfilled.get(&need.need_id).copied().unwrap_or_default() as i64;
+            v1::WhistleNeedRow {
+                need_id: need.need_id.clone(),
+                kind: need.kind,
+                specialty: need.specialty.clone(),
+                item: need.item.clone(),
+                unit: need.unit.clone(),
+                quantity: i64::from(need.quantity),
+                dispatched: for_it.len() as i64,
+                filled: for_it.iter().filter(|duty| self.present_at(duty)).count() as i64 + met,
+            }
+        };
+        let needs: Vec<v1::WhistleNeedRow> = blown.needs.iter().map(need).collect();
+        let organization_called = self.organization_calls.values().any(|id| *id == blown.whistle_id);
+        let status = match whistle.ended {
+            _ if whistle.rated => WhistleStatus::Rated,
+            Some(how) => how,
+            None if !needs.is_empty() && needs.iter().all(|need| need.filled >= need.quantity) => WhistleStatus::Filled,
+            None if needs.iter().any(|need| need.filled > 0) => WhistleStatus::PartlyFilled,
+            None if !duties.is_empty() || organization_called => WhistleStatus::Dispatching,
+            None if whistle.acknowledged => WhistleStatus::Acknowledged,
+            None => WhistleStatus::Blown,
+        };
+        WhistleRow {
+            realm: realm.to_owned(),
+            whistle_id: blown.whistle_id.clone(),
+            incident_id: blown.incident_id.clone(),
+            area_id: blown.area_id.clone(),
+            status: status.into(),
+            severity: blown.severity,
+            urgency: blown.urgency,
+            life_threatening: blown.life_threatening,
+            place: blown.place.clone(),
+            text: blown.text.clone(),
+            needs,
+            ..whistle.row.clone()
+        }
+    }
+}
+
+impl Site {
+    fn shift_of(&self, seat: &str) -> String {
+        self.seats.iter().find(|known| known.seat_id == seat).map(|known| known.shift.clone()).unwrap_or_default()
+    }
+}
+
+impl Whistle {
+    fn spell_ends(&mut self, now_ms: i64) {
+        let seconds = (now_ms - self.row.level_since_ms) / 1_000;
+        self.row.level_times.push(v1::WhistleLevelTime { level: self.row.level, seconds });
+    }
+}
+
+impl Unit {
+    fn led_no_more(&mut self, person: &str) {
+        if self.row.secretary_id == person {
+            self.row.secretary_id.clear();
+        }
+    }
+}

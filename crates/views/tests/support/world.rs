@@ -1,0 +1,366 @@
+//! Random but plausible histories: a list of small choices becomes records that refer only to what is there. The same choices give the same history.
+
+use std::collections::BTreeMap;
+
+use muster_proto::Event;
+use muster_proto::v1::{self, AreaLevel, NeedKind};
+
+use super::*;
+
+/// One choice: what kind of thing happens, and which of the candidates it happens to.
+pub type Choice = (u8, u16, u16, u16);
+
+const SPECIALTIES: [&str; 3] = ["", "nurse", "driver"];
+const SHIFTS: [&str; 3] = ["", "day", "night"];
+
+#[derive(Default)]
+struct Realm {
+    name: String,
+    /// Open or closed, with their areas and seat ids.
+    sites: Vec<(String, String, Vec<String>)>,
+    closed: Vec<String>,
+    whistles: Vec<(String, String, Vec<String>)>,
+    ended: Vec<String>,
+    units: Vec<String>,
+    dissolved: Vec<String>,
+    /// Standing: call, person, site, whistle, area.
+    duties: Vec<(String, String, String, String, String)>,
+    released: Vec<String>,
+    organization_calls: Vec<String>,
+    /// Where people are, as far as the history knows.
+    present: BTreeMap<String, (String, String)>,
+}
+
+struct World {
+    realms: Vec<Realm>,
+    areas: Vec<(String, AreaLevel)>,
+    retired: Vec<String>,
+    calls: usize,
+    happenings: Vec<Happening>,
+}
+
+fn pick<T: Clone>(from: &[T], choice: u16) -> Option<T> {
+    (!from.is_empty()).then(|| from[usize::from(choice) % from.len()].clone())
+}
+
+/// The history that the choices give.
+pub fn history(choices: &[Choice]) -> Vec<Happening> {
+    let mut world = World {
+        realms: vec![Realm { name: "actual".into(), ..Default::default() }, Realm { name: "drill".into(), ..Default::default() }],
+        areas: Vec::new(),
+        retired: Vec::new(),
+        calls: 0,
+        happenings: Vec::new(),
+    };
+    for happening in small_city() {
+        if let Event::AreaDefined(body) = &happening.event {
+            world.areas.push((body.area_id.clone(), body.level()));
+        }
+        world.happenings.push(happening);
+    }
+    for choice in choices {
+        world.step(*choice);
+    }
+    world.happenings
+}
+
+impl World {
+    fn step(&mut self, (kind, a, b, c): Choice) {
+        // Exercises are rarer than real life.
+        let realm = usize::from(b % 5 == 0);
+        let event = match kind % 32 {
+            0 => return self.area(a, b, c),
+            1..=3 => self.site(realm, a, b, c),
+            4 => self.requirement(realm, a, b, c),
+            5 => self.close_site(realm, a),
+            6..=7 => self.whistle(realm, a, b, c),
+            8..=9 => self.whistle_goes_on(realm, a, b, c),
+            10..=15 => self.call(realm, a, b, c),
+            16..=17 => self.accept(realm, a, b),
+            18 => self.no_show(realm, a, b),
+            19..=20 => self.release(realm, a),
+            21..=24 => self.arrive(realm, a, b, c),
+            25 => self.leave(realm, a),
+            26 => self.dispute(realm, a, b, c),
+            27 => self.settle(realm, a, b),
+            28..=29 => self.unit(realm, a, b, c),
+            30 => self.unit_goes_on(realm, a, b, c),
+            _ => self.organization(realm, a, b),
+        };
+        if let Some(event) = event {
+            let name = self.realms[realm].name.clone();
+            self.happenings.push(in_realm(&name, event));
+        }
+    }
+
+    fn person(choice: u16) -> String {
+        format!("p{}", choice % 12)
+    }
+
+    fn area(&mut self, a: u16, b: u16, c: u16) {
+        let Some((area_id, level)) = pick(&self.areas, a) else { return };
+        let parents: Vec<String> =
+            self.areas.iter().filter(|(_, other)| (*other as i32) < level as i32).map(|(id, _)| id.clone()).collect();
+        let event = match c % 6 {
+            0 if area_id != "c" => {
+                self.retired.push(area_id.clone());
+                Event::AreaRetired(v1::AreaRetired { area_id })
+            }
+            1 => {
+                let Some(parent_id) = pick(&self.areas.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), b) else { return };
+                let area_id = format!("n{}", self.areas.len());
+                let level = self.areas.iter().find(|(id, _)| *id == parent_id).map_or(AreaLevel::City, |(_, level)| *level);
+                let Some(level) = AreaLevel::try_from(level as i32 + 1).ok() else { return };
+                self.areas.push((area_id.clone(), level));
+                return self.happenings.push(super::area(&area_id, level, &parent_id));
+            }
+            2 => {
+                let Some(parent_id) = pick(&parents, b) else { return };
+                return self.happenings.push(super::area(&area_id, level, &parent_id));
+            }
+            _ => {
+                let Some(parent_id) = pick(&parents, b) else { return };
+                reparented(&area_id, &parent_id)
+            }
+        };
+        self.happenings.push(actual(event));
+    }
+
+    fn seats(a: u16, c: u16) -> Vec<v1::Seat> {
+        (0..c % 4).map(|n| seat(&format!("s{n}"), SPECIALTIES[usize::from(a + n) % 3], SHIFTS[usize::from(a / 3 + n) % 3])).collect()
+    }
+
+    fn site(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let (area_id, _) = pick(&self.areas, a)?;
+        let realm = &mut self.realms[realm];
+        let site_id = format!("site{}", realm.sites.len());
+        let seats = Self::seats(b, c);
+        realm.sites.push((site_id.clone(), area_id.clone(), seats.iter().map(|seat| seat.seat_id.clone()).collect()));
+        Some(site_opened(&site_id, &area_id, &seats))
+    }
+
+    fn requirement(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let at = usize::from(a) % realm.sites.len().max(1);
+        let site = realm.sites.get_mut(at)?;
+        let seats = Self::seats(b, c);
+        site.2 = seats.iter().map(|seat| seat.seat_id.clone()).collect();
+        Some(Event::RequirementSet(v1::RequirementSet { site_id: site.0.clone(), seats }))
+    }
+
+    fn close_site(&mut self, realm: usize, a: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let (site_id, ..) = pick(&realm.sites, a)?;
+        if realm.closed.contains(&site_id) {
+            return None;
+        }
+        realm.closed.push(site_id.clone());
+        Some(Event::SiteClosed(v1::SiteClosed { site_id }))
+    }
+
+    fn whistle(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let (area_id, _) = pick(&self.areas, a)?;
+        let realm = &mut self.realms[realm];
+        let whistle_id = format!("w{}", realm.whistles.len());
+        let kinds = [NeedKind::Person, NeedKind::Supply, NeedKind::Organization, NeedKind::Person];
+        let needs: Vec<v1::Need> = (0..c % 3)
+            .map(|n| need(&format!("n{n}"), kinds[usize::from(b + n) % 4], SPECIALTIES[usize::from(c + n) % 3], 1 + u32::from(b + n) % 3))
+            .collect();
+        realm.whistles.push((whistle_id.clone(), area_id.clone(), needs.iter().map(|need| need.need_id.clone()).collect()));
+        Some(whistle_blown(&whistle_id, &area_id, &needs))
+    }
+
+    fn whistle_goes_on(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let area = pick(&self.areas, c)?.0;
+        let realm = &mut self.realms[realm];
+        let (whistle_id, area_id, needs) = pick(&realm.whistles, a)?;
+        let ended = realm.ended.contains(&whistle_id);
+        let event = match b % 9 {
+            0 if !ended => Event::WhistleAcknowledged(v1::WhistleAcknowledged { whistle_id, by_area_id: area_id }),
+            1 if !ended => Event::WhistleEscalated(v1::WhistleEscalated {
+                whistle_id,
+                from_area_id: area_id,
+                to_area_id: area,
+                acknowledge_due_ms: 7_000_000,
+                ..Default::default()
+            }),
+            2..=3 if !ended => {
+                let need_id = pick(&needs, c)?;
+                Event::NeedFulfilled(v1::NeedFulfilled { whistle_id, need_id, quantity: 1 + u32::from(c % 2), ..Default::default() })
+            }
+            4 if !ended => Event::WhistleFilled(v1::WhistleFilled { whistle_id }),
+            5..=7 if !ended => {
+                realm.ended.push(whistle_id.clone());
+                let into_whistle_id = pick(&realm.whistles, c)?.0;
+                match b % 9 {
+                    5 => Event::WhistleResolved(v1::WhistleResolved { whistle_id, ..Default::default() }),
+                    6 => Event::WhistleWithdrawn(v1::WhistleWithdrawn { whistle_id, ..Default::default() }),
+                    _ => Event::WhistlesMerged(v1::WhistlesMerged { whistle_id, into_whistle_id }),
+                }
+            }
+            8 if ended => Event::WhistleRated(v1::WhistleRated { whistle_id, rating: v1::Rating::Satisfied.into(), ..Default::default() }),
+            _ => return None,
+        };
+        Some(event)
+    }
+
+    fn call(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let mut call = called(&format!("c{}", self.calls + 1), &Self::person(a), "", "", "");
+        let standing_unit = pick(&realm.units, b).filter(|unit| !realm.dissolved.contains(unit));
+        match c % 5 {
+            0..=1 => {
+                let (site_id, area_id, seats) = pick(&realm.sites, b)?;
+                call.seat_id = pick(&seats, c).filter(|_| c % 7 != 0).unwrap_or_default();
+                (call.site_id, call.area_id) = (site_id, area_id);
+                call.unit_id = standing_unit.filter(|_| c % 3 == 0).unwrap_or_default();
+            }
+            2..=3 => {
+                let (whistle_id, area_id, needs) = pick(&realm.whistles, b)?;
+                call.need_id = pick(&needs, c).filter(|_| c % 7 != 0).unwrap_or_default();
+                (call.whistle_id, call.area_id) = (whistle_id, area_id);
+            }
+            _ => {
+                call.area_id = pick(&self.areas, b)?.0;
+                call.unit_id = standing_unit?;
+            }
+        }
+        self.calls += 1;
+        if c % 11 == 10 {
+            call.role = v1::DutyRole::Standby.into();
+        } else {
+            let duty =
+                (call.call_id.clone(), call.responder_id.clone(), call.site_id.clone(), call.whistle_id.clone(), call.area_id.clone());
+            realm.duties.push(duty);
+        }
+        Some(Event::ResponderCalled(call))
+    }
+
+    fn accept(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let (call_id, ..) = pick(&self.realms[realm].duties, a)?;
+        Some(accepted(&call_id, if b % 4 == 0 { 0 } else { 2_000_000 + i64::from(b) }))
+    }
+
+    fn no_show(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let realm = &self.realms[realm];
+        if b % 3 == 0 {
+            let call_id = pick(&realm.released, a)?;
+            return Some(Event::NoShowCorrected(v1::NoShowCorrected { call_id, arrived_at_ms: 1 }));
+        }
+        let (call_id, ..) = pick(&realm.duties, a)?;
+        Some(Event::NoShowDeclared(v1::NoShowDeclared { call_id }))
+    }
+
+    fn release(&mut self, realm: usize, a: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let (call_id, person, ..) = pick(&realm.duties, a)?;
+        realm.duties.retain(|(other, ..)| *other != call_id);
+        realm.released.push(call_id.clone());
+        Some(released(&call_id, &person))
+    }
+
+    fn arrive(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        if c % 3 > 0
+            && let Some((call_id, person, site, whistle, area_id)) = pick(&realm.duties, a)
+            && !(site.is_empty() && whistle.is_empty())
+        {
+            realm.present.insert(person.clone(), (site.clone(), area_id.clone()));
+            let whistle = if site.is_empty() { whistle } else { String::new() };
+            return Some(checked_in(&person, &call_id, &site, &whistle, &area_id));
+        }
+        let person = Self::person(a);
+        if c % 2 == 0 {
+            let (site_id, area_id, _) = pick(&realm.sites, b)?;
+            realm.present.insert(person.clone(), (site_id.clone(), area_id.clone()));
+            return Some(checked_in(&person, "", &site_id, "", &area_id));
+        }
+        let (whistle_id, area_id, _) = pick(&realm.whistles, b)?;
+        realm.present.insert(person.clone(), (String::new(), area_id.clone()));
+        Some(checked_in(&person, "", "", &whistle_id, &area_id))
+    }
+
+    fn leave(&mut self, realm: usize, a: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let people: Vec<String> = realm.present.keys().cloned().collect();
+        let person = pick(&people, a)?;
+        let (site, _) = realm.present.remove(&person)?;
+        Some(checked_out(&person, &site))
+    }
+
+    fn dispute(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let people: Vec<String> = realm.present.keys().cloned().collect();
+        let person = pick(&people, a)?;
+        let (other_site, _) = realm.present.get(&person)?.clone();
+        if c % 4 == 0 {
+            let (whistle_id, area_id, _) = pick(&realm.whistles, b)?;
+            let Event::PresenceDisputed(body) = disputed(&person, "", &other_site, &area_id) else { return None };
+            return Some(Event::PresenceDisputed(v1::PresenceDisputed { whistle_id, ..body }));
+        }
+        let (site_id, area_id, _) = pick(&realm.sites, b)?;
+        Some(disputed(&person, &site_id, &other_site, &area_id))
+    }
+
+    fn settle(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let people: Vec<String> = realm.present.keys().cloned().collect();
+        let person = pick(&people, a)?;
+        if b % 3 == 0 {
+            let (_, area_id) = realm.present.remove(&person)?;
+            return Some(settled(&person, "", &area_id));
+        }
+        let (site_id, area_id, _) = pick(&realm.sites, b)?;
+        realm.present.insert(person.clone(), (site_id.clone(), area_id.clone()));
+        Some(settled(&person, &site_id, &area_id))
+    }
+
+    fn unit(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let (area_id, _) = pick(&self.areas, a)?;
+        let realm = &mut self.realms[realm];
+        let unit_id = format!("u{}", realm.units.len());
+        realm.units.push(unit_id.clone());
+        Some(Event::UnitEstablished(v1::UnitEstablished {
+            unit_id,
+            incident_id: "i".into(),
+            kind: 1 + i32::from(b % 8),
+            name: "支部".into(),
+            area_id,
+            approval_document_no: if c % 2 == 0 { "文 1".into() } else { String::new() },
+            plan_id: if c % 3 == 0 { "plan".into() } else { String::new() },
+            ..Default::default()
+        }))
+    }
+
+    fn unit_goes_on(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let unit_id = pick(&realm.units, a).filter(|unit| !realm.dissolved.contains(unit))?;
+        let responder_id = Self::person(b);
+        Some(match c % 8 {
+            0 => Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, ..Default::default() }),
+            1 => Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, ..Default::default() }),
+            2 => Event::OrganizerGapOverdue(v1::OrganizerGapOverdue { unit_id, since_ms: 1 }),
+            3..=4 => Event::ResponderAttached(v1::ResponderAttached { unit_id, responder_id, extra_seat: b % 2 == 0 }),
+            5..=6 => Event::ResponderDetached(v1::ResponderDetached { unit_id, responder_id }),
+            _ => {
+                realm.dissolved.push(unit_id.clone());
+                Event::UnitDissolved(v1::UnitDissolved { unit_id })
+            }
+        })
+    }
+
+    fn organization(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        if b % 2 == 0
+            && let Some(call_id) = pick(&realm.organization_calls, a)
+        {
+            realm.organization_calls.retain(|other| *other != call_id);
+            return Some(Event::OrganizationCallEnded(v1::OrganizationCallEnded { call_id }));
+        }
+        let (whistle_id, area_id, _) = pick(&realm.whistles, a)?;
+        self.calls += 1;
+        let call_id = format!("o{}", self.calls);
+        realm.organization_calls.push(call_id.clone());
+        Some(Event::OrganizationCalled(v1::OrganizationCalled { call_id, whistle_id, area_id, ..Default::default() }))
+    }
+}
