@@ -14,10 +14,10 @@ pub(crate) trait Dense: Copy {
 }
 
 macro_rules! dense {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+    ($($(#[$doc:meta])* $visible:vis $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub struct $name(NonZeroU32);
+        $visible struct $name(NonZeroU32);
 
         impl Dense for $name {
             fn from_index(index: usize) -> Self {
@@ -33,29 +33,29 @@ macro_rules! dense {
 
 dense! {
     /// An area.
-    AreaRef,
+    pub AreaRef,
     /// An organization.
-    OrganizationRef,
+    pub(crate) OrganizationRef,
     /// A responder.
-    ResponderRef,
+    pub(crate) ResponderRef,
     /// A conversion plan, all versions.
-    PlanRef,
+    pub(crate) PlanRef,
     /// A realm; the first is `actual`.
-    RealmRef,
+    pub RealmRef,
     /// An incident.
-    IncidentRef,
+    pub(crate) IncidentRef,
     /// A unit.
-    UnitRef,
+    pub(crate) UnitRef,
     /// A site.
-    SiteRef,
+    pub(crate) SiteRef,
     /// A whistle.
-    WhistleRef,
+    pub(crate) WhistleRef,
     /// A call to a person; its outside form is `c` and its number from 1.
-    CallRef,
+    pub(crate) CallRef,
     /// A call to an organization; its outside form is `o` and its number from 1.
-    OrganizationCallRef,
+    pub(crate) OrganizationCallRef,
     /// A specialty, function, shift or post name.
-    LabelRef,
+    pub(crate) LabelRef,
 }
 
 impl CallRef {
