@@ -61,6 +61,12 @@ impl Clock {
         Ok(Self { ticker, last_ms: now_ms.max(last_recorded_ms), checked_ms: now_ms, stepped: false })
     }
 
+    /// A clock that goes on from the log's last record although the wall clock is behind it.
+    pub(crate) fn from_record(last_recorded_ms: i64) -> Self {
+        let ticker = Ticker::System { base_ms: last_recorded_ms, base: Instant::now() };
+        Self { ticker, last_ms: last_recorded_ms, checked_ms: last_recorded_ms, stepped: false }
+    }
+
     pub(crate) fn ticker(&self) -> Ticker {
         self.ticker
     }

@@ -52,6 +52,9 @@ pub struct EngineOptions {
     pub state_dir: Option<PathBuf>,
     /// Where time comes from.
     pub clock: ClockSource,
+    /// Start although the wall clock is behind the last record, because a person has accepted it: time goes on from that
+    /// record.
+    pub accept_clock: bool,
     /// Records between two snapshots.
     pub snapshot_every: u64,
     /// Commands that may wait for the engine; when it is full they are answered `queue_full`.
@@ -69,6 +72,7 @@ impl Default for EngineOptions {
         Self {
             state_dir: None,
             clock: ClockSource::System,
+            accept_clock: false,
             snapshot_every: limits::SNAPSHOT_EVERY,
             queue_max: limits::QUEUE_MAX,
             rebuild_index: false,

@@ -31,10 +31,14 @@ impl Engine {
     /// # Errors
     /// See [`StartError`]; nothing was appended.
     pub fn start(log: Arc<dyn Log>, options: EngineOptions) -> Result<EngineHandle, StartError> {
-        let EngineOptions { state_dir, clock, snapshot_every, queue_max, rebuild_index, on_fatal, mut on_progress } = options;
+        let EngineOptions { state_dir, clock, accept_clock, snapshot_every, queue_max, rebuild_index, on_fatal, mut on_progress } = options;
         settle(&*log)?;
         let end = log.watermark();
-        let clock = Clock::start(clock, last_recorded_ms(&*log, end)?)?;
+        let last_recorded_ms = last_recorded_ms(&*log, end)?;
+        let clock = match Clock::start(clock, last_recorded_ms) {
+            Err(StartError::ClockBehind { .. }) if accept_clock => Clock::from_record(last_recorded_ms),
+            started => started?,
+        };
         let snapshot = state_dir.as_deref().map(|dir| snapshot::load_newest(dir, &*log)).transpose()?.flatten();
         let (from, mut state) = snapshot.unwrap_or_else(|| (Position::ZERO, State::default()));
         if rebuild_index || index::is_behind(&*log, end, from == Position::ZERO)? {

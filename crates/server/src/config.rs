@@ -162,7 +162,8 @@ impl Partial {
         if self.snapshot_every == Some(0) {
             return Err(bad("snapshot_every", "0", "1 or more"));
         }
-        let nats = self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|_| bad("nats", text, "nats://HOST:PORT / off")))?;
+        let nats =
+            self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|_| bad("nats", text, "nats://HOST:PORT / off")))?;
         Ok(Config {
             data: self.data.ok_or(ConfigError::NoData)?,
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),

@@ -136,7 +136,8 @@ impl<'a> Comments<'a> {
 fn read_message(message: &DescriptorProto, comments: &Comments<'_>, index: i32) -> Message {
     const MESSAGE_TYPE: i32 = 4;
     const FIELD: i32 = 2;
-    let fields = message.field.iter().enumerate().map(|(at, field)| read_field(field, comments.at(&[MESSAGE_TYPE, index, FIELD, index_of(at)])));
+    let fields =
+        message.field.iter().enumerate().map(|(at, field)| read_field(field, comments.at(&[MESSAGE_TYPE, index, FIELD, index_of(at)])));
     Message { comment: comments.at(&[MESSAGE_TYPE, index]), fields: fields.collect() }
 }
 

@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Muster's server as a library: configuration, gateway, HTTP, command line, and the wiring of all crates into one process.
+//!
+//! Owns what touches the outside: sockets, files of the configuration, signals, languages. It must never decide about the
+//! domain, and nothing that leaves it holds a personal field in plain text.
+
+pub mod cli;
+mod clockmark;
+pub mod config;
+pub mod descriptors;
+pub mod gateway;
+pub mod http;
+pub mod import;
+pub mod limits;
+pub mod openapi;
+pub mod problem;
+pub mod startup;
+pub mod telemetry;
+pub mod time;
+pub mod wiring;
+pub mod words;

@@ -62,3 +62,10 @@ pub const RELEASE_CHECK: Duration = Duration::from_millis(2);
 
 /// How long a process whose log stopped goes on answering health before it ends: long enough for a probe to see why.
 pub const FATAL_LINGER: Duration = Duration::from_secs(1);
+
+/// Views folded anew for `as_of` at the same time. Each takes a processor for about a second per million records, and the
+/// engine needs one as well.
+pub const AS_OF_FOLDS_MAX: usize = 1;
+
+/// Answers of `as_of` that are kept for the pages after the first: some 5 MB each.
+pub const AS_OF_KEPT_MAX: usize = 4;

@@ -183,9 +183,17 @@ fn refused(refusal: Refusal) -> Problem {
 
 fn unavailable(reason: &'static str) -> Problem {
     let (zh, en, retry_after_s) = match reason {
-        "queue_full" => ("命令排队已满，请稍后用同一个幂等键重试", "the command queue is full; try again with the same key", limits::RETRY_AFTER_SECONDS),
+        "queue_full" => (
+            "命令排队已满，请稍后用同一个幂等键重试",
+            "the command queue is full; try again with the same key",
+            limits::RETRY_AFTER_SECONDS,
+        ),
         "recovering" => ("服务器正在恢复，请稍后重试", "the server is recovering; try again soon", limits::RETRY_AFTER_SECONDS),
-        "shutting_down" => ("服务器正在停止，请稍后用同一个幂等键重试", "the server is stopping; try again later with the same key", limits::RETRY_AFTER_SECONDS),
+        "shutting_down" => (
+            "服务器正在停止，请稍后用同一个幂等键重试",
+            "the server is stopping; try again later with the same key",
+            limits::RETRY_AFTER_SECONDS,
+        ),
         "no_space" => (
             "服务器磁盘空间不足，暂不接受命令；请清理磁盘后重试",
             "the server's disk is nearly full and takes no commands; free space, then try again",
@@ -212,9 +220,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_status() {
-        let refusal = |kind| {
-            CommandError::Refused(Refusal { kind, code: "x", field: "area_id".into(), zh: "甲".into(), en: "a".into() })
-        };
+        let refusal = |kind| CommandError::Refused(Refusal { kind, code: "x", field: "area_id".into(), zh: "甲".into(), en: "a".into() });
         let fault = |kind| CommandError::Malformed(FieldError { field: String::new(), reason: "r".into(), kind });
         for (error, status) in [
             (refusal(RefusalKind::Rejected), 422),

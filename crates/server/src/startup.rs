@@ -113,7 +113,9 @@ fn newer(dir: &Path, found: u32, supported: u32) -> Words {
     let dir = dir.display();
     Words::new(
         format!("数据目录由更新版本的 Muster 写入：{dir} 的格式为 {found}，本版本最高支持 {supported}。请升级 Muster；数据没有被改动。"),
-        format!("the data folder was written by a newer Muster: {dir} has format {found}, this version knows up to {supported}. Upgrade Muster; nothing was changed."),
+        format!(
+            "the data folder was written by a newer Muster: {dir} has format {found}, this version knows up to {supported}. Upgrade Muster; nothing was changed."
+        ),
     )
 }
 
@@ -178,7 +180,10 @@ fn vault(error: &VaultError) -> Words {
             format!("the master key is not that of the vault {}. Use the vault's own.", dir.display()),
         ),
         VaultError::Io { path, source } => file(path, source),
-        other => Words::new(format!("保险库无法打开：{other}。请检查磁盘和权限。"), format!("the vault cannot be opened: {other}. Check the disk and the permissions.")),
+        other => Words::new(
+            format!("保险库无法打开：{other}。请检查磁盘和权限。"),
+            format!("the vault cannot be opened: {other}. Check the disk and the permissions."),
+        ),
     }
 }
 
@@ -188,7 +193,9 @@ fn view_store(error: &StoreError) -> Words {
         StoreError::Io { path, source } => file(path, source),
         other => Words::new(
             format!("视图存储无法打开：{other}。视图可以重建：删除数据目录下的 views/，再启动。"),
-            format!("the store of the views cannot be opened: {other}. It can be rebuilt: delete views/ in the data folder and start again."),
+            format!(
+                "the store of the views cannot be opened: {other}. It can be rebuilt: delete views/ in the data folder and start again."
+            ),
         ),
     }
 }

@@ -52,10 +52,7 @@ impl Meters {
     /// A recorder of its own.
     #[must_use]
     pub fn new() -> Self {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&LATENCY_BUCKETS)
-            .expect("there are buckets")
-            .build_recorder();
+        let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS).expect("there are buckets").build_recorder();
         let handle = recorder.handle();
         Self { recorder, handle }
     }

@@ -177,7 +177,7 @@ impl Server {
     /// See [`StartError`]; its words are for people.
     pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> {
         let descriptors = Arc::new(Descriptors::read());
-        let app = Arc::new(App::server(Arc::clone(&descriptors)));
+        let app = Arc::new(App::server(&descriptors));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
         let (data, views_options, relay_options) = (options.data.clone(), options.views, options.relay());
         let (fail, failed) = watch::channel(false);
@@ -209,7 +209,9 @@ fn open(options: ServerOptions, addr: SocketAddr, fail: watch::Sender<bool>) -> 
     let log_options = OpenOptions {
         new_id: options.log_id.or(options.log.new_id),
         new_created_ms: options.log_created_ms.or(options.log.new_created_ms),
-        on_fatal: Some(Box::new(move |_| drop(fail.send_replace(true)))),
+        on_fatal: Some(Box::new(move |_| {
+            fail.send_replace(true);
+        })),
         ..options.log
     };
     let log: Arc<dyn Log> = Arc::new(RocksLog::open(data.join(LOG_DIR), log_options)?);
@@ -218,7 +220,9 @@ fn open(options: ServerOptions, addr: SocketAddr, fail: watch::Sender<bool>) -> 
     let mut engine = EngineOptions {
         state_dir: Some(data.join(STATE_DIR)),
         clock: options.clock,
-        on_fatal: Some(Box::new(move |_| drop(fail_engine.send_replace(true)))),
+        on_fatal: Some(Box::new(move |_| {
+            fail_engine.send_replace(true);
+        })),
         ..EngineOptions::default()
     };
     if let Some(every) = options.snapshot_every {
@@ -239,8 +243,9 @@ fn open_beside(data: &Path, log: &Arc<dyn Log>, entropy: Box<dyn Entropy>, mut o
         log.check_not_behind(known, VIEWS_DIR)?;
     }
     options.accept_clock = clockmark::is_set(data);
+    let last_recorded_ms = clockmark::last_recorded_ms(&**log).unwrap_or(i64::MAX);
     let engine = Engine::start(Arc::clone(log), options)?;
-    clockmark::clear_if_over(data, &engine);
+    clockmark::clear_if_over(data, last_recorded_ms, http::wall_ms());
     Ok(Opened { log: Arc::clone(log), vault, store, engine })
 }
 

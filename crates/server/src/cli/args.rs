@@ -30,8 +30,6 @@ pub struct Cli {
 pub enum Command {
     /// 启动服务器 · run the server
     Serve(ServeArgs),
-    /// 演示：真实区划、模拟人员、一次疫情和一次台风 · the demo: real tree, generated people, an outbreak and a typhoon
-    Demo(DemoArgs),
     /// 独立进程的视图投影 · projection workers in a process of their own, fed by JetStream
     Worker(WorkerArgs),
     /// 导入 CSV 文件 · import a CSV file

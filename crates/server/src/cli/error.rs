@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::words::{Lang, Words};
 
 /// It did not work.
-pub const EXIT_FAILED: u8 = 1;
+pub(super) const EXIT_FAILED: u8 = 1;
 
 /// Why a command of the command line failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

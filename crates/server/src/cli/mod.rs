@@ -55,7 +55,6 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
-        Command::Demo(args) => runtime.block_on(crate::demo::run(args, lang)),
         Command::Doctor(args) => doctor::run(&args, lang),
     }
 }

@@ -1,7 +1,5 @@
 //! Tables for people: columns of Chinese and Latin text line up, enumerations read as words, times as China Standard Time.
 
-use std::fmt::Write as _;
-
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
@@ -110,7 +108,7 @@ pub(super) fn columns(view: &str) -> Option<&'static [Column]> {
 pub(super) fn render(columns: &[Column], rows: &[Value], lang: Lang) -> String {
     let descriptors = Descriptors::read();
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|column| Cell::new(if lang == Lang::Zh { column.zh } else { column.en })));
     for row in rows {
         table.add_row(columns.iter().map(|column| cell(&descriptors, column, row, lang)));
@@ -161,32 +159,12 @@ fn plain(enumeration: &crate::descriptors::Enumeration, name: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase().replace('_', " ")
 }
 
-/// Milliseconds as `11-24 10:05:09` in China Standard Time; `-` for none.
+/// Milliseconds as a time in China; `-` for none.
 pub(super) fn time(ms: &str) -> String {
-    const OFFSET_S: i64 = 8 * 3600;
-    let Ok(ms) = ms.parse::<i64>() else { return "-".to_owned() };
-    if ms == 0 {
-        return "-".to_owned();
+    match ms.parse::<i64>() {
+        Ok(ms) if ms != 0 => crate::time::in_china(ms),
+        _ => "-".to_owned(),
     }
-    let seconds = ms.div_euclid(1000) + OFFSET_S;
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (_, month, day) = civil(days);
-    let mut text = String::new();
-    let _ = write!(text, "{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-    text
-}
-
-/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Counted from 0000-03-01, so that the leap day is the last of its year; 146,097 days are 400 years.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -195,16 +173,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn times_are_read_in_china() {
-        assert_eq!(time("0"), "-");
-        assert_eq!(time("1700000000000"), "11-15 06:13:20");
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(19_782), (2024, 2, 29));
-        assert_eq!(civil(20_088), (2024, 12, 31));
-        assert_eq!(civil(-1), (1969, 12, 31));
-    }
 
     #[test]
     fn words_come_from_the_contract() {

@@ -42,12 +42,8 @@ fn personal_fields_are_sealed_and_open_again() {
     let Command::EnrollResponder(enroll) = &request.command else { panic!("{:?}", request.command) };
     let name = enroll.name.clone().unwrap();
     assert_eq!((name.key_id.as_str(), name.algorithm, name.nonce.len()), ("r-1", 1, 24));
-    let sealed = SealedField {
-        key_id: name.key_id,
-        algorithm: muster_vault::Algorithm::XChaCha20Poly1305,
-        nonce: name.nonce,
-        bytes: name.bytes,
-    };
+    let sealed =
+        SealedField { key_id: name.key_id, algorithm: muster_vault::Algorithm::XChaCha20Poly1305, nonce: name.nonce, bytes: name.bytes };
     assert_eq!(place.vault.open_field(&sealed, "name").unwrap(), Opened::Plain("陈秀英".into()));
     let stored = v1::Command { kind: Some(request.command.clone()) }.encode_to_vec();
     assert!(!stored.windows(11).any(|window| window == b"13800138000"));

@@ -13,6 +13,7 @@ use muster_vault::Vault;
 use muster_views::ViewsHandle;
 use tokio::sync::{Semaphore, watch};
 
+use super::asof::AsOf;
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
 use crate::limits;
@@ -40,10 +41,10 @@ pub struct Node {
 /// Shared by all handlers of one server.
 pub struct App {
     pub(crate) meters: Meters,
-    pub(crate) descriptors: Arc<Descriptors>,
     pub(crate) openapi: Bytes,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) started: Instant,
+    pub(super) as_of: AsOf,
     node: OnceLock<Node>,
     views: OnceLock<ViewsHandle>,
     stopping: watch::Sender<bool>,
@@ -53,26 +54,26 @@ pub struct App {
 impl App {
     /// A server's app without its parts: health is answered, the rest is `recovering`.
     #[must_use]
-    pub fn server(descriptors: Arc<Descriptors>) -> Self {
+    pub fn server(descriptors: &Descriptors) -> Self {
         Self::new(descriptors, false)
     }
 
     /// A projection worker's app without its views.
     #[must_use]
-    pub fn worker(descriptors: Arc<Descriptors>) -> Self {
+    pub fn worker(descriptors: &Descriptors) -> Self {
         Self::new(descriptors, true)
     }
 
-    fn new(descriptors: Arc<Descriptors>, worker: bool) -> Self {
+    fn new(descriptors: &Descriptors, worker: bool) -> Self {
         let meters = Meters::new();
         describe(&meters);
-        let openapi = Bytes::from(openapi::document(&descriptors).to_string());
+        let openapi = Bytes::from(openapi::document(descriptors).to_string());
         Self {
             meters,
-            descriptors,
             openapi,
             streams: Arc::new(Semaphore::new(limits::STREAMS_MAX)),
             started: Instant::now(),
+            as_of: AsOf::new(),
             node: OnceLock::new(),
             views: OnceLock::new(),
             stopping: watch::Sender::new(false),

@@ -71,7 +71,13 @@ enum Turn {
     Over,
 }
 
-fn answers(app: Arc<App>, principal: Principal, mut lines: Lines, with_events: bool, lang: Lang) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+fn answers(
+    app: Arc<App>,
+    principal: Principal,
+    mut lines: Lines,
+    with_events: bool,
+    lang: Lang,
+) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     async_stream::stream! {
         let Ok(node) = app.node() else { return };
         let mut in_flight: FuturesOrdered<BoxFuture<'_, LineAnswer>> = FuturesOrdered::new();

@@ -12,8 +12,8 @@ use muster_proto::{COMMAND_NAMES, CommandError, FieldError, FieldFault};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::app::App;
 use super::answer_json;
+use super::app::App;
 use crate::gateway::{CommandId, Prepared, Principal, not_json};
 use crate::limits;
 use crate::problem::Problem;

@@ -64,7 +64,8 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wanted = wanted(&app, &parameters).await?;
-    let as_sse = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"));
+    let as_sse =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"));
     let range = range(&app, &parameters, if as_sse { header_text(&headers, "last-event-id")? } else { None })?;
     let open = OpenStream::new(&app, "events")?;
     let stream = stream(app, wanted, range, as_sse, open)?;
@@ -79,7 +80,11 @@ async fn wanted(app: &Arc<App>, parameters: &Parameters) -> Result<Wanted, Probl
     let names = parameters.r#type.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
     let tags = names.map(|name| {
         event_tag(name).ok_or_else(|| {
-            Problem::bad_parameter("type", name, Words::new("没有这种事件；名称见 /openapi.json", "there is no such event; /openapi.json lists them"))
+            Problem::bad_parameter(
+                "type",
+                name,
+                Words::new("没有这种事件；名称见 /openapi.json", "there is no such event; /openapi.json lists them"),
+            )
         })
     });
     let tags = tags.collect::<Result<_, _>>()?;
@@ -123,11 +128,7 @@ fn range(app: &Arc<App>, parameters: &Parameters, last_event_id: Option<&str>) -
     }
     let from = parameters.from.as_deref().map_or(Ok(Position::FIRST), |text| parse_from(text, end))?;
     if from > end.position.next() {
-        let detail = Words::new(
-            format!("位置 {from} 还不存在：日志现在到 {} 为止", end.position),
-            format!("there is no position {from} yet: the log ends at {}", end.position),
-        );
-        return Err(Problem::not_found("position_ahead", detail).at("from"));
+        return Err(position_ahead(from, end).at("from"));
     }
     Ok(Range { from, to, limit, reset: false })
 }
@@ -140,14 +141,27 @@ fn parse_from(text: &str, end: EpochPosition) -> Result<Position, Problem> {
         Problem::bad_parameter("from", text, Words::new("应为位置或 epoch.position", "a position or epoch.position is expected"))
     })?;
     if place.epoch != end.epoch {
-        let detail = Words::new(
-            format!("位置 {place} 属于另一纪元，日志现在是第 {} 纪元：请从头读取", end.epoch),
-            format!("{place} is of another epoch, the log is in epoch {}: read from the beginning", end.epoch),
-        );
-        let title = Words::new("日志纪元不同", "Another epoch of the log");
-        return Err(Problem::new(StatusCode::CONFLICT, "foreign_epoch", title, detail).at("from"));
+        return Err(foreign_epoch(place, end).at("from"));
     }
     Ok(place.position.max(Position::FIRST))
+}
+
+/// A place that the log has not reached.
+pub(super) fn position_ahead(position: Position, end: EpochPosition) -> Problem {
+    let detail = Words::new(
+        format!("位置 {position} 还不存在：日志现在到 {} 为止", end.position),
+        format!("there is no position {position} yet: the log ends at {}", end.position),
+    );
+    Problem::not_found("position_ahead", detail)
+}
+
+/// A place of a log that was restored, or whose loss was accepted, since it was seen.
+pub(super) fn foreign_epoch(place: EpochPosition, end: EpochPosition) -> Problem {
+    let detail = Words::new(
+        format!("位置 {place} 属于另一纪元，日志现在是第 {} 纪元：请从头读取", end.epoch),
+        format!("{place} is of another epoch, the log is in epoch {}: read from the beginning", end.epoch),
+    );
+    Problem::new(StatusCode::CONFLICT, "foreign_epoch", Words::new("日志纪元不同", "Another epoch of the log"), detail)
 }
 
 impl Wanted {
@@ -255,7 +269,7 @@ fn quiet(as_sse: bool, at: EpochPosition) -> Bytes {
 }
 
 /// The wall clock, Unix milliseconds; for people who watch, never for decisions.
-pub(super) fn wall_ms() -> i64 {
+pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -98,7 +98,9 @@ mod tests {
     use super::*;
 
     async fn lines(chunks: &'static [&'static str]) -> Vec<Line> {
-        let body = Body::from_stream(futures::stream::iter(chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes())))));
+        let body = Body::from_stream(futures::stream::iter(
+            chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes()))),
+        ));
         let mut lines = Lines::new(body, 8);
         let mut all = Vec::new();
         loop {

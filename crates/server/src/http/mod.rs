@@ -2,6 +2,7 @@
 //! never decide anything about the domain, and never hold plain personal fields longer than a request.
 
 mod app;
+mod asof;
 mod batch;
 mod commands;
 mod events;
@@ -27,6 +28,7 @@ use crate::problem::Problem;
 use crate::words::{Lang, Words};
 
 pub use app::{App, Node};
+pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
 pub const ROUTES: [(&str, &str); 11] = [

@@ -39,9 +39,9 @@ pub(super) fn heartbeat(at: EpochPosition, now_ms: i64) -> Bytes {
 /// The place that a reader names in `Last-Event-ID`.
 pub(super) fn last_event_id(text: Option<&str>) -> Result<Option<EpochPosition>, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        Problem::bad_parameter("Last-Event-ID", text, Words::new("应为 epoch.position", "epoch.position is expected"))
-    })
+    text.parse()
+        .map(Some)
+        .map_err(|_| Problem::bad_parameter("Last-Event-ID", text, Words::new("应为 epoch.position", "epoch.position is expected")))
 }
 
 /// The response around a stream of events.

@@ -49,7 +49,8 @@ impl Asked {
         };
         let filter = Filter { realm, area: given(&parameters.area) };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
-        if let Some(area) = &filter.area {
+        // As of an earlier place an area may have been there that is gone now.
+        if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
             check_area(app.views()?, area).await?;
         }
         Ok(Self { view, filter, level_max })
@@ -88,7 +89,10 @@ async fn check_area(views: &ViewsHandle, area: &str) -> Result<(), Problem> {
 
 fn unknown_view(name: &str) -> Problem {
     let known = View::ALL.map(View::name).join(", ");
-    Problem::not_found("unknown_view", Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}")))
+    Problem::not_found(
+        "unknown_view",
+        Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}")),
+    )
 }
 
 /// What a question to the views that was not answered means for the caller.

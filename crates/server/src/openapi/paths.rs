@@ -43,7 +43,8 @@ pub(super) fn parameters() -> Value {
 }
 
 pub(super) fn responses() -> Value {
-    let problem = |description: &str| json!({"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}});
+    let problem =
+        |description: &str| json!({"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}});
     json!({
         "Malformed": problem("The request does not fit its form; `field` says where."),
         "NotFound": problem("What the request names is not there."),
@@ -69,7 +70,10 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
         if path == "/healthz" || path == "/readyz" {
             responses.insert("503".to_owned(), response("Unavailable"));
         }
-        paths.insert(path.to_owned(), json!({"get": {"tags": ["operation"], "operationId": id, "summary": description, "responses": responses}}));
+        paths.insert(
+            path.to_owned(),
+            json!({"get": {"tags": ["operation"], "operationId": id, "summary": description, "responses": responses}}),
+        );
     }
     Value::Object(paths)
 }

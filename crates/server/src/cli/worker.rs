@@ -1,0 +1,79 @@
+//! `muster worker`: the views in a process of their own, fed by JetStream alone, with the same code as in the server.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use muster_feed::{JetStreamSource, SourceOptions};
+use muster_views::{RunnerOptions, View, ViewStore};
+
+use super::args::WorkerArgs;
+use super::error::CliError;
+use super::serve::{EXIT_FATAL, start_tracing};
+use super::{print, signal};
+use crate::descriptors::Descriptors;
+use crate::http::{self, App};
+use crate::startup::StartError;
+use crate::wiring::{Serving, VIEWS_DIR};
+use crate::words::Lang;
+
+pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliError> {
+    start_tracing(args.log_format, &args.log_filter)?;
+    let views = views(&args.views)?;
+    let failed = |error: StartError| CliError::from(&error);
+    let app = Arc::new(App::worker(&Descriptors::read()));
+    let serving = match args.listen {
+        Some(listen) => Some(Serving::start(listen, http::worker_router(Arc::clone(&app))).await.map_err(failed)?),
+        None => None,
+    };
+    let stop = signal::stop()?;
+    tokio::pin!(stop);
+    let dir = args.data.join(VIEWS_DIR);
+    let store = tokio::task::spawn_blocking(move || ViewStore::open(&dir)).await;
+    let store = store.map_err(|_| failed(StartError::BrokenOff))?.map_err(|error| failed(error.into()))?;
+    let source = tokio::select! {
+        // It waits for the stream as long as it takes: a worker may be started before its server.
+        source = JetStreamSource::open(SourceOptions::new(&args.nats, consumer_name(&args))) => source,
+        () = &mut stop => return Ok(ExitCode::SUCCESS),
+    };
+    let handle = muster_views::spawn(&views, store, source, RunnerOptions::default()).map_err(|error| failed(error.into()))?;
+    app.set_views(handle.clone());
+    print::line_now(&serving.as_ref().map_or_else(|| "working".to_owned(), |serving| format!("listening http://{}", serving.addr)));
+    let mut progress = handle.progress();
+    let code = tokio::select! {
+        () = &mut stop => ExitCode::SUCCESS,
+        _ = progress.wait_for(|now| now.stopped.is_some()) => ExitCode::from(EXIT_FATAL),
+    };
+    app.stop();
+    if let Some(serving) = serving {
+        serving.finish().await;
+    }
+    match handle.shutdown().await {
+        Ok(()) => Ok(code),
+        Err(error) => Err(CliError::new(
+            format!("视图已停止：{error}。视图可以重建：删除 {} 下的 views/，再启动。", args.data.display()),
+            format!("the views have stopped: {error}. They can be rebuilt: delete views/ in {}, start again.", args.data.display()),
+        )
+        .with_code(EXIT_FATAL)),
+    }
+}
+
+fn views(names: &[String]) -> Result<Vec<View>, CliError> {
+    let parse = |name: &String| name.trim().parse::<View>();
+    names.iter().map(parse).collect::<Result<_, _>>().map_err(|error| {
+        let known = View::ALL.map(View::name).join(", ");
+        CliError::new(format!("没有视图“{}”；有 {known}", error.name), format!("there is no view {:?}; there are {known}", error.name))
+    })
+}
+
+/// The name given, or one that the data folder's path gives: the same worker has the same name after a restart, and two
+/// workers with folders of their own have two.
+fn consumer_name(args: &WorkerArgs) -> String {
+    args.name.clone().unwrap_or_else(|| {
+        let dir = std::path::absolute(&args.data).unwrap_or_else(|_| args.data.clone());
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(host.as_bytes());
+        hasher.update(dir.as_os_str().as_encoded_bytes());
+        format!("worker-{}", &hasher.finalize().to_hex()[..16])
+    })
+}
