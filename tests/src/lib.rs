@@ -8,4 +8,6 @@ pub mod child;
 pub mod limits;
 pub mod nats;
 pub mod process;
+pub mod records;
+pub mod stage;
 pub mod wait;

@@ -20,3 +20,12 @@ pub const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// Lines of a child's output that a failure shows: the error and what led to it.
 pub const TAIL_LINES: usize = 40;
+
+/// How long a client goes on asking for one answer while the server is killed and started again.
+pub const RETRY_MAX: Duration = Duration::from_secs(240);
+
+/// The relay has everything that is durable: with a server that was wiped it publishes the whole log again.
+pub const RELAY_MAX: Duration = Duration::from_secs(180);
+
+/// A server's orderly end: the last sync, a snapshot of the state, the views.
+pub const MUSTER_STOP_MAX: Duration = Duration::from_secs(60);

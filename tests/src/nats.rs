@@ -141,6 +141,26 @@ pub(crate) async fn wait_for_free_port(port: u16) -> Result<()> {
     wait::until(&format!("port {port} is free"), PORT_FREE_MAX, || Ok(TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(()))).await
 }
 
+fn spawn(binary: &Path, port: Option<u16>, store_dir: &Path, folder: &Path, start: u32) -> Result<ChildProcess> {
+    let mut command = Command::new(binary);
+    // -1 lets the system choose, so that no two tests ever meet.
+    command.args(["-a", "127.0.0.1", "-p", &port.map_or("-1".to_owned(), |port| port.to_string())]);
+    command.arg("-js").arg("-sd").arg(store_dir).arg("--ports_file_dir").arg(folder);
+    ChildProcess::spawn(&format!("nats-server-{start}"), command, folder)
+}
+
+/// The server writes the file, named by program and process id, once it takes connections.
+async fn wait_for_port(process: &mut ChildProcess, folder: &Path) -> Result<u16> {
+    let suffix = format!("_{}.ports", process.id());
+    wait::until("nats-server takes connections", NATS_START_MAX, || {
+        process.check_running()?;
+        let named = std::fs::read_dir(folder)?.filter_map(Result::ok).find(|entry| entry.file_name().to_string_lossy().ends_with(&suffix));
+        // Half a file is read again at the next look.
+        Ok(named.and_then(|entry| std::fs::read(entry.path()).ok()).and_then(|text| port_in(&text)))
+    })
+    .await
+}
+
 fn port_in(text: &[u8]) -> Option<u16> {
     let ports: serde_json::Value = serde_json::from_slice(text).ok()?;
     let url = ports.get("nats")?.as_array()?.first()?.as_str()?;

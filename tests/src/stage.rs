@@ -1,0 +1,173 @@
+//! A stage for the demo's script behind HTTP: clients that retry by command id until they have an answer, and a ledger of what was
+//! acknowledged to them. It must never treat a lost answer as one.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use muster_demo::{Outcome, ScriptCommand, Stage, StageError};
+use muster_proto::v1::Envelope;
+use muster_proto::{ENVELOPE_NAMES, event_tag};
+use serde_json::{Value, json};
+
+use crate::limits::{POLL_INTERVAL, RETRY_MAX};
+
+/// What the server acknowledged: by command id, the first and last position.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    answered: AtomicU64,
+    acknowledged: Mutex<BTreeMap<String, (u64, u64)>>,
+}
+
+impl Ledger {
+    /// Answers received so far, refusals too.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// Everything acknowledged so far.
+    pub fn acknowledged(&self) -> BTreeMap<String, (u64, u64)> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, id: &str, outcome: &Outcome) -> Result<()> {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        let Outcome::Done { first, last, .. } = *outcome else { return Ok(()) };
+        // What changed nothing is no record, and asked again it may find something to change.
+        if first == 0 {
+            return Ok(());
+        }
+        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *acknowledged.entry(id.to_owned()).or_insert((first, last));
+        ensure!(known == (first, last), "{id} was acknowledged at {known:?} and again at {first}..{last}");
+        Ok(())
+    }
+}
+
+/// A client of a server that may be killed at any moment and comes back on the same address.
+#[derive(Debug)]
+pub struct HttpStage {
+    client: reqwest::Client,
+    url: String,
+    ledger: Arc<Ledger>,
+}
+
+impl HttpStage {
+    /// A client of the server at `url`.
+    ///
+    /// # Errors
+    /// The client cannot be built.
+    pub fn new(url: impl Into<String>) -> Result<Self> {
+        let client = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(60)).build()?;
+        Ok(Self { client, url: url.into(), ledger: Arc::default() })
+    }
+
+    /// What was acknowledged through this client.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// One try: sends what has no outcome yet, takes the answers that come before the connection breaks.
+    async fn send(&self, commands: &[ScriptCommand], outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let open = &commands[outcomes.len()..];
+        let mut body = String::new();
+        for command in open {
+            let line = json!({"command": command.name, "id": command.id, "body": command.body, "context": command.context});
+            body.push_str(&line.to_string());
+            body.push('\n');
+        }
+        let url = format!("{}/v1/commands:batch?events=false", self.url);
+        let mut answer = self.client.post(url).body(body).send().await?.error_for_status()?;
+        let mut rest = Vec::new();
+        let mut taken = 0;
+        while let Some(chunk) = answer.chunk().await? {
+            rest.extend_from_slice(&chunk);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Value = serde_json::from_slice(&rest[..end]).context("an answer's line")?;
+                rest.drain(..=end);
+                let Some(outcome) = outcome_of(&line)? else { bail!("the server is not ready to answer: {line}") };
+                self.ledger.note(&open[taken].id, &outcome)?;
+                outcomes.push(outcome);
+                taken += 1;
+            }
+        }
+        ensure!(taken == open.len(), "{taken} of {} lines were answered", open.len());
+        Ok(())
+    }
+
+    async fn read(&self, from: u64) -> Result<Vec<Envelope>> {
+        let url = format!("{}/v1/events?from={from}", self.url);
+        let text = self.client.get(url).send().await?.error_for_status()?.text().await?;
+        text.lines().map(|line| envelope_of(serde_json::from_str(line)?)).collect()
+    }
+}
+
+/// The outcome in an answer's line; `None` when the server could not answer now.
+fn outcome_of(line: &Value) -> Result<Option<Outcome>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    if let Some(answer) = line.get("answer") {
+        let number = |name: &str| -> Result<u64> { Ok(text(&answer[name]).parse()?) };
+        let repeated = answer["repeated"] == json!(true);
+        return Ok(Some(Outcome::Done { first: number("first")?, last: number("last")?, repeated }));
+    }
+    let problem = &line["problem"];
+    match line["status"].as_u64() {
+        Some(503) => Ok(None),
+        Some(404 | 409 | 422) => Ok(Some(Outcome::Refused { code: text(&problem["code"]), message: text(&problem["detail_en"]) })),
+        _ => bail!("a line that the script never means to send: {line}"),
+    }
+}
+
+/// The envelope in one line of `/v1/events`.
+fn envelope_of(mut line: Value) -> Result<Envelope> {
+    let members = line.as_object_mut().ok_or_else(|| anyhow!("an event is an object"))?;
+    let name = members.remove("type").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+    let event = members.remove("event").unwrap_or_default();
+    let tag = event_tag(&name).with_context(|| format!("an event of type {name:?}"))?;
+    let field = ENVELOPE_NAMES.iter().find(|(known, _, _)| *known == tag).map(|(_, _, field)| *field);
+    members.insert(field.unwrap_or_default().to_owned(), event);
+    Ok(serde_json::from_value(line)?)
+}
+
+impl Stage for HttpStage {
+    async fn submit(&mut self, commands: Vec<ScriptCommand>) -> Result<Vec<Outcome>, StageError> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let started = Instant::now();
+        loop {
+            let error = match self.send(&commands, &mut outcomes).await {
+                Ok(()) => return Ok(outcomes),
+                Err(error) => error,
+            };
+            // Only what a killed server explains is tried again.
+            let lasting = error.downcast_ref::<reqwest::Error>().is_none() && !error.to_string().contains("answer");
+            if lasting || started.elapsed() > RETRY_MAX {
+                return Err(StageError::new(format!("submit {} commands", commands.len()), error));
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn advance_to(&mut self, _at_ms: i64) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    async fn events_since(&mut self, position: u64) -> Result<Vec<Envelope>, StageError> {
+        let started = Instant::now();
+        loop {
+            match self.read(position + 1).await {
+                Ok(records) => return Ok(records),
+                Err(error) if started.elapsed() > RETRY_MAX => {
+                    return Err(StageError::new(format!("read the events after {position}"), error));
+                }
+                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+            }
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+}
