@@ -1,8 +1,9 @@
 //! The caps of the engine, each with its reason. Nothing else in the crate holds a number of this kind.
 
-/// Largest body of a command, in encoded bytes. No event carries much more than the body it came from, so that with
-/// the context and the envelope each record stays below [`muster_log::limits::RECORD_BYTES_MAX`].
-pub const COMMAND_BYTES_MAX: usize = 192 * 1024;
+/// Largest body of a command, in encoded bytes. An event carries little more than the body it came from, and the domain
+/// refuses one that comes out larger; with the context and the envelope each record then stays below
+/// [`muster_log::limits::RECORD_BYTES_MAX`].
+pub const COMMAND_BYTES_MAX: usize = 240 * 1024;
 
 /// Largest context of a command, in encoded bytes. It stands in every record of the command: 2 KiB in the 300,000
 /// records of a large conversion are 600 MB, still within one unit of the log.
@@ -38,9 +39,9 @@ pub const NO_SPACE_RETRY_MS: u64 = 1_000;
 /// Longest wait for a timer, in milliseconds: the wait is then computed anew.
 pub const TIMER_WAIT_MS_MAX: i64 = 60_000;
 
-/// Repeated commands that may wait for their answer to be read back. When it is full the command is answered
-/// `queue_full`, and the client tries again.
-pub const REPEATS_MAX: usize = 1_024;
+/// Repeated commands that may wait for their answer to be read back: as many as may wait for the engine, for after an
+/// outage clients repeat all they sent. When it is full the command is answered `queue_full`.
+pub const REPEATS_MAX: usize = QUEUE_MAX;
 
 /// Records of one batch in replay: large enough to hide the hand-over between threads, small enough that a batch of
 /// decoded envelopes stays in the cache.
@@ -64,6 +65,3 @@ pub const REPLICA_PERIOD_MS: u64 = 100;
 
 /// Index entries written at once when the command index is rebuilt.
 pub const INDEX_CHUNK: usize = 4_096;
-
-/// Records at the end of the log in which the index check looks for a command. Timers leave no entry.
-pub const INDEX_CHECK_RECORDS: usize = 4_096;

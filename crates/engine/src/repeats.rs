@@ -2,7 +2,7 @@
 //! conversion has more of them than the engine may stop for.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -19,17 +19,17 @@ struct Repeat {
     reply: Reply<Outcome>,
 }
 
-/// The way to the thread that answers repeats. It ends when the last of these is gone.
+/// The way to the thread that answers repeats, which ends when the last of these is gone.
 #[derive(Clone)]
 pub(crate) struct Repeats {
     queue: Sender<Repeat>,
 }
 
 impl Repeats {
-    pub(crate) fn start(log: Arc<dyn Log>) -> std::io::Result<Self> {
+    pub(crate) fn start(log: Arc<dyn Log>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, jobs) = bounded(limits::REPEATS_MAX);
-        thread::Builder::new().name("engine-repeats".to_owned()).spawn(move || run(&*log, &jobs))?;
-        Ok(Self { queue })
+        let thread = thread::Builder::new().name("engine-repeats".to_owned()).spawn(move || run(&*log, &jobs))?;
+        Ok((Self { queue }, thread))
     }
 
     /// Answers a command whose records are durable. Never waits.

@@ -130,6 +130,7 @@ impl Follower {
             return;
         }
         let position = self.seen.last();
+        self.board.replica.store(position.0, Ordering::Relaxed);
         // Whatever becomes of it, the next one is due after as many records again.
         self.counted_from = position;
         // What is left on a nearly full disk belongs to the log.

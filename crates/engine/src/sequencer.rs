@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
@@ -34,6 +34,7 @@ pub(crate) struct Sequencer {
     pub(crate) in_flight: InFlight,
     pub(crate) encoder: UnitEncoder,
     pub(crate) repeats: Repeats,
+    pub(crate) repeats_thread: JoinHandle<()>,
     pub(crate) replica: Option<Replica>,
     pub(crate) board: Arc<Board>,
 }
@@ -291,14 +292,23 @@ impl Sequencer {
         self.after(self.decided(), Box::new(move |durable| reply.send(durable.map(|_| advanced).map_err(|_| AdvanceError::Stopped))))
     }
 
-    /// The orderly end: everything durable, a last snapshot, the answer.
-    fn finish(mut self, reply: Reply<Result<Ended, ShutdownError>>) {
+    /// The orderly end: everything durable, a last snapshot, then the answer.
+    fn finish(self, reply: Reply<Result<Ended, ShutdownError>>) {
         if let Err(error) = wait_durable(&*self.log, self.decided()) {
             // Whoever waits gets `Stopped` from the dropped reply.
             return self.board.fail(error);
         }
-        let snapshot = self.replica.take().and_then(Replica::finish);
-        reply.send(Ok(Ended { end: self.log.end(), snapshot }));
+        let Self { log, replica, repeats, repeats_thread, .. } = self;
+        let snapshot = replica.and_then(Replica::finish);
+        // Every command is answered, so that nobody else can hold the queue of the repeats.
+        drop(repeats);
+        if repeats_thread.join().is_err() {
+            tracing::error!("the thread that answers repeats panicked");
+        }
+        let ended = Ended { end: log.end(), snapshot };
+        // Whoever gets the answer may close the log and open it anew: the engine no longer holds it.
+        drop(log);
+        reply.send(Ok(ended));
     }
 }
 

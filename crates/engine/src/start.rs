@@ -35,19 +35,20 @@ impl Engine {
         settle(&*log)?;
         let end = log.watermark();
         let last_recorded_ms = last_recorded_ms(&*log, end)?;
-        let clock = match Clock::start(clock, last_recorded_ms) {
+        let mut clock = match Clock::start(clock, last_recorded_ms) {
             Err(StartError::ClockBehind { .. }) if accept_clock => Clock::from_record(last_recorded_ms),
             started => started?,
         };
         let snapshot = state_dir.as_deref().map(|dir| snapshot::load_newest(dir, &*log)).transpose()?.flatten();
         let (from, mut state) = snapshot.unwrap_or_else(|| (Position::ZERO, State::default()));
-        if rebuild_index || index::is_behind(&*log, end, from == Position::ZERO)? {
-            index::rebuild(&*log, end, &mut |position| tell(&mut on_progress, Phase::CommandIndex, position, end))?;
+        if let Some(gap) = if rebuild_index { Some(end) } else { log.index_gap() } {
+            index::rebuild(&*log, gap, &mut |position| tell(&mut on_progress, Phase::CommandIndex, position, gap))?;
         }
         replay::replay(&*log, &mut state, from, end, &mut |position| tell(&mut on_progress, Phase::Replay, position, end))?;
         tracing::info!(%from, %end, "the state is recovered");
 
         let board = Arc::new(Board::new(end, on_fatal));
+        board.publish(end, clock.now_ms(), state.next_timer_ms(), state.timers());
         let has_replica = state_dir.is_some();
         let replica = state_dir
             .map(|dir| {
@@ -66,7 +67,7 @@ impl Engine {
             has_replica,
             queue_max: queue_max.max(1),
         };
-        let repeats = Repeats::start(Arc::clone(&log)).map_err(StartError::Thread)?;
+        let (repeats, repeats_thread) = Repeats::start(Arc::clone(&log)).map_err(StartError::Thread)?;
         let sequencer = Sequencer {
             state,
             log,
@@ -76,6 +77,7 @@ impl Engine {
             in_flight: InFlight::default(),
             encoder: UnitEncoder::default(),
             repeats,
+            repeats_thread,
             replica,
             board,
         };
