@@ -13,6 +13,7 @@ mod peacetime;
 mod plans;
 mod roster;
 mod scale;
+pub mod script;
 mod stage;
 mod tree;
 

@@ -51,6 +51,7 @@ pub(crate) fn generate(seed: u64, tree: &Tree, organizations: &[Organization], s
     for (number, home) in homes.into_iter().enumerate() {
         let kind = kind(&mut dice);
         let organization_id = pick_organization(&mut dice, tree, &by_area, &home);
+        let works = !organization_id.is_empty();
         people.push(Responder {
             id: format!("r-{:05}", number + 1),
             name: names::person_name(&mut dice),
@@ -58,7 +59,8 @@ pub(crate) fn generate(seed: u64, tree: &Tree, organizations: &[Organization], s
             kind,
             organization_id,
             home,
-            reports_later: dice.chance(100),
+            // Somebody who belongs nowhere yet cannot be enrolled.
+            reports_later: dice.chance(100) && works,
             affiliation: affiliation(&mut dice, kind),
             specialties: specialties(&mut dice, kind),
             away: None,

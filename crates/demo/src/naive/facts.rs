@@ -39,9 +39,10 @@ pub(super) struct Unit {
     pub(super) body: v1::UnitEstablished,
     pub(super) secretary: String,
     pub(super) organizer: String,
-    pub(super) without_organizer_since_ms: i64,
+    pub(super) established_at_ms: i64,
     pub(super) overdue: bool,
-    pub(super) attached: BTreeSet<String>,
+    pub(super) members: BTreeSet<String>,
+    pub(super) extra_seats: BTreeSet<String>,
     pub(super) dissolved: bool,
 }
 
@@ -58,6 +59,8 @@ pub(super) struct Whistle {
     /// How it ended; unspecified while it is open.
     pub(super) ended: WhistleStatus,
     pub(super) acknowledged_at_ms: i64,
+    /// Acknowledged where the responsibility is now.
+    pub(super) acknowledged: bool,
     pub(super) filled_at_ms: i64,
     pub(super) blown_at_ms: i64,
     pub(super) ended_at_ms: i64,
@@ -91,6 +94,16 @@ pub(super) enum Presence {
 impl Duty {
     pub(super) fn person(&self) -> Key {
         (self.realm.clone(), self.body.responder_id.clone())
+    }
+}
+
+impl Unit {
+    /// A member goes, and with them what they were in the unit.
+    fn leave(&mut self, responder_id: &str) {
+        self.members.remove(responder_id);
+        if self.secretary == responder_id {
+            self.secretary.clear();
+        }
     }
 }
 
@@ -200,9 +213,10 @@ impl Facts {
                 body: body.clone(),
                 secretary: String::new(),
                 organizer: String::new(),
-                without_organizer_since_ms: record.recorded_at_ms,
+                established_at_ms: record.recorded_at_ms,
                 overdue: false,
-                attached: BTreeSet::new(),
+                members: BTreeSet::new(),
+                extra_seats: BTreeSet::new(),
                 dissolved: false,
             };
             self.units.insert(key(&body.unit_id), unit);
@@ -226,21 +240,20 @@ impl Facts {
             }
             Event::OrganizerGapOverdue(_) => unit.overdue = true,
             Event::ResponderAttached(body) => {
-                unit.attached.insert(body.responder_id.clone());
+                let list = if body.extra_seat { &mut unit.extra_seats } else { &mut unit.members };
+                list.insert(body.responder_id.clone());
             }
             Event::ResponderDetached(body) => {
-                unit.attached.remove(&body.responder_id);
-                if unit.secretary == body.responder_id {
-                    unit.secretary.clear();
-                }
-                if unit.organizer == body.responder_id {
-                    unit.organizer.clear();
-                    unit.without_organizer_since_ms = record.recorded_at_ms;
-                }
+                unit.extra_seats.remove(&body.responder_id);
+                unit.leave(&body.responder_id);
             }
             _ => {
                 unit.dissolved = true;
                 unit.overdue = false;
+                unit.secretary.clear();
+                unit.organizer.clear();
+                unit.members.clear();
+                unit.extra_seats.clear();
             }
         }
     }
@@ -278,6 +291,9 @@ impl Facts {
                 let realm = record.realm.clone();
                 let duty = Duty { realm, body: body.clone(), accepted: false, arrival_ms: 0, released: false, no_show: false };
                 self.duties.push(duty);
+                if let Some(unit) = self.units.get_mut(&key(&body.unit_id)) {
+                    unit.members.insert(body.responder_id.clone());
+                }
             }
             Event::OrganizationCalled(body) => {
                 self.organization_calls.insert(key(&body.call_id), body.whistle_id.clone());
@@ -304,7 +320,12 @@ impl Facts {
             }
             Event::NoShowDeclared(_) => duty.no_show = true,
             Event::NoShowCorrected(_) => duty.no_show = false,
-            _ => duty.released = true,
+            _ => {
+                duty.released = true;
+                if let Some(unit) = self.units.get_mut(&key(&duty.body.unit_id)) {
+                    unit.leave(&duty.body.responder_id);
+                }
+            }
         }
     }
 
@@ -356,6 +377,7 @@ impl Facts {
                 body: body.clone(),
                 ended: WhistleStatus::Unspecified,
                 acknowledged_at_ms: 0,
+                acknowledged: false,
                 filled_at_ms: 0,
                 blown_at_ms: now_ms,
                 ended_at_ms: 0,
@@ -393,12 +415,14 @@ impl Facts {
         }
         match event {
             Event::WhistleAcknowledged(_) => {
+                whistle.acknowledged = true;
                 whistle.due_ms = 0;
                 if whistle.acknowledged_at_ms == 0 {
                     whistle.acknowledged_at_ms = now_ms;
                 }
             }
             Event::WhistleEscalated(body) => {
+                whistle.acknowledged = false;
                 whistle.responsible.clone_from(&body.to_area_id);
                 whistle.level = new_level;
                 whistle.since_ms = now_ms;

@@ -1,6 +1,6 @@
 //! Units, one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{UnitKind, UnitRow};
 
@@ -21,8 +21,9 @@ fn row(facts: &Facts, realm: &str, unit: &Unit) -> UnitRow {
             | UnitKind::TemporaryGroup
     );
     let approved = !body.approval_document_no.is_empty() || !body.plan_id.is_empty() || !party;
-    let present = unit.attached.iter().filter(|id| {
-        let presence = facts.presence.get(&(realm.to_owned(), (*id).clone()));
+    let people: BTreeSet<&String> = unit.members.union(&unit.extra_seats).collect();
+    let present = people.iter().filter(|id| {
+        let presence = facts.presence.get(&(realm.to_owned(), (**id).clone()));
         matches!(presence, Some(Presence::At { .. }))
     });
     let missing = party && unit.organizer.is_empty() && !unit.dissolved;
@@ -37,10 +38,10 @@ fn row(facts: &Facts, realm: &str, unit: &Unit) -> UnitRow {
         site_id: body.site_id.clone(),
         secretary_id: unit.secretary.clone(),
         organizer_id: unit.organizer.clone(),
-        organizer_missing_since_ms: if missing { unit.without_organizer_since_ms } else { 0 },
+        organizer_missing_since_ms: if missing { unit.established_at_ms } else { 0 },
         organizer_overdue: unit.overdue,
         active: !unit.dissolved && !unit.secretary.is_empty() && approved,
-        strength: i64::try_from(unit.attached.len()).unwrap_or(i64::MAX),
+        strength: i64::try_from(people.len()).unwrap_or(i64::MAX),
         present: i64::try_from(present.count()).unwrap_or(i64::MAX),
         dissolved: unit.dissolved,
         position: 0,

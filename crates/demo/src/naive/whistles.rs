@@ -44,7 +44,7 @@ fn row(facts: &Facts, key: &Key, whistle: &Whistle, duties: &[&Duty]) -> Whistle
         WhistleStatus::Unspecified if !needs.is_empty() && needs.iter().all(|need| need.filled >= need.quantity) => WhistleStatus::Filled,
         WhistleStatus::Unspecified if needs.iter().any(|need| need.filled > 0) => WhistleStatus::PartlyFilled,
         WhistleStatus::Unspecified if called() => WhistleStatus::Dispatching,
-        WhistleStatus::Unspecified if whistle.acknowledged_at_ms != 0 => WhistleStatus::Acknowledged,
+        WhistleStatus::Unspecified if whistle.acknowledged => WhistleStatus::Acknowledged,
         WhistleStatus::Unspecified => WhistleStatus::Blown,
         ended => ended,
     };

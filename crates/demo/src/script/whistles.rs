@@ -1,0 +1,213 @@
+//! Whistles: what is asked for, who answers, how they end. Owns the blowing and the offices' part; people answer their calls as
+//! they answer any other.
+
+use muster_proto::v1::{self, AreaLevel, Envelope, NeedKind};
+use muster_proto::{ACTUAL, Command, Event, command_to_json};
+use serde_json::json;
+
+use super::agenda::Guard;
+use super::{Director, MINUTE_MS, Observer, PlayError};
+use crate::command::{ScriptCommand, Voice};
+use crate::stage::Stage;
+use crate::tree::CITY;
+
+/// One whistle to be blown.
+pub(super) struct Blow<'a> {
+    pub(super) id: &'a str,
+    pub(super) incident: &'a str,
+    pub(super) area: &'a str,
+    pub(super) severity: v1::Severity,
+    pub(super) life_threatening: bool,
+    pub(super) place: &'a str,
+    pub(super) text: &'a str,
+    pub(super) needs: Vec<v1::Need>,
+}
+
+pub(super) fn people(need_id: &str, quantity: u32, specialty: &str) -> v1::Need {
+    v1::Need {
+        need_id: need_id.to_owned(),
+        kind: NeedKind::Person.into(),
+        specialty: specialty.to_owned(),
+        quantity,
+        unit: "人".to_owned(),
+        ..v1::Need::default()
+    }
+}
+
+pub(super) fn thing(need_id: &str, kind: NeedKind, item: &str, quantity: u32, unit: &str) -> v1::Need {
+    let (item, specialty) = if kind == NeedKind::Organization { ("", item) } else { (item, "") };
+    v1::Need {
+        need_id: need_id.to_owned(),
+        kind: kind.into(),
+        specialty: specialty.to_owned(),
+        item: item.to_owned(),
+        quantity,
+        unit: unit.to_owned(),
+        deadline_ms: 0,
+    }
+}
+
+impl<S: Stage, O: Observer> Director<'_, S, O> {
+    pub(super) async fn blow(&mut self, blow: Blow<'_>) -> Result<(), PlayError> {
+        let command = Command::BlowWhistle(v1::BlowWhistle {
+            whistle_id: blow.id.to_owned(),
+            incident_id: blow.incident.to_owned(),
+            area_id: blow.area.to_owned(),
+            severity: blow.severity.into(),
+            urgency: v1::Urgency::Immediate.into(),
+            certainty: v1::Certainty::Observed.into(),
+            life_threatening: blow.life_threatening,
+            place: blow.place.to_owned(),
+            text: blow.text.to_owned(),
+            needs: blow.needs,
+        });
+        let voice = Voice::office(blow.area, "社区书记");
+        self.must(voice.says("BlowWhistle", format!("blow-{}", blow.id), command_to_json(&command).1)).await
+    }
+
+    /// The office that has the responsibility when the level is reached answers after so many minutes.
+    pub(super) fn acknowledge_from(&mut self, whistle: &str, level: AreaLevel, minutes: i64) {
+        self.acknowledge_at.insert(whistle.to_owned(), level);
+        let Some(area) = self.mirror.whistles.get(whistle).map(|whistle| whistle.responsible.clone()) else { return };
+        if self.city.tree.get(&area).is_some_and(|area| area.level <= level) {
+            self.acknowledge(whistle, &area, minutes);
+        }
+    }
+
+    fn acknowledge(&mut self, whistle: &str, area: &str, minutes: i64) {
+        let voice = Voice::office(area, "值班领导").by_telephone("吹哨台");
+        let command = voice.says("AcknowledgeWhistle", format!("ack-{whistle}-{area}"), json!({"whistle_id": whistle}));
+        self.later(minutes, Guard::WhistleOpen(whistle.to_owned()), command);
+    }
+
+    pub(super) fn react_to_whistle(&mut self, record: &Envelope, event: &Event) {
+        if record.realm != ACTUAL {
+            return;
+        }
+        match event {
+            Event::WhistleEscalated(body) => {
+                let level = self.city.tree.get(&body.to_area_id).map(|area| area.level);
+                // The levels' numbers fall upward.
+                if level.zip(self.acknowledge_at.get(&body.whistle_id)).is_some_and(|(now, wanted)| now <= *wanted) {
+                    self.acknowledge(&body.whistle_id, &body.to_area_id, 2);
+                }
+            }
+            Event::DispatchProposed(body) => self.dispatch(record, body),
+            Event::WhistleFilled(body) => {
+                let command = self.resolution(&body.whistle_id);
+                self.later(40, Guard::WhistleOpen(body.whistle_id.clone()), command);
+            }
+            Event::WhistleResolved(body) => self.rate(record, &body.whistle_id),
+            Event::OrganizationOverdue(body) => self.slow_organization(&body.call_id),
+            _ => {}
+        }
+    }
+
+    /// The county's organization department dispatches whom the policy proposes; the city releases people of another county.
+    fn dispatch(&mut self, record: &Envelope, body: &v1::DispatchProposed) {
+        let Some(whistle) = self.mirror.whistles.get(&body.whistle_id) else { return };
+        let area = whistle.body.area_id.clone();
+        let voice = self.county_office(&area).by_consultation("调度会商");
+        let wanted = usize::try_from(body.quantity).unwrap_or(usize::MAX);
+        for candidate in body.candidates.iter().take(wanted) {
+            let person = &candidate.responder_id;
+            let dispatch = json!({
+                "responder_id": person,
+                "whistle_id": body.whistle_id,
+                "need_id": body.need_id,
+                "released_by_area_id": CITY,
+            });
+            let command = voice.says("DispatchResponder", format!("d-{}-{person}", record.position), dispatch);
+            let guard = Guard::NeedShort(body.whistle_id.clone(), body.need_id.clone(), person.clone());
+            self.later(4, guard, command);
+        }
+    }
+
+    pub(super) fn resolution(&self, whistle_id: &str) -> ScriptCommand {
+        let area = self.mirror.whistles.get(whistle_id).map_or(CITY, |whistle| whistle.body.area_id.as_str());
+        let body = json!({"whistle_id": whistle_id, "note": "事已办结"});
+        Voice::office(area, "社区书记").says("ResolveWhistle", format!("resolve-{whistle_id}"), body)
+    }
+
+    fn rate(&mut self, record: &Envelope, whistle_id: &str) {
+        let Some(whistle) = self.mirror.whistles.get(whistle_id) else { return };
+        let rating = match record.position % 4 {
+            0 => v1::Rating::Acceptable,
+            1 if whistle.body.needs.len() > 1 => v1::Rating::Dissatisfied,
+            // Silence is no grade.
+            2 => return,
+            _ => v1::Rating::Satisfied,
+        };
+        let body = json!({"whistle_id": whistle_id, "rating": rating.as_str_name()});
+        let command = Voice::office(&whistle.body.area_id, "社区书记").says("RateWhistle", format!("rate-{whistle_id}"), body);
+        self.later(10, Guard::Always, command);
+    }
+
+    /// A supply or a piece of equipment arrives.
+    pub(super) fn deliver(&mut self, minutes: i64, whistle: &str, need: &str, quantity: u32) {
+        let area = self.mirror.whistles.get(whistle).map_or(CITY, |whistle| whistle.body.area_id.as_str());
+        let body = json!({"whistle_id": whistle, "need_id": need, "quantity": quantity, "note": "物资已送达"});
+        let command = self.county_office(area).says("FulfilNeed", format!("deliver-{whistle}-{need}-{minutes}"), body);
+        self.later(minutes, Guard::WhistleOpen(whistle.to_owned()), command);
+    }
+
+    /// A department is called for a need, and nobody picks up.
+    pub(super) async fn call_organization(&mut self, whistle: &str, need: &str, organization: &str, quantity: u32) -> Result<(), PlayError> {
+        let area = self.mirror.whistles.get(whistle).map_or(CITY, |whistle| whistle.body.area_id.as_str());
+        let body = json!({
+            "organization_id": organization,
+            "whistle_id": whistle,
+            "need_id": need,
+            "quantity": quantity,
+            "deadline_ms": (self.now_ms + 30 * MINUTE_MS).to_string(),
+        });
+        let voice = self.county_office(area).by_document("部门报到征调单");
+        self.must(voice.says("CallOrganization", format!("call-{whistle}-{need}"), body)).await
+    }
+
+    /// Chased, the department acknowledges and names its people.
+    fn slow_organization(&mut self, call_id: &str) {
+        if !self.organization_calls_answered.insert(call_id.to_owned()) {
+            return;
+        }
+        let Some(call) = self.mirror.organization_calls.get(call_id).cloned() else { return };
+        let voice = Voice::organization(&call.organization_id, &call.area_id);
+        let acknowledge = voice.says("AcknowledgeCall", format!("ok-{call_id}"), json!({"call_id": call_id}));
+        self.later(4, Guard::Always, acknowledge);
+        let named = self.free_people_of(&call.organization_id, call.quantity);
+        if !named.is_empty() {
+            let body = json!({"call_id": call_id, "responder_ids": named});
+            self.later(9, Guard::Always, voice.says("NominatePeople", format!("name-{call_id}"), body));
+        }
+    }
+
+    fn free_people_of(&self, organization_id: &str, quantity: u32) -> Vec<String> {
+        let own = self.city.responders.iter().filter(|person| person.organization_id == organization_id && person.away.is_none());
+        let free = own.filter(|person| self.mirror.is_free(ACTUAL, &person.id)).map(|person| person.id.clone());
+        free.take(usize::try_from(quantity).unwrap_or(usize::MAX)).collect()
+    }
+
+    /// An organization of the area or above it with this function and enough free people; else the one with most of them.
+    pub(super) fn organization_for(&self, area_id: &str, function: &str, quantity: u32) -> Option<String> {
+        let path: Vec<String> = [AreaLevel::Township, AreaLevel::County, AreaLevel::City].map(|level| self.above(area_id, level)).into();
+        let fits = |organization: &&crate::Organization| path.contains(&organization.area_id) && organization.functions.contains(&function);
+        let with_people = self.city.organizations.iter().filter(fits).map(|organization| {
+            let free = self.free_people_of(&organization.id, quantity).len();
+            (free, organization.id.clone())
+        });
+        // The first of those with the most: a later equal one does not replace it.
+        with_people.fold(None, |best, next| match best {
+            Some((free, id)) if free >= next.0 => Some((free, id)),
+            _ => Some(next),
+        })
+        .map(|(_, id)| id)
+    }
+
+    /// Ends every open whistle of an incident, or those outside any for `None`.
+    pub(super) async fn end_whistles(&mut self, incident: &str) -> Result<(), PlayError> {
+        let open = self.mirror.whistles.iter().filter(|(_, whistle)| whistle.open && whistle.body.incident_id == incident);
+        let commands: Vec<ScriptCommand> = open.map(|(id, _)| self.resolution(id)).collect();
+        self.attempt(commands).await?;
+        self.pull().await
+    }
+}
