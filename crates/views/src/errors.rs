@@ -128,6 +128,9 @@ pub enum ReplayError {
         /// Where the log ends.
         end: Position,
     },
+    /// Rejection: the log is not the one that the rows in use come from.
+    #[error("the views in use come from another log or epoch")]
+    OtherLog,
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] ReadError),

@@ -99,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_row_equals_the_naive_count_after_every_record(choices in vec(any::<Choice>(), 1..160)) {
+    fn every_row_equals_the_naive_count_after_every_record(choices in vec((any::<u8>(), 0..9_999_u16, 0..9_999_u16, 0..9_999_u16), 1..160)) {
         run(&choices)?;
     }
 }
@@ -109,7 +109,7 @@ fn the_histories_reach_every_event_that_a_fold_wants() {
     let choices: Vec<Choice> = (0..6_000_u32)
         .map(|n| {
             let mixed = n.wrapping_mul(2_654_435_761).rotate_left(11) ^ n.wrapping_mul(40_503);
-            ((mixed >> 3) as u8, (mixed >> 7) as u16, (mixed >> 13) as u16, (mixed >> 16) as u16)
+            ((mixed >> 3) as u8, (mixed >> 7) as u16 / 8, (mixed >> 13) as u16 / 8, (mixed >> 16) as u16 / 8)
         })
         .collect();
     let seen: std::collections::BTreeSet<u32> = history(&choices).iter().map(|happening| happening.event.tag()).collect();

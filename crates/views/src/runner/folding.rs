@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use muster_log::Position;
+use muster_log::{Log, Position};
 use muster_proto::Event;
 
 use super::Shared;
-use super::reading::Message;
+use super::reading::{Adoption, Message};
 use super::restore::{Restored, save};
-use crate::errors::{RunnerError, StoreError};
+use crate::errors::{ReplayError, RunnerError, StoreError};
 use crate::fact::Fact;
 use crate::fold::RowChange;
+use crate::rebuild::{Draft, Rebuilt};
+use crate::replay::Replayed;
 use crate::source::Origin;
-use crate::store::{Checkpoint, ViewStore, Writes};
+use crate::store::{Checkpoint, ViewStore, Writes, swap_generation};
 
 pub(super) struct Folder {
     shared: Arc<Shared>,
@@ -73,7 +75,8 @@ impl Folder {
                     self.commit(true)?;
                     return Ok(error);
                 }
-                None => return Ok(RunnerError::Thread { detail: "the reading thread panicked".to_owned() }),
+                Some(Message::Adopt(adoption)) => self.adopt(*adoption)?,
+                None => return Ok(RunnerError::Closed),
             }
         }
     }
@@ -159,6 +162,58 @@ impl Folder {
 
     fn unsaved(&self, error: &postcard::Error) -> StoreError {
         StoreError::Store { dir: self.store.dir().to_owned(), doing: "saved", detail: error.to_string() }
+    }
+
+    /// Goes on from rows and folds made anew. If that fails the present ones stay in use.
+    fn adopt(&mut self, adoption: Adoption) -> Result<(), RunnerError> {
+        let Adoption { mut draft, log, done } = adoption;
+        self.commit(false)?;
+        let made = self.make(&mut draft, &*log);
+        let outcome = match made {
+            Ok((store, report)) => {
+                self.take_over(draft, store, &report)?;
+                Ok(report)
+            }
+            Err(error) => Err(error),
+        };
+        // Who asked may be gone.
+        let _ = done.send(outcome);
+        Ok(())
+    }
+
+    fn make(&self, draft: &mut Draft, log: &dyn Log) -> Result<(ViewStore, Rebuilt), ReplayError> {
+        if draft.origin() != self.origin {
+            return Err(ReplayError::OtherLog);
+        }
+        draft.advance(log, self.folded)?;
+        let mut differences = Vec::new();
+        for view in &self.shared.views {
+            differences.extend(draft.differences(*view, &self.store)?);
+        }
+        let store = draft.write(&self.store)?;
+        swap_generation(store.root(), store.dir())?;
+        let compared = self.shared.views.iter().map(|view| (*view, self.folded)).collect();
+        let report = draft.report(compared, differences);
+        Ok((store, report))
+    }
+
+    fn take_over(&mut self, draft: Draft, store: ViewStore, report: &Rebuilt) -> Result<(), RunnerError> {
+        for difference in &report.differences {
+            tracing::error!(%difference, "a row of the views was wrong and has been replaced");
+        }
+        let Replayed { folds, tree, at } = draft.replayed;
+        let former = std::mem::replace(&mut self.store, store);
+        let mut hub = self.shared.hub.lock();
+        if report.differences.is_empty() {
+            hub.store = Some(self.store.clone());
+        } else {
+            hub.load(report.at, tree.clone(), &self.store, &self.shared.views)?;
+        }
+        drop(hub);
+        former.retire();
+        self.parts = Restored { folds, tree, tree_position: at, target: Position::ZERO };
+        self.saved = at;
+        Ok(())
     }
 
     /// Everything anew, from another log or epoch.

@@ -7,21 +7,25 @@ mod reading;
 mod restore;
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
-use muster_log::{Epoch, EpochPosition, Position};
+use muster_log::{Epoch, EpochPosition, Log, Position};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-use crate::errors::{QueryError, RunnerError};
+use crate::errors::{QueryError, ReplayError, RunnerError};
 use crate::hub::{Hub, read_found};
 use crate::limits;
 use crate::live::{Filter, Lag, Page, Snapshot, Start};
+use crate::rebuild::{Draft, Rebuilt};
 use crate::source::EventSource;
 use crate::store::ViewStore;
 use crate::subscription::Subscription;
 use crate::view::View;
 use lag::LagClock;
+use reading::{Adoption, Message};
+pub(crate) use restore::save as save_parts;
 
 /// How a runner works. Defaults are for production.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +80,8 @@ pub(crate) struct Shared {
 pub struct ViewsHandle {
     pub(crate) shared: Arc<Shared>,
     stop: Arc<watch::Sender<bool>>,
+    /// To the folding thread.
+    messages: SyncSender<Message>,
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -113,9 +119,9 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let interest = restored.interest();
     let folder = folding::Folder::new(Arc::clone(&shared), store, restored, origin);
     let (sender, receiver) = std::sync::mpsc::sync_channel(limits::DECODED_BATCHES_MAX);
-    let reader = reading::Reader::new(source, interest, from, sender, stopped);
-    let threads = vec![thread("views-fold", move || folder.run(&receiver))?, thread("views-read", move || runtime.block_on(reader.run()))?];
-    Ok(ViewsHandle { shared, stop: Arc::new(stop), threads: Arc::new(Mutex::new(threads)) })
+    let reader = reading::Reader::new(source, interest, from, sender.clone(), stopped);
+    let threads = vec![thread("views-fold", move || folder.run(&receiver))?, thread("views-read", move || reader.run(&runtime))?];
+    Ok(ViewsHandle { shared, stop: Arc::new(stop), messages: sender, threads: Arc::new(Mutex::new(threads)) })
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunnerError> {
@@ -199,6 +205,28 @@ impl ViewsHandle {
         let rows =
             snapshot.rows.iter().map(|placed| (format!("{}/{}", placed.row.realm(), placed.row.id()), placed.row.encode())).collect();
         Ok((snapshot.at, rows))
+    }
+
+    /// Folds everything again from `log`, which must be the source's own, into a new generation of the store, compares it with the rows in use at the
+    /// same position, and puts it in their place. Changes are held up only for the comparison; if a row was wrong, every subscriber starts anew.
+    ///
+    /// # Errors
+    /// See [`ReplayError`]; the present rows then stay in use.
+    pub async fn rebuild(&self, log: Arc<dyn Log>) -> Result<Rebuilt, ReplayError> {
+        let (done, outcome) = oneshot::channel();
+        let (views, messages) = (self.shared.views.clone(), self.messages.clone());
+        // Not farther, for the folding thread must not be behind what it takes over.
+        let at = self.at().position;
+        let folding = tokio::task::spawn_blocking(move || {
+            let mut draft = Draft::new(&*log, &views);
+            draft.advance(&*log, at)?;
+            // When the folding thread is gone, `done` is dropped with the message and the receiver is told.
+            let _ = messages.send(Message::Adopt(Box::new(Adoption { draft, log, done })));
+            Ok(())
+        });
+        let gone = |detail: &str| ReplayError::Thread { detail: detail.to_owned() };
+        folding.await.unwrap_or_else(|error| Err(gone(&error.to_string())))?;
+        outcome.await.unwrap_or_else(|_| Err(gone("the views have stopped")))
     }
 
     /// Writes what is folded, saves the folds and lets the store go. Other clones find the runner stopped.

@@ -1,15 +1,19 @@
 //! The reading thread: takes batches from the source, decodes what a fold wants, hands it on. It waits when the folding thread is behind.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use muster_log::{Position, Record};
-use tokio::sync::watch;
+use muster_log::{Log, Position, Record};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
-use crate::errors::RunnerError;
+use crate::errors::{ReplayError, RunnerError};
 use crate::fact::{Fact, FactReader};
 use crate::fold::Interest;
 use crate::limits;
+use crate::rebuild::{Draft, Rebuilt};
 use crate::source::{EventSource, Origin, SourceError};
 
 /// What the folding thread is told.
@@ -20,6 +24,15 @@ pub(super) enum Message {
     Facts { facts: Vec<Fact>, last: Position },
     /// Nothing more comes.
     End(RunnerError),
+    /// Go on from these rows and folds.
+    Adopt(Box<Adoption>),
+}
+
+/// Rows and folds made anew from `log`, which is the source's.
+pub(super) struct Adoption {
+    pub(super) draft: Draft,
+    pub(super) log: Arc<dyn Log>,
+    pub(super) done: oneshot::Sender<Result<Rebuilt, ReplayError>>,
 }
 
 pub(super) struct Reader<S> {
@@ -40,13 +53,17 @@ impl<S: EventSource> Reader<S> {
         Self { source, facts: FactReader::new(interest), next, sender, stop }
     }
 
-    pub(super) async fn run(mut self) {
-        let error = match self.read().await {
-            Ok(()) => RunnerError::Closed,
-            Err(error) => error,
+    /// Reads until the end, and tells the folding thread how it came.
+    pub(super) fn run(mut self, runtime: &Handle) {
+        let sender = self.sender.clone();
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.read())));
+        let error = match outcome {
+            Ok(Ok(())) => RunnerError::Closed,
+            Ok(Err(error)) => error,
+            Err(_) => RunnerError::Thread { detail: "the reading thread panicked".to_owned() },
         };
         // Fails only when the folding thread is gone, which has told why.
-        let _ = self.sender.send(Message::End(error));
+        let _ = sender.send(Message::End(error));
     }
 
     async fn read(&mut self) -> Result<(), RunnerError> {

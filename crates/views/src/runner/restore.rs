@@ -74,7 +74,7 @@ fn restore_view(store: &ViewStore, view: View, origin: Origin) -> Result<Option<
 }
 
 /// Puts the memory of the folds and the tree beside the rows.
-pub(super) fn save(folds: &Folds, tree: &AreaTree, checkpoint: Checkpoint, writes: &mut Writes) -> Result<(), postcard::Error> {
+pub(crate) fn save(folds: &Folds, tree: &AreaTree, checkpoint: Checkpoint, writes: &mut Writes) -> Result<(), postcard::Error> {
     for seat in &folds.seats {
         writes.put_state(Part::Fold(seat.fold.view()), &Saved { checkpoint, bytes: seat.fold.save()? });
     }

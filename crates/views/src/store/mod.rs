@@ -7,8 +7,10 @@
 mod generation;
 mod keys;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use muster_log::{Epoch, EpochPosition, LogId, Position};
 use rocksdb::{
@@ -74,12 +76,30 @@ pub struct ViewStore {
 }
 
 struct Inner {
+    /// First, so that it is closed before its folder may be removed.
     db: DB,
     /// The folder of all generations.
     root: PathBuf,
-    /// This generation's own folder.
+    folder: Folder,
+    /// Held as long as any generation is open.
+    lock: Arc<File>,
+}
+
+/// A generation's own folder. Goes when it is retired and nobody reads it any more.
+struct Folder {
     dir: PathBuf,
-    _lock: Option<std::fs::File>,
+    retired: AtomicBool,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.retired.load(Ordering::Acquire)
+            && let Err(error) = generation::discard(&self.dir)
+        {
+            // The next start removes it.
+            tracing::warn!(%error, "a former generation of the views could not be removed");
+        }
+    }
 }
 
 impl ViewStore {
@@ -88,43 +108,38 @@ impl ViewStore {
     /// # Errors
     /// [`StoreError::InUse`], or the disk's own errors.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let lock = generation::lock(dir)?;
+        let lock = Arc::new(generation::lock(dir)?);
         let current = generation::current(dir)?;
-        match Self::open_generation(dir, &current, Some(lock)) {
-            Ok(store) => Ok(store),
-            Err((error, lock)) => {
-                tracing::warn!(%error, folder = %current.display(), "the views cannot be read and will be folded anew");
-                generation::discard(&current)?;
-                Self::open_generation(dir, &current, lock).map_err(|(error, _)| error)
-            }
-        }
+        Self::open_generation(dir, &current, &lock).or_else(|error| {
+            tracing::warn!(%error, folder = %current.display(), "the views cannot be read and will be folded anew");
+            generation::discard(&current)?;
+            Self::open_generation(dir, &current, &lock)
+        })
     }
 
-    /// Opens one generation. Gives the lock back with an error.
-    pub(crate) fn open_generation(
-        root: &Path,
-        dir: &Path,
-        lock: Option<std::fs::File>,
-    ) -> Result<Self, (StoreError, Option<std::fs::File>)> {
-        let failed = |doing, detail: String| StoreError::Store { dir: dir.to_owned(), doing, detail };
-        let db = match DB::open(&options(), dir) {
-            Ok(db) => db,
-            Err(error) => return Err((failed("opened", error.into_string()), lock)),
-        };
-        let found = match db.get(keys::FORMAT) {
-            Ok(found) => found,
-            Err(error) => return Err((failed("read", error.into_string()), lock)),
-        };
+    /// Opens another generation of the same folder.
+    pub(crate) fn sibling(&self, dir: &Path) -> Result<Self, StoreError> {
+        Self::open_generation(&self.inner.root, dir, &self.inner.lock)
+    }
+
+    /// Lets the generation's folder go when the last reader is done with it.
+    pub(crate) fn retire(self) {
+        self.inner.folder.retired.store(true, Ordering::Release);
+    }
+
+    fn open_generation(root: &Path, dir: &Path, lock: &Arc<File>) -> Result<Self, StoreError> {
+        let failed = |doing, error: rocksdb::Error| StoreError::Store { dir: dir.to_owned(), doing, detail: error.into_string() };
+        let db = DB::open(&options(), dir).map_err(|error| failed("opened", error))?;
+        let found = db.get(keys::FORMAT).map_err(|error| failed("read", error))?;
         let fresh = db.iterator(IteratorMode::Start).next().is_none();
         if fresh {
-            let written = db.put_opt(keys::FORMAT, FORMAT.to_be_bytes(), &unlogged());
-            if let Err(error) = written {
-                return Err((failed("written", error.into_string()), lock));
-            }
+            db.put_opt(keys::FORMAT, FORMAT.to_be_bytes(), &unlogged()).map_err(|error| failed("written", error))?;
         } else if found.as_deref() != Some(&FORMAT.to_be_bytes()) {
-            return Err((failed("opened", format!("their format is {found:?}, this program's is {FORMAT}")), lock));
+            let detail = format!("their format is {found:?}, this program's is {FORMAT}");
+            return Err(StoreError::Store { dir: dir.to_owned(), doing: "opened", detail });
         }
-        Ok(Self { inner: Arc::new(Inner { db, root: root.to_owned(), dir: dir.to_owned(), _lock: lock }) })
+        let folder = Folder { dir: dir.to_owned(), retired: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(Inner { db, root: root.to_owned(), folder, lock: Arc::clone(lock) }) })
     }
 
     /// The folder of all generations.
@@ -198,11 +213,11 @@ impl ViewStore {
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        &self.inner.dir
+        &self.inner.folder.dir
     }
 
     fn failed(&self, doing: &'static str, error: &rocksdb::Error) -> StoreError {
-        StoreError::Store { dir: self.inner.dir.clone(), doing, detail: error.to_string() }
+        StoreError::Store { dir: self.inner.folder.dir.clone(), doing, detail: error.to_string() }
     }
 }
 
