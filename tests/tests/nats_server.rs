@@ -75,7 +75,7 @@ async fn a_client_that_stays_finds_the_restarted_server() -> Result<()> {
     let context = connect(&server).await?;
     fill(&context).await?;
     server.restart().await?;
-    wait::until("the client is back", Duration::from_secs(30), async || Ok(context.get_stream("KEPT").await.ok().map(drop))).await
+    wait::until_async("the client is back", Duration::from_secs(30), || async { Ok(context.get_stream("KEPT").await.ok().map(drop)) }).await
 }
 
 #[tokio::test]
