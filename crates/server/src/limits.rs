@@ -69,3 +69,6 @@ pub const AS_OF_FOLDS_MAX: usize = 1;
 
 /// Answers of `as_of` that are kept for the pages after the first: some 5 MB each.
 pub const AS_OF_KEPT_MAX: usize = 4;
+
+/// How long a question that rests on the tree of areas waits for the views: twenty of their write intervals.
+pub const VIEWS_WAIT: Duration = Duration::from_secs(2);

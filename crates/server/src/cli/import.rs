@@ -62,17 +62,13 @@ fn say_error(lang: Lang, zh: &str, en: &str) {
 /// Parses the file twice: first to learn which ids it relies on, then with what the server says of them.
 async fn parse(kind: ImportKind, bytes: &[u8], client: &Client) -> Result<Import, CliError> {
     let asked = AskedIds::default();
-    // Its faults are found again by the second pass, together with those that depend on the server.
     let first = import::parse(kind, bytes, &asked);
-    let known = match first {
-        Ok(_) => known_ids(client, &asked).await?,
-        Err(_) => KnownIds::default(),
-    };
-    let second = match first {
-        Ok(_) => import::parse(kind, bytes, &known).map_err(|faults| faults_error(&faults)),
-        Err(faults) => Err(faults_error(&faults)),
-    };
-    second
+    match (known_ids(client, &asked).await, first) {
+        // All faults at once: those of the file itself and those against what the server has.
+        (Ok(known), _) => import::parse(kind, bytes, &known).map_err(|faults| faults_error(&faults)),
+        (Err(_), Err(faults)) => Err(faults_error(&faults)),
+        (Err(error), Ok(_)) => Err(error),
+    }
 }
 
 fn faults_error(faults: &[import::RowError]) -> CliError {
@@ -116,9 +112,11 @@ async fn known_ids(client: &Client, asked: &AskedIds) -> Result<KnownIds, CliErr
             }
             "AreaRetired" => drop(known.areas.remove(&id("area_id"))),
             "OrganizationRegistered" if organizations.contains(&id("organization_id")) => {
-                drop(known.organizations.insert(id("organization_id")))
+                known.organizations.insert(id("organization_id"));
             }
-            "ResponderEnrolled" if responders.contains(&id("responder_id")) => drop(known.responders.insert(id("responder_id"))),
+            "ResponderEnrolled" if responders.contains(&id("responder_id")) => {
+                known.responders.insert(id("responder_id"));
+            }
             _ => {}
         }
     }

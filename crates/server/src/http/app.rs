@@ -145,6 +145,7 @@ impl App {
             500.. => "unavailable",
             _ => "malformed",
         };
+        tracing::debug!(command = name, status, took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "command answered");
         self.meters.counter("muster_commands_total", &[("command", name), ("outcome", outcome)]).increment(1);
         if status == 200 {
             self.meters.seconds("muster_command_seconds", &[]).record(took.as_secs_f64());

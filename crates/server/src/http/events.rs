@@ -97,6 +97,7 @@ async fn wanted(app: &Arc<App>, parameters: &Parameters) -> Result<Wanted, Probl
 
 /// The areas below one, as the views know them now.
 async fn subtree(app: &Arc<App>, top: &str) -> Result<Subtree, Problem> {
+    super::views::catch_up(app).await?;
     let views = app.views()?;
     let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(top.to_owned()) };
     let (mut below, mut page) = (HashSet::from([top.to_owned()]), Page::default());

@@ -51,7 +51,7 @@ impl Asked {
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
         // As of an earlier place an area may have been there that is gone now.
         if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
-            check_area(app.views()?, area).await?;
+            check_area(app, area).await?;
         }
         Ok(Self { view, filter, level_max })
     }
@@ -74,15 +74,31 @@ fn level(text: &str) -> Result<i32, Problem> {
     })
 }
 
-async fn check_area(views: &ViewsHandle, area: &str) -> Result<(), Problem> {
-    if !views.views().contains(&View::Coverage) {
+async fn check_area(app: &App, area: &str) -> Result<(), Problem> {
+    let views = app.views()?;
+    if !views.views().contains(&View::Coverage) || has_area(views, area)? {
         return Ok(());
     }
+    // Somebody may ask for an area that was defined a moment ago.
+    catch_up(app).await?;
+    if has_area(views, area)? {
+        return Ok(());
+    }
+    let detail = Words::new(format!("没有辖区“{area}”"), format!("there is no area {area:?}"));
+    Err(Problem::not_found("unknown_area", detail).at("area"))
+}
+
+fn has_area(views: &ViewsHandle, area: &str) -> Result<bool, Problem> {
     let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()) };
-    let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) }).map_err(|error| unreadable(&error))?;
-    if found.rows.is_empty() {
-        let detail = Words::new(format!("没有辖区“{area}”"), format!("there is no area {area:?}"));
-        return Err(Problem::not_found("unknown_area", detail).at("area"));
+    let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
+    Ok(!found.map_err(|error| unreadable(&error))?.rows.is_empty())
+}
+
+/// Waits, a bounded time, until the views have what is durable now.
+pub(super) async fn catch_up(app: &App) -> Result<(), Problem> {
+    if let Some(node) = app.try_node() {
+        // Views that stay behind are answered from as they are.
+        let _ = tokio::time::timeout(limits::VIEWS_WAIT, app.views()?.wait_for(node.log.watermark())).await;
     }
     Ok(())
 }

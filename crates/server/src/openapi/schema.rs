@@ -165,11 +165,23 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
     });
     let status = json!({
         "type": "object",
+        "required": ["version", "ready", "stopping", "uptime_s"],
         "properties": {
-            "ready": {"type": "boolean"},
-            "log": {"type": "object", "properties": {"id": {"type": "string"}, "at": {"type": "string"}, "health": {"type": "string"}}},
-            "views": {"type": "object"},
-            "relay": {"type": "object", "properties": {"state": {"type": "string"}, "reason": {"type": "string"}}}
+            "version": {"type": "string"},
+            "ready": {"type": "boolean", "description": "Commands are taken; NATS has no part in it."},
+            "stopping": {"type": "boolean"},
+            "uptime_s": {"type": "integer"},
+            "log": {"type": "object", "properties": {
+                "id": {"type": "string"}, "at": {"type": "string", "description": "epoch.position of its end."},
+                "health": {"type": "string", "enum": ["running", "stopped"]}, "reason": {"type": "string"},
+                "free_bytes": {"type": "string"}, "space_ok": {"type": "boolean"}}},
+            "engine": {"type": "object"},
+            "vault": {"type": "object"},
+            "views": {"type": "object", "properties": {
+                "at": {"type": "string"}, "ready": {"type": "boolean"}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}},
+            "relay": {"type": "object", "description": "`fenced` means that a person must look; commands go on.", "properties": {
+                "state": {"type": "string", "enum": ["off", "connecting", "catching_up", "live", "unreachable", "fenced", "stopped"]},
+                "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}
         }
     });
     vec![

@@ -1,0 +1,12 @@
+//! The server as its users meet it: a real one in this process or the real binary, on a folder and a port of its own.
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+
+mod bad_input;
+mod batch;
+mod binary;
+mod common;
+mod events;
+mod lifecycle;
+mod live;
+mod privacy;
+mod routes;
