@@ -84,20 +84,13 @@ pub struct Checked {
 /// The first record that breaks a rule.
 pub fn check_records<'a>(records: impl IntoIterator<Item = &'a Envelope>) -> Result<Checked, Broken> {
     let mut checker = Checker::default();
-    for record in records {
-        checker.position(record)?;
-        checker.command(record)?;
-        checker.duty(record)?;
-        checker.checked.records += 1;
-    }
-    match checker.open {
-        Some((expected, count)) => Err(Broken::Command { position: checker.checked.records, index: expected, count, expected }),
-        None => Ok(checker.checked),
-    }
+    records.into_iter().try_for_each(|record| checker.note(record))?;
+    checker.finish()
 }
 
+/// The same checks for records that come one after the other.
 #[derive(Default)]
-struct Checker {
+pub struct Checker {
     checked: Checked,
     /// The next index and the count of a command whose records have not all come.
     open: Option<(u32, u32)>,
@@ -108,6 +101,29 @@ struct Checker {
 }
 
 impl Checker {
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn note(&mut self, record: &Envelope) -> Result<(), Broken> {
+        self.position(record)?;
+        self.command(record)?;
+        self.duty(record)?;
+        self.checked.records += 1;
+        Ok(())
+    }
+
+    /// After the last record: what was looked at.
+    ///
+    /// # Errors
+    /// A command whose last records are missing.
+    pub fn finish(self) -> Result<Checked, Broken> {
+        match self.open {
+            Some((expected, count)) => Err(Broken::Command { position: self.checked.records, index: expected, count, expected }),
+            None => Ok(self.checked),
+        }
+    }
+
     fn position(&mut self, record: &Envelope) -> Result<(), Broken> {
         let expected = self.checked.records + 1;
         if record.position == expected { Ok(()) } else { Err(Broken::Position { expected, found: record.position }) }

@@ -17,7 +17,7 @@ pub mod script;
 mod stage;
 mod tree;
 
-pub use checks::{Broken, Checked, Plain, PlainScanner, check_records};
+pub use checks::{Broken, Checked, Checker, Plain, PlainScanner, check_records};
 pub use city::{City, CityFigures, START_MS};
 pub use command::{Outcome, ScriptCommand, Voice};
 pub use dice::Dice;

@@ -32,11 +32,28 @@ pub struct Rows {
 
 /// Counts the rows after these records, which must be all of them from position 1 on, in order.
 pub fn count<'a>(records: impl IntoIterator<Item = &'a Envelope>) -> Rows {
-    let mut facts = Facts::default();
-    for record in records {
-        facts.note(record);
+    let mut counter = Counter::default();
+    records.into_iter().for_each(|record| counter.note(record));
+    counter.rows()
+}
+
+/// The same count for records that come one after the other.
+#[derive(Default)]
+pub struct Counter {
+    facts: Facts,
+}
+
+impl Counter {
+    /// Takes the next record.
+    pub fn note(&mut self, record: &Envelope) {
+        self.facts.note(record);
     }
-    Rows { coverage: coverage::rows(&facts), units: units::rows(&facts), sites: sites::rows(&facts), whistles: whistles::rows(&facts) }
+
+    /// Counts everything anew.
+    pub fn rows(&self) -> Rows {
+        let facts = &self.facts;
+        Rows { coverage: coverage::rows(facts), units: units::rows(facts), sites: sites::rows(facts), whistles: whistles::rows(facts) }
+    }
 }
 
 /// One row that is not the same on both sides.

@@ -162,7 +162,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         let Place::Site(id) = place else { return None };
         let incident = &self.mirror.sites.get(id)?.incident;
         let after = self.mirror.sites.range::<String, _>((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded));
-        let mut others = after.chain(self.mirror.sites.iter()).filter(|(other, site)| *other != id && site.open && site.incident == *incident);
+        let mut others =
+            after.chain(self.mirror.sites.iter()).filter(|(other, site)| *other != id && site.open && site.incident == *incident);
         others.next().map(|(other, _)| Place::Site(other.clone()))
     }
 
@@ -182,7 +183,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     /// The office of the first place settles where the person really is.
     fn disputed(&mut self, record: &Envelope, body: &v1::PresenceDisputed) {
         let Some(place) = Place::of(&body.other_site_id, &body.other_whistle_id) else { return };
-        let command = settle(format!("s-{}", record.position), &record.realm, &body.responder_id, &place, &body.area_id);
+        let command = settle(format!("s-{}", record.position), &record.realm, &body.responder_id, Some(&place), &body.area_id);
         self.later(20, Guard::Disputed(record.realm.clone(), body.responder_id.clone()), command);
     }
 
@@ -199,8 +200,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     }
 }
 
-pub(super) fn settle(id: String, realm: &str, person: &str, place: &Place, area_id: &str) -> ScriptCommand {
-    let (site_id, whistle_id) = place.ids();
+/// Says where a person really is: at a place, or nowhere.
+pub(super) fn settle(id: String, realm: &str, person: &str, place: Option<&Place>, area_id: &str) -> ScriptCommand {
+    let (site_id, whistle_id) = place.map_or(("", ""), Place::ids);
     let body = json!({"responder_id": person, "realm": realm, "site_id": site_id, "whistle_id": whistle_id, "note": "现场核实"});
     Voice::office(area_id, "带班负责人").by_telephone("点名核实").says("SettlePresence", id, body)
 }

@@ -25,7 +25,10 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         self.must(office().says("ConvertArea", "convert-drill", convert)).await?;
         self.run(30).await?;
         let called = self.mirror.calls_of.get(DRILL).copied().unwrap_or(0);
-        self.observer.note(&format!("演练征调 {called} 人，实战岗位不受影响"), &format!("{called} people called in the exercise, their actual duties untouched"));
+        self.observer.note(
+            &format!("演练征调 {called} 人，实战岗位不受影响"),
+            &format!("{called} people called in the exercise, their actual duties untouched"),
+        );
         Ok(())
     }
 }

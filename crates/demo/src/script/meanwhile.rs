@@ -48,12 +48,13 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
                 let body = json!({"responder_id": id, "area_id": neighbour.id});
                 Voice::responder(id).says("ReportToCommunity", format!("m-move-{id}"), body)
             }
-            // Only somebody without a duty withdraws here: what follows otherwise is the domain's own matter.
-            _ if self.mirror.is_free(muster_proto::ACTUAL, id) => {
-                let body = json!({"responder_id": id, "reason": "迁出本市"});
-                voice.says("WithdrawResponder", format!("m-withdraw-{id}"), body)
+            // Somebody without a duty withdraws: what follows otherwise is the domain's own matter.
+            _ => {
+                let free = |person: &&Responder| self.mirror.is_free(muster_proto::ACTUAL, &person.id);
+                let person = self.city.responders.iter().rev().filter(free).nth(number / 5)?;
+                let body = json!({"responder_id": person.id, "reason": "迁出本市"});
+                voice.says("WithdrawResponder", format!("m-withdraw-{}", person.id), body)
             }
-            _ => return None,
         };
         Some(command)
     }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{self, DutyRole, Envelope};
 use muster_proto::Event;
+use muster_proto::v1::{self, DutyRole, Envelope};
 
 /// A site or the place of a whistle.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -151,7 +151,10 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         self.blow(blow("w-silent", &fourth, moderate, "封控小区", "居民情绪波动，请派疏导员", needs)).await?;
         self.acknowledge_from("w-silent", AreaLevel::County, 5);
         let needs = vec![people("n1", 2, "医护"), thing("n2", NeedKind::Equipment, "救护车", 1, "辆")];
-        let urgent = Blow { life_threatening: true, ..blow("w-life", &fifth, v1::Severity::Extreme, "居民楼", "孕妇临产，急需转运", needs) };
+        let urgent = Blow {
+            life_threatening: true,
+            ..blow("w-life", &fifth, v1::Severity::Extreme, "居民楼", "孕妇临产，急需转运", needs)
+        };
         self.blow(urgent).await?;
         self.acknowledge_from("w-life", AreaLevel::Township, 2);
         self.deliver(11, "w-life", "n2", 1);

@@ -77,7 +77,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
 
     /// Who is present at a place of the incident, by realm and person.
     fn present_of(&self, incident: &str, realm: &str) -> Vec<String> {
-        let there = self.mirror.presence.iter().filter(|((of, _), presence)| of == realm && self.mirror.incident_of(&presence.place) == incident);
+        let there =
+            self.mirror.presence.iter().filter(|((of, _), presence)| of == realm && self.mirror.incident_of(&presence.place) == incident);
         there.map(|((_, person), _)| person.clone()).collect()
     }
 
@@ -87,7 +88,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             let place = presence.place.clone();
             if presence.disputed {
                 let area = self.mirror.area_of(&place).to_owned();
-                let command = settle(format!("home-settle-{realm}-{person}-{round}"), realm, &person, &place, &area);
+                let command = settle(format!("home-settle-{realm}-{person}-{round}"), realm, &person, None, &area);
                 self.later(1, Guard::Disputed(realm.to_owned(), person.clone()), command);
             } else {
                 let command = check_out(format!("home-{realm}-{person}-{round}"), &person, &place);
@@ -100,7 +101,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     async fn clear_own_parts(&mut self, incident: &str, voice: &Voice) -> Result<(), PlayError> {
         let tag = self.mirror.position;
         let mut commands: Vec<ScriptCommand> = Vec::new();
-        for (id, call) in self.mirror.calls.iter().filter(|(_, call)| call.open && call.body.incident_id == incident && call.body.plan_id.is_empty()) {
+        for (id, call) in
+            self.mirror.calls.iter().filter(|(_, call)| call.open && call.body.incident_id == incident && call.body.plan_id.is_empty())
+        {
             let body = json!({"call_id": id, "reason": "解除响应"});
             if call.place.as_ref().is_some_and(|place| self.mirror.is_open(place)) {
                 commands.push(voice.says("RecallResponder", format!("recall-{id}-{tag}"), body));

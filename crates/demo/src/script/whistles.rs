@@ -152,7 +152,13 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     }
 
     /// A department is called for a need, and nobody picks up.
-    pub(super) async fn call_organization(&mut self, whistle: &str, need: &str, organization: &str, quantity: u32) -> Result<(), PlayError> {
+    pub(super) async fn call_organization(
+        &mut self,
+        whistle: &str,
+        need: &str,
+        organization: &str,
+        quantity: u32,
+    ) -> Result<(), PlayError> {
         let area = self.mirror.whistles.get(whistle).map_or(CITY, |whistle| whistle.body.area_id.as_str());
         let body = json!({
             "organization_id": organization,
@@ -196,11 +202,12 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             (free, organization.id.clone())
         });
         // The first of those with the most: a later equal one does not replace it.
-        with_people.fold(None, |best, next| match best {
-            Some((free, id)) if free >= next.0 => Some((free, id)),
-            _ => Some(next),
-        })
-        .map(|(_, id)| id)
+        with_people
+            .fold(None, |best, next| match best {
+                Some((free, id)) if free >= next.0 => Some((free, id)),
+                _ => Some(next),
+            })
+            .map(|(_, id)| id)
     }
 
     /// Ends every open whistle of an incident, or those outside any for `None`.
