@@ -1,0 +1,51 @@
+//! The sizes and bounds of the benches, each with its reason.
+
+use std::time::Duration;
+
+/// Rounds unless told otherwise: enough for a median that one disturbed round does not move.
+pub(crate) const ROUNDS: usize = 5;
+/// Rounds of a quick run.
+pub(crate) const ROUNDS_QUICK: usize = 3;
+
+/// People seated by the one conversion: the published roster.
+pub(crate) const PEOPLE: usize = 42_000;
+/// Seats of one site of the bench's plans: a large checkpoint with its shifts. Far below what a plan may hold.
+pub(crate) const SITE_SEATS: usize = 20;
+
+/// Concurrent clients of the check-in rows.
+pub(crate) const CLIENTS: usize = 64;
+/// Commands of one client in one round, in-process: about a second, some hundreds of syncs.
+pub(crate) const CLIENT_COMMANDS: usize = 1_200;
+/// The same in a quick run.
+pub(crate) const CLIENT_COMMANDS_QUICK: usize = 300;
+/// Commands of one client in one round over HTTP.
+pub(crate) const HTTP_COMMANDS: usize = 200;
+/// The same in a quick run.
+pub(crate) const HTTP_COMMANDS_QUICK: usize = 60;
+
+/// Records of the log that views are rebuilt from and starts replay.
+pub(crate) const HISTORY_RECORDS: u64 = 520_000;
+/// The same in a quick run.
+pub(crate) const HISTORY_RECORDS_QUICK: u64 = 260_000;
+
+/// Records relayed in one round: a few seconds of publishing.
+pub(crate) const RELAYED_RECORDS: u64 = 200_000;
+/// The same in a quick run.
+pub(crate) const RELAYED_RECORDS_QUICK: u64 = 50_000;
+
+/// Commands under way while a history is made. Half of what the engine's queue takes.
+pub(crate) const DRIVE_WINDOW: usize = 8_192;
+/// Commands whose personal fields are sealed with one synced write while a history is made.
+pub(crate) const SEAL_CHUNK: usize = 4_096;
+
+/// Records that a raw scan must at least have for a row to be meaningful.
+pub(crate) const SCAN_READAHEAD_BYTES: usize = 1024 * 1024;
+
+/// How long a nats-server may take to come up.
+pub(crate) const NATS_START_MAX: Duration = Duration::from_secs(20);
+/// How often it is looked whether it has.
+pub(crate) const NATS_POLL: Duration = Duration::from_millis(20);
+/// How long one round of publishing may take before it counts as stuck.
+pub(crate) const RELAY_ROUND_MAX: Duration = Duration::from_secs(300);
+/// Commands that the bare publisher's client may hold: more than the window, so that it never waits for the client.
+pub(crate) const BARE_CAPACITY: usize = 4_096;

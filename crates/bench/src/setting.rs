@@ -1,0 +1,35 @@
+//! What all rows share: how many rounds, how large, and where.
+
+use crate::folder::Scratch;
+use crate::limits;
+
+/// How a run is done.
+pub(crate) struct Setting<'a> {
+    /// Rounds that are counted; one more warms up where caches matter.
+    pub(crate) rounds: usize,
+    /// Smaller work, for a look; its figures are not to be compared.
+    pub(crate) quick: bool,
+    pub(crate) scratch: &'a Scratch,
+}
+
+impl Setting<'_> {
+    /// Commands of one in-process client in one round.
+    pub(crate) const fn client_commands(&self) -> usize {
+        if self.quick { limits::CLIENT_COMMANDS_QUICK } else { limits::CLIENT_COMMANDS }
+    }
+
+    /// Commands of one HTTP client in one round.
+    pub(crate) const fn http_commands(&self) -> usize {
+        if self.quick { limits::HTTP_COMMANDS_QUICK } else { limits::HTTP_COMMANDS }
+    }
+
+    /// Records of the longest history.
+    pub(crate) const fn history_records(&self) -> u64 {
+        if self.quick { limits::HISTORY_RECORDS_QUICK } else { limits::HISTORY_RECORDS }
+    }
+
+    /// Records relayed in one round.
+    pub(crate) const fn relayed_records(&self) -> u64 {
+        if self.quick { limits::RELAYED_RECORDS_QUICK } else { limits::RELAYED_RECORDS }
+    }
+}
