@@ -61,11 +61,13 @@ impl Running {
 
     /// Ends engine and log in order. Returns where the log ends.
     pub(crate) fn end(self) -> Result<u64> {
-        let ended = self.engine.shutdown().wait()?;
+        let Self { log, engine } = self;
+        let ended = engine.shutdown().wait()?;
         ensure!(ended.snapshot == Some(ended.end.position), "the engine ended without a snapshot of its last state");
-        self.log.close();
-        let log = Arc::into_inner(self.log).context("somebody still holds the log")?;
-        drop(log);
+        // The handle holds the log as well.
+        drop(engine);
+        log.close();
+        drop(Arc::into_inner(log).context("somebody still holds the log")?);
         Ok(ended.end.position.0)
     }
 }
