@@ -4,8 +4,7 @@
 
 use std::fmt::Write as _;
 
-use async_nats::HeaderMap;
-use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID};
+use bytes::BytesMut;
 use muster_log::{Epoch, LogId, Position};
 use muster_proto::DecodeError;
 
@@ -13,15 +12,7 @@ use crate::limits::CE_SUBJECT_CHARS_MAX;
 use crate::record::RecordHead;
 
 /// The position of the record, decimal; equal to the message's sequence.
-pub const MUSTER_POSITION: HeaderName = HeaderName::from_static("Muster-Position");
-
-const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
-const CE_ID: HeaderName = HeaderName::from_static("ce-id");
-const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
-const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
-const CE_SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
-const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
-const CE_DATACONTENTTYPE: HeaderName = HeaderName::from_static("ce-datacontenttype");
+pub const MUSTER_POSITION: &str = "Muster-Position";
 
 /// The media type of every payload.
 pub const CONTENT_TYPE: &str = "application/protobuf";
@@ -43,14 +34,16 @@ pub(crate) fn prefix_of(message_id: &str) -> Option<&str> {
 /// Makes the headers of one log's messages; what is the same for all of them is made once.
 pub(crate) struct HeaderWriter {
     id_prefix: String,
-    source: String,
+    /// `ce-` headers that are the same in each message.
+    common: String,
     epoch: Epoch,
     time: Option<(i64, String)>,
 }
 
 impl HeaderWriter {
     pub(crate) fn new(log: LogId, epoch: Epoch) -> Self {
-        Self { id_prefix: id_prefix(log, epoch), source: format!("/muster/log/{log}"), epoch, time: None }
+        let common = format!("ce-specversion: 1.0\r\nce-source: /muster/log/{log}\r\nce-datacontenttype: {CONTENT_TYPE}\r\n");
+        Self { id_prefix: id_prefix(log, epoch), common, epoch, time: None }
     }
 
     pub(crate) fn message_id(&self, position: Position, record: &[u8]) -> String {
@@ -62,28 +55,32 @@ impl HeaderWriter {
         id
     }
 
-    /// The headers of the message for `head`. `previous` is the id of the message before it, none for the first of a
-    /// connection: a server that was started again no longer knows the id of an older last message.
-    pub(crate) fn write(&mut self, head: &RecordHead<'_>, id: &str, previous: Option<String>) -> Result<HeaderMap, DecodeError> {
+    /// Writes the header block of the message for `head`. `previous` is the id of the message before it, none for the
+    /// first after the stream was compared: a server that was started again no longer knows the id of an older last
+    /// message.
+    pub(crate) fn write(
+        &mut self,
+        head: &RecordHead<'_>,
+        id: &str,
+        previous: Option<&str>,
+        block: &mut BytesMut,
+    ) -> Result<(), DecodeError> {
         let (event, _) = head.event_names()?;
-        let position = head.position.to_string();
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_EXPECTED_LAST_SEQUENCE, (head.position - 1).to_string());
+        let (position, epoch) = (head.position, self.epoch);
+        block.extend_from_slice(b"NATS/1.0\r\n");
+        let put = |block: &mut BytesMut, line: std::fmt::Arguments<'_>| block.write_fmt(line).expect("a buffer takes it");
+        put(block, format_args!("Nats-Expected-Last-Sequence: {}\r\n", position - 1));
         if let Some(previous) = previous {
-            headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, previous);
+            put(block, format_args!("Nats-Expected-Last-Msg-Id: {previous}\r\n"));
         }
-        headers.insert(NATS_MESSAGE_ID, id);
-        headers.insert(CE_SPECVERSION, "1.0");
-        headers.insert(CE_ID, format!("{}.{position}", self.epoch));
-        headers.insert(MUSTER_POSITION, position);
-        headers.insert(CE_TYPE, format!("muster.v1.{event}"));
-        headers.insert(CE_SOURCE, self.source.as_str());
-        headers.insert(CE_TIME, self.time(head.occurred_at_ms));
-        headers.insert(CE_DATACONTENTTYPE, CONTENT_TYPE);
+        put(block, format_args!("Nats-Msg-Id: {id}\r\n{MUSTER_POSITION}: {position}\r\nce-id: {epoch}.{position}\r\n"));
+        block.extend_from_slice(self.common.as_bytes());
+        put(block, format_args!("ce-type: muster.v1.{event}\r\nce-time: {}\r\n", self.time(head.occurred_at_ms)));
         if let Some(subject) = ce_subject(head.area()) {
-            headers.insert(CE_SUBJECT, subject);
+            put(block, format_args!("ce-subject: {subject}\r\n"));
         }
-        Ok(headers)
+        block.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     /// The records of one command mostly have one time.
@@ -157,30 +154,35 @@ mod tests {
         }
     }
 
-    fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-        headers.get(name).map(async_nats::HeaderValue::as_str)
+    fn written(previous: Option<&str>) -> Vec<String> {
+        let id = message_id(LOG, Epoch(3), Position(42), b"record");
+        let mut block = BytesMut::new();
+        HeaderWriter::new(LOG, Epoch(3)).write(&head(), &id, previous, &mut block).unwrap();
+        let text = String::from_utf8(block.to_vec()).unwrap();
+        assert!(text.is_ascii());
+        text.strip_prefix("NATS/1.0\r\n").unwrap().strip_suffix("\r\n\r\n").unwrap().split("\r\n").map(str::to_owned).collect()
     }
 
     #[test]
     fn a_message_says_where_it_belongs_and_what_it_is() {
         let id = message_id(LOG, Epoch(3), Position(42), b"record");
-        let headers = HeaderWriter::new(LOG, Epoch(3)).write(&head(), &id, Some("before".into())).unwrap();
-        assert_eq!(value(&headers, "Nats-Msg-Id"), Some(id.as_str()));
-        assert_eq!(value(&headers, "Nats-Expected-Last-Sequence"), Some("41"));
-        assert_eq!(value(&headers, "Nats-Expected-Last-Msg-Id"), Some("before"));
-        assert_eq!(value(&headers, "Muster-Position"), Some("42"));
-        assert_eq!(value(&headers, "ce-specversion"), Some("1.0"));
-        assert_eq!(value(&headers, "ce-id"), Some("3.42"));
-        assert_eq!(value(&headers, "ce-type"), Some("muster.v1.WhistleBlown"));
-        assert_eq!(value(&headers, "ce-source"), Some("/muster/log/abababababababababababababababab"));
-        assert_eq!(value(&headers, "ce-time"), Some("2025-11-24T16:00:00.123Z"));
-        assert_eq!(value(&headers, "ce-subject"), Some("%E5%9D%A1%E5%A4%B4%20%E5%8C%BA"));
-        assert_eq!(value(&headers, "ce-datacontenttype"), Some("application/protobuf"));
-        for values in headers.iter().flat_map(|(_, values)| values) {
-            assert!(values.as_str().is_ascii());
-        }
-        let first = HeaderWriter::new(LOG, Epoch(3)).write(&head(), &id, None).unwrap();
-        assert_eq!(value(&first, "Nats-Expected-Last-Msg-Id"), None);
+        let mut lines = written(Some("before"));
+        lines.sort_unstable();
+        let wanted = [
+            "Muster-Position: 42",
+            "Nats-Expected-Last-Msg-Id: before",
+            "Nats-Expected-Last-Sequence: 41",
+            &format!("Nats-Msg-Id: {id}"),
+            "ce-datacontenttype: application/protobuf",
+            "ce-id: 3.42",
+            "ce-source: /muster/log/abababababababababababababababab",
+            "ce-specversion: 1.0",
+            "ce-subject: %E5%9D%A1%E5%A4%B4%20%E5%8C%BA",
+            "ce-time: 2025-11-24T16:00:00.123Z",
+            "ce-type: muster.v1.WhistleBlown",
+        ];
+        assert_eq!(lines, wanted);
+        assert!(!written(None).iter().any(|line| line.starts_with("Nats-Expected-Last-Msg-Id")));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod source;
 pub mod stream;
 pub mod subject;
 mod verify;
+mod wire;
 
 pub use link::ConnectError;
 pub use relay::{FenceReason, Relay, RelayHandle, RelayOptions, RelayState, RelayStatus};

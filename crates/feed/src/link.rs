@@ -5,8 +5,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, context::ContextBuilder};
-use async_nats::{Client, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
+use tokio_rustls::rustls;
 
 use crate::limits;
 
@@ -29,8 +30,6 @@ pub(crate) struct LinkOptions {
     pub(crate) name: String,
     /// What inboxes begin with; the account's rights must allow it.
     pub(crate) inbox_prefix: Option<String>,
-    /// Commands that the client may hold without making us wait.
-    pub(crate) capacity: usize,
 }
 
 pub(crate) struct Link {
@@ -44,13 +43,19 @@ impl Link {
         let failed = |detail: String| ConnectError { url: without_secrets(&options.url), detail };
         let addresses = addresses(&options.url).map_err(|error| failed(error.to_string()))?;
         let (told, lost) = watch::channel(None);
-        let mut connect = async_nats::ConnectOptions::new()
+        let first = addresses.first().ok_or_else(|| failed("no address".to_owned()))?;
+        let connect = match Credentials::of(first) {
+            Some(Credentials::UserAndPassword(user, password)) => ConnectOptions::with_user_and_password(user, password),
+            Some(Credentials::Token(token)) => ConnectOptions::with_token(token),
+            None => ConnectOptions::new(),
+        };
+        let tls = tls_config().await.map_err(|error| failed(error.to_string()))?;
+        let mut connect = connect
+            .tls_client_config(tls)
             .name(&options.name)
             .connection_timeout(limits::CONNECT_TIMEOUT)
             .request_timeout(Some(limits::API_TIMEOUT))
-            .client_capacity(options.capacity)
-            // Subjects and headers are made by this crate and hold to the rules; checking each again costs time.
-            .skip_subject_validation(true)
+            .ignore_discovered_servers()
             // One try for each address: enough to connect, and a client that nobody holds any more ends soon.
             .max_reconnects(addresses.len())
             .event_callback(move |event| {
@@ -96,12 +101,58 @@ fn end_of(event: &Event) -> Option<String> {
     }
 }
 
-fn addresses(url: &str) -> Result<Vec<async_nats::ServerAddr>, std::io::Error> {
+/// What an address says of who we are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    UserAndPassword(String, String),
+    Token(String),
+}
+
+impl Credentials {
+    /// `user:password@` in front of the host, or a token alone.
+    pub(crate) fn of(address: &ServerAddr) -> Option<Self> {
+        let user = percent_decode(address.username()?);
+        Some(match address.password() {
+            Some(password) => Self::UserAndPassword(user, percent_decode(password)),
+            None => Self::Token(user),
+        })
+    }
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        let escaped =
+            behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (byte, escaped) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                rest = &behind[2..];
+            }
+            _ => {
+                decoded.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Trusts who the system trusts (`SSL_CERT_FILE` names other certificates).
+pub(crate) async fn tls_config() -> Result<rustls::ClientConfig, std::io::Error> {
+    let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await.map_err(std::io::Error::other)?;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+pub(crate) fn addresses(url: &str) -> Result<Vec<ServerAddr>, std::io::Error> {
     url.split(',').map(|part| part.trim().parse()).collect()
 }
 
 /// Addresses may carry user and password, which belong into no message.
-fn without_secrets(url: &str) -> String {
+pub(crate) fn without_secrets(url: &str) -> String {
     let strip = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         (None, Some((_, host))) => host.to_owned(),

@@ -15,9 +15,6 @@ use crate::link::{Backoff, Link, LinkOptions};
 use crate::reader::Reader;
 use crate::stream::{self, STREAM, StreamFacts, StreamOwner};
 
-/// Commands that the client may hold: few are ever sent.
-const COMMANDS: usize = 256;
-
 /// How to read. Use [`SourceOptions::new`] and change what differs.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
@@ -232,7 +229,6 @@ async fn look(options: &SourceOptions) -> Result<(Link, StreamFacts, StreamOwner
         url: options.url.clone(),
         name: format!("muster worker {}", options.consumer),
         inbox_prefix: options.inbox_prefix.clone(),
-        capacity: COMMANDS,
     };
     let link = Link::open(&link_options).await.map_err(|error| error.to_string())?;
     let facts = stream::inspect(&link.jetstream, &options.stream).await.map_err(|error| error.to_string())?;

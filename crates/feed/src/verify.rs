@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use muster_log::{Log, Position, ReadError, Record};
 
@@ -104,7 +105,7 @@ pub enum VerifyError {
 /// See [`VerifyError`]; what differs is no error but part of the report.
 pub async fn verify_stream(log: Arc<dyn Log>, url: &str, stream: &str) -> Result<VerifyReport, VerifyError> {
     let name = format!("muster-verify-{}", std::process::id());
-    let options = LinkOptions { url: url.to_owned(), name: name.clone(), inbox_prefix: None, capacity: 64 };
+    let options = LinkOptions { url: url.to_owned(), name: name.clone(), inbox_prefix: None };
     let link = Link::open(&options).await?;
     let log_last = log.watermark();
     let Some(facts) = stream::inspect(&link.jetstream, stream).await? else {
@@ -195,6 +196,6 @@ impl Comparison<'_> {
 }
 
 fn headers_say(headers: Option<&HeaderMap>, position: Position, id: &str) -> bool {
-    let value = |name: async_nats::HeaderName| headers.and_then(|headers| headers.get(name)).map(async_nats::HeaderValue::as_str);
-    value(async_nats::header::NATS_MESSAGE_ID) == Some(id) && value(MUSTER_POSITION) == Some(position.to_string().as_str())
+    let value = |name: &str| headers.and_then(|headers| headers.get(name)).map(async_nats::HeaderValue::as_str);
+    value(NATS_MESSAGE_ID.as_ref()) == Some(id) && value(MUSTER_POSITION) == Some(position.to_string().as_str())
 }

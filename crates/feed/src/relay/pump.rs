@@ -1,5 +1,8 @@
 //! Publishing: keeps a window of messages under way and takes their answers in order.
 //!
+//! Every message is fenced, and only some ask for an answer: a message is stored only behind the very one before it, so
+//! that one acknowledgement stands for all before it, and a message that was refused unheard has the next answer refused.
+//!
 //! It ends at the first thing that is not as expected, and says what; what that means is for `run` to find out. It must
 //! never send a message without the fence, and never send anything after an unexpected answer.
 
@@ -9,9 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
-use async_nats::{Message, StatusCode, Subject, Subscriber};
+use bytes::BytesMut;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _};
 use muster_log::{Log, Position, ReadError, Record, Tail};
 use muster_proto::DecodeError;
 use serde::Deserialize;
@@ -23,10 +25,11 @@ use super::judge::{Own, Verdict, judge};
 use super::run::Shared;
 use crate::headers::HeaderWriter;
 use crate::limits;
-use crate::link::Link;
+use crate::link::{ConnectError, Link, LinkOptions};
 use crate::record::RecordHead;
 use crate::stream::{self, ApiError, StreamFacts, StreamOwner};
 use crate::subject::subject_of;
+use crate::wire::{Answer, Wire};
 
 /// Why publishing ended.
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +78,19 @@ pub(crate) struct Pump<'a> {
     log: &'a Arc<dyn Log>,
     shared: &'a Shared,
     options: &'a RelayOptions,
+    wire: Wire,
     headers: HeaderWriter,
-    inbox: Subject,
-    answers: Subscriber,
+    /// The header block being written.
+    block: BytesMut,
     tail: Tail,
     /// Read, not sent.
     waiting: VecDeque<Record>,
-    /// Sent, not answered.
-    under_way: usize,
-    /// The last position that the stream acknowledged.
+    /// The last position that was sent.
+    sent: Position,
+    /// The last position that the stream acknowledged, and with it all before.
     relayed: Position,
+    /// Positions that an answer was asked for and has not come.
+    asked: VecDeque<Position>,
     /// Id of the message sent last; none before the first.
     previous_id: Option<String>,
     heard: Instant,
@@ -97,26 +103,27 @@ impl<'a> Pump<'a> {
     /// Publishes what comes after `relayed`, which is the stream's last message and compared to be ours.
     pub(crate) async fn new(
         link: &'a mut Link,
+        link_options: &LinkOptions,
         log: &'a Arc<dyn Log>,
         options: &'a RelayOptions,
         shared: &'a Shared,
         relayed: Position,
-    ) -> Result<Self, PumpEnd> {
+    ) -> Result<Self, ConnectError> {
         let owner = StreamOwner::of(log.as_ref());
-        let inbox = Subject::from(link.client.new_inbox());
-        let answers = link.client.subscribe(inbox.clone()).await.map_err(|error| PumpEnd::Lost(error.to_string()))?;
+        let wire = Wire::open(link_options, link.client.new_inbox()).await?;
         Ok(Self {
             link,
             log,
             shared,
             options,
+            wire,
             headers: HeaderWriter::new(owner.log, owner.epoch),
-            inbox,
-            answers,
+            block: BytesMut::new(),
             tail: Tail::new(Arc::clone(log), relayed.next()),
             waiting: VecDeque::new(),
-            under_way: 0,
+            sent: relayed,
             relayed,
+            asked: VecDeque::new(),
             previous_id: None,
             heard: Instant::now(),
             stall: Box::pin(tokio::time::sleep(options.ack_timeout)),
@@ -137,13 +144,13 @@ impl<'a> Pump<'a> {
 
     /// Sends what there is room for, then waits for one thing to happen.
     async fn turn(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), PumpEnd> {
-        self.send().await?;
+        self.send()?;
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => Err(PumpEnd::Shutdown),
             reason = self.link.lost() => Err(PumpEnd::Lost(reason)),
-            answer = self.answers.next() => self.take(answer),
-            () = &mut self.stall, if self.under_way > 0 => self.check_silence(),
+            answer = self.wire.answer() => self.take(answer),
+            () = &mut self.stall, if !self.asked.is_empty() => self.check_silence(),
             facts = looked(&mut self.look), if self.look.is_some() => self.judge(facts),
             () = &mut self.next_look, if self.look.is_none() => {
                 self.look = Some(look(self.link.jetstream.clone(), self.options.stream.clone()));
@@ -156,67 +163,68 @@ impl<'a> Pump<'a> {
         }
     }
 
-    async fn send(&mut self) -> Result<(), PumpEnd> {
-        if self.under_way == 0 && !self.waiting.is_empty() {
+    fn send(&mut self) -> Result<(), PumpEnd> {
+        if self.asked.is_empty() && !self.waiting.is_empty() {
             self.heard = Instant::now();
             self.stall.as_mut().reset(self.heard + self.options.ack_timeout);
         }
-        while self.under_way < self.options.window.max(1) {
+        let last = self.relayed.plus(self.options.window.max(1) as u64);
+        while self.sent < last && self.wire.unsent() < limits::UNSENT_BYTES {
             let Some(record) = self.waiting.pop_front() else { break };
-            self.publish(record).await?;
+            let fills_buffer = self.wire.unsent() + record.bytes.len() >= limits::UNSENT_BYTES;
+            // The last of a burst always asks, so that nothing is under way without an answer to come.
+            let ask =
+                record.position.0.is_multiple_of(limits::ACK_EVERY) || record.position == last || self.waiting.is_empty() || fills_buffer;
+            self.publish(&record, ask)?;
         }
         Ok(())
     }
 
-    async fn publish(&mut self, record: Record) -> Result<(), PumpEnd> {
+    fn publish(&mut self, record: &Record, ask: bool) -> Result<(), PumpEnd> {
         let position = record.position;
         let damaged = |source| PumpEnd::Record { position, source };
         let head = RecordHead::read(&record.bytes).map_err(damaged)?;
         if head.position != position.0 {
             return Err(PumpEnd::Misplaced { position, says: head.position });
         }
-        let subject = Subject::from(subject_of(&head).map_err(damaged)?);
+        let subject = subject_of(&head).map_err(damaged)?;
         let id = self.headers.message_id(position, &record.bytes);
-        let headers = self.headers.write(&head, &id, self.previous_id.take()).map_err(damaged)?;
+        self.block.clear();
+        self.headers.write(&head, &id, self.previous_id.as_deref(), &mut self.block).map_err(damaged)?;
+        self.wire.publish(&subject, &self.block, &record.bytes, ask);
         self.previous_id = Some(id);
-        self.under_way += 1;
-        // The client takes more commands than the window is wide: this hands over and does not wait for the network.
-        let sent = self.link.client.publish_with_reply_and_headers(subject, self.inbox.clone(), headers, record.bytes).await;
-        sent.map_err(|error| PumpEnd::Lost(error.to_string()))
+        self.sent = position;
+        if ask {
+            self.asked.push_back(position);
+        }
+        Ok(())
     }
 
     /// Takes an answer, and those that have come in behind it.
-    fn take(&mut self, answer: Option<Message>) -> Result<(), PumpEnd> {
-        let mut answer = answer;
-        loop {
-            let Some(message) = answer else { return Err(PumpEnd::Lost("the inbox was closed".to_owned())) };
-            self.settle(&message)?;
-            match self.answers.next().now_or_never() {
-                Some(next) => answer = next,
-                None => break,
-            }
+    fn take(&mut self, answer: Result<Option<Answer>, String>) -> Result<(), PumpEnd> {
+        let Some(answer) = answer.map_err(PumpEnd::Lost)? else { return Ok(()) };
+        self.settle(&answer)?;
+        while let Some(next) = self.wire.answer_now().map_err(PumpEnd::Lost)? {
+            self.settle(&next)?;
         }
         self.heard = Instant::now();
         self.shared.relayed_to(self.relayed, self.log.watermark());
         Ok(())
     }
 
-    fn settle(&mut self, message: &Message) -> Result<(), PumpEnd> {
-        self.under_way = self.under_way.saturating_sub(1);
-        if message.status == Some(StatusCode::NO_RESPONDERS) {
-            return Err(PumpEnd::Refused("no stream takes the subject".to_owned()));
-        }
+    fn settle(&mut self, answer: &Answer) -> Result<(), PumpEnd> {
+        let Some(asked) = self.asked.pop_front() else { return Err(PumpEnd::Refused("an answer that nobody asked for".to_owned())) };
+        let Answer::Payload(payload) = answer else { return Err(PumpEnd::Refused("no stream takes the subject".to_owned())) };
         let answer: PublishAnswer =
-            serde_json::from_slice(&message.payload).map_err(|error| PumpEnd::Refused(format!("not an acknowledgement: {error}")))?;
+            serde_json::from_slice(payload).map_err(|error| PumpEnd::Refused(format!("not an acknowledgement: {error}")))?;
         if let Some(error) = answer.error {
             return Err(PumpEnd::Refused(format!("{} ({})", error.description, error.err_code)));
         }
-        let wanted = self.relayed.next();
-        if answer.seq != wanted.0 || answer.duplicate {
+        if answer.seq != asked.0 || answer.duplicate {
             let duplicate = if answer.duplicate { ", a duplicate" } else { "" };
-            return Err(PumpEnd::Refused(format!("record {wanted} is message {}{duplicate}", answer.seq)));
+            return Err(PumpEnd::Refused(format!("record {asked} is message {}{duplicate}", answer.seq)));
         }
-        self.relayed = wanted;
+        self.relayed = asked;
         Ok(())
     }
 
@@ -250,26 +258,21 @@ impl<'a> Pump<'a> {
     pub(crate) async fn drain(&mut self) {
         let deadline = Instant::now() + limits::DRAIN_TIMEOUT;
         let mut in_order = true;
-        while self.under_way > 0 && !self.link.is_lost() {
-            tokio::select! {
+        while !self.asked.is_empty() && !self.link.is_lost() {
+            let answer = tokio::select! {
                 biased;
                 _ = self.link.lost() => break,
-                answer = self.answers.next() => match answer {
-                    Some(message) => in_order = self.settle_if(in_order, &message),
-                    None => break,
-                },
+                answer = self.wire.answer() => answer,
                 () = tokio::time::sleep_until(deadline) => break,
+            };
+            match answer {
+                Ok(None) => {}
+                Ok(Some(answer)) if in_order => in_order = self.settle(&answer).is_ok(),
+                Ok(Some(_)) => drop(self.asked.pop_front()),
+                Err(_) => break,
             }
         }
         self.shared.relayed_to(self.relayed, self.log.watermark());
-    }
-
-    fn settle_if(&mut self, in_order: bool, message: &Message) -> bool {
-        if in_order {
-            return self.settle(message).is_ok();
-        }
-        self.under_way = self.under_way.saturating_sub(1);
-        false
     }
 }
 

@@ -24,9 +24,6 @@ use crate::stream::{self, ApiError, StreamOwner, stream_config};
 /// How often one look at the stream may find it changed under its hands before it waits a little.
 const LOOKS_MAX: u32 = 4;
 
-/// Commands besides the window that the client may hold: calls to the API, subscriptions.
-const OTHER_COMMANDS: usize = 256;
-
 pub(crate) async fn run(log: Arc<dyn Log>, options: RelayOptions, status: watch::Sender<RelayStatus>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(Arc::clone(&log), status);
     let mut worker = Worker { log, options, shared: &shared, stop, backoff: Backoff::new() };
@@ -202,12 +199,8 @@ impl Worker<'_> {
 
     /// One connection, for as long as it lasts.
     async fn connection(&mut self) -> End {
-        let link_options = LinkOptions {
-            url: self.options.url.clone(),
-            name: "muster relay".to_owned(),
-            inbox_prefix: self.options.inbox_prefix.clone(),
-            capacity: self.options.window + OTHER_COMMANDS,
-        };
+        let link_options =
+            LinkOptions { url: self.options.url.clone(), name: "muster relay".to_owned(), inbox_prefix: self.options.inbox_prefix.clone() };
         let opened = tokio::select! {
             () = self.stopped() => return End::Shutdown,
             opened = Link::open(&link_options) => opened,
@@ -218,7 +211,7 @@ impl Worker<'_> {
         };
         loop {
             self.shared.set(RelayState::Connecting);
-            if let Err(end) = self.stint(&mut link).await {
+            if let Err(end) = self.stint(&mut link, &link_options).await {
                 return end;
             }
             if self.pause().await {
@@ -229,7 +222,7 @@ impl Worker<'_> {
 
     /// Looks where the stream stands and publishes from there. Comes back when the stream refused a message and the
     /// connection still holds.
-    async fn stint(&mut self, link: &mut Link) -> Result<(), End> {
+    async fn stint(&mut self, link: &mut Link, link_options: &LinkOptions) -> Result<(), End> {
         let jetstream = link.jetstream.clone();
         let relayed = tokio::select! {
             () = self.stopped() => return Err(End::Shutdown),
@@ -240,10 +233,8 @@ impl Worker<'_> {
         let caught_up = relayed >= self.log.watermark();
         self.shared.set(if caught_up { RelayState::Live } else { RelayState::CatchingUp });
 
-        let mut pump = match Pump::new(link, &self.log, &self.options, self.shared, relayed).await {
-            Ok(pump) => pump,
-            Err(end) => return Err(End::Again(end.to_string())),
-        };
+        let opened = Pump::new(link, link_options, &self.log, &self.options, self.shared, relayed).await;
+        let mut pump = opened.map_err(|error| End::Again(error.to_string()))?;
         let end = pump.run(&mut self.stop).await;
         pump.drain().await;
         drop(pump);
