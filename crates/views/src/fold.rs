@@ -119,9 +119,10 @@ impl Folds {
         Self::new(views.iter().map(|view| FoldSeat { fold: AnyFold::new(*view), position: Position::ZERO }).collect())
     }
 
-    /// A copy of the table that tells which tags anybody wants.
+    /// Which tags have to be decoded: what any fold wants, and what the tree is made of by which rows are found.
     pub(crate) fn interest(&self) -> Interest {
-        Interest { wanted: self.wanted.iter().map(|bits| *bits != 0).collect() }
+        let of_tree = |tag: usize| matches!(tag, 100 | 101);
+        Interest { wanted: self.wanted.iter().enumerate().map(|(tag, bits)| *bits != 0 || of_tree(tag)).collect() }
     }
 
     /// Shows a record to every fold that has not seen it and wants it.
@@ -153,7 +154,7 @@ impl Folds {
     }
 }
 
-/// Which event tags somebody wants decoded.
+/// Which event tags are decoded.
 #[derive(Clone)]
 pub(crate) struct Interest {
     wanted: Vec<bool>,
