@@ -18,10 +18,11 @@ pub struct Problem {
     pub status: StatusCode,
     /// Stable, snake_case; programs decide by it.
     pub code: String,
-    /// What kind of problem it is, the same for every problem of the code.
-    pub title: Words,
+    /// What kind of problem it is, the same for every problem of the code. Boxed, as the detail is, so that a result with
+    /// a problem in it stays small.
+    pub title: Box<Words>,
     /// What is wrong this time, and what to do about it.
-    pub detail: Words,
+    pub detail: Box<Words>,
     /// The field at fault as a path, empty where none is.
     pub field: String,
     /// When to try again, for problems that pass.
@@ -45,7 +46,7 @@ struct Document<'a> {
 impl Problem {
     /// A problem without a field.
     pub fn new(status: StatusCode, code: impl Into<String>, title: Words, detail: Words) -> Self {
-        Self { status, code: code.into(), title, detail, field: String::new(), retry_after_s: None }
+        Self { status, code: code.into(), title: title.into(), detail: detail.into(), field: String::new(), retry_after_s: None }
     }
 
     /// The same problem, at a field.

@@ -70,6 +70,6 @@ impl From<ConfigError> for CliError {
 
 impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
-        Self { words: problem.detail, exit_code: EXIT_FAILED }
+        Self { words: *problem.detail, exit_code: EXIT_FAILED }
     }
 }

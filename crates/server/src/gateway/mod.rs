@@ -114,7 +114,7 @@ pub struct Prepared {
 
 enum Content {
     /// Nothing personal in it.
-    Ready(Command),
+    Ready(Box<Command>),
     /// The body without its personal texts, and those texts with their places.
     Unsealed { body: Value, slots: Vec<PlainSlot> },
 }
@@ -156,7 +156,7 @@ impl Gateway {
         let context = take_context(&mut body).map_err(CommandError::Malformed)?;
         let slots = self.personal.take(name, &mut body).map_err(CommandError::Malformed)?;
         let mut content = if slots.is_empty() {
-            Content::Ready(self.read(name, body).map_err(CommandError::Malformed)?)
+            Content::Ready(Box::new(self.read(name, body).map_err(CommandError::Malformed)?))
         } else {
             Content::Unsealed { body, slots }
         };
@@ -200,7 +200,7 @@ impl Gateway {
     fn finish(&self, prepared: Prepared, sealed: &mut impl Iterator<Item = SealedField>) -> Result<Request, CommandError> {
         let Prepared { name, principal, id, digest, context, content } = prepared;
         let command = match content {
-            Content::Ready(command) => command,
+            Content::Ready(command) => *command,
             Content::Unsealed { mut body, slots } => {
                 for (slot, sealed) in slots.iter().zip(sealed) {
                     personal::put(&mut body, slot, &message_of(sealed));
