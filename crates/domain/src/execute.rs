@@ -21,8 +21,13 @@ pub struct Now<'a> {
 impl Now<'_> {
     /// When it happened: as stated, else now.
     pub(crate) fn occurred_at_ms(&self) -> i64 {
-        if self.context.occurred_at_ms == 0 { self.recorded_at_ms } else { self.context.occurred_at_ms }
+        if self.context.occurred_at_ms == 0 { self.recorded_at_ms } else { past(self.context.occurred_at_ms, self.recorded_at_ms) }
     }
+}
+
+/// A device's clock may run ahead; what is recorded has happened.
+fn past(occurred_at_ms: i64, recorded_at_ms: i64) -> i64 {
+    occurred_at_ms.min(recorded_at_ms)
 }
 
 /// What applying a record needs to know beside the event.
@@ -85,8 +90,7 @@ pub fn execute(state: &mut State, now: Now<'_>, command: &Command) -> Result<Vec
     Ok(settle(state, &now, drafts, v1::Origin::External))
 }
 
-/// Takes the earliest timer that is due and does what it stands for. `None` when no timer is due; an empty answer when its
-/// ground is gone.
+/// Takes the earliest timer that is due and does what it stands for. `None` when no timer is due.
 pub fn fire_timer(state: &mut State, now_ms: i64, next_position: u64) -> Option<Vec<Emitted>> {
     let (due_ms, timer) = *state.ops.timers.first()?;
     if due_ms > now_ms {
@@ -96,8 +100,8 @@ pub fn fire_timer(state: &mut State, now_ms: i64, next_position: u64) -> Option<
     let now = Now { recorded_at_ms: now_ms, next_position, context: &context };
     let drafts = policy::fire(state, &now, timer);
     let emitted = settle(state, &now, drafts, v1::Origin::Timer);
-    // The event takes the timer away; where the ground is gone there is no event.
-    state.ops.timers.remove(&(due_ms, timer));
+    // A timer goes with its ground, so that one that is due has an event, and the event takes it away: here and in a replay.
+    debug_assert!(!state.ops.timers.contains(&(due_ms, timer)), "{timer:?} was answered by {emitted:?} and still waits");
     Some(emitted)
 }
 
@@ -139,7 +143,8 @@ impl State {
     /// Applies one stored record. Never refuses, never runs a policy.
     pub fn apply(&mut self, meta: &Meta<'_>, event: &Event) {
         let realm = self.ops.realms.find(meta.realm).unwrap_or_else(|| self.ops.realms.insert(meta.realm, Default::default()));
-        let at = apply::At { position: meta.position, recorded_at_ms: meta.recorded_at_ms, occurred_at_ms: meta.occurred_at_ms, realm };
+        let occurred_at_ms = past(meta.occurred_at_ms, meta.recorded_at_ms);
+        let at = apply::At { position: meta.position, recorded_at_ms: meta.recorded_at_ms, occurred_at_ms, realm };
         apply::apply(self, &at, event);
     }
 

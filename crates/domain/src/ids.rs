@@ -201,6 +201,7 @@ impl<K: Dense, V> Numbered<K, V> {
         &mut self.values[key.index()]
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
         self.values.iter().enumerate().map(|(index, value)| (K::from_index(index), value))
     }

@@ -11,6 +11,8 @@ pub mod limits;
 mod policy;
 mod rejection;
 mod state;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};

@@ -43,8 +43,6 @@ pub const ORGANIZER_LIMIT_MS: i64 = 24 * 3_600_000;
 pub const ORGANIZATION_LIMIT_MS: i64 = 30 * 60_000;
 /// A check-in recorded this long after it happened is marked as recorded late: the phone was offline.
 pub const OFFLINE_GRACE_MS: i64 = 5 * 60_000;
-/// A device's clock may run ahead of the log's by this much.
-pub const CLOCK_AHEAD_MAX_MS: i64 = 5 * 60_000;
 
 /// An event's bytes: a record is at most 256 KiB, and the envelope takes its part.
 pub const EVENT_BYTES_MAX: usize = 240 * 1024;

@@ -6,7 +6,7 @@ use muster_proto::v1;
 use super::At;
 use super::incident::{join_unit, leave_unit};
 use crate::ids::{CallRef, OrganizationCallRef};
-use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, State, Timer};
+use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, Place, State, Timer};
 
 pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
     match event {
@@ -48,19 +48,10 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         Event::OrganizationCalled(body) => organization_called(state, at, body)?,
         Event::OrganizationAcknowledged(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Acknowledged)?,
         Event::PeopleNominated(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Nominated)?,
-        Event::OrganizationReportedIn(body) => {
-            organization_phase(state, &body.call_id, OrganizationCallPhase::ReportedIn)?;
-            deadline_settled(state, find_organization_call(state, &body.call_id)?);
-        }
+        Event::OrganizationReportedIn(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::ReportedIn)?,
         Event::OrganizationOverdue(body) => deadline_settled(state, find_organization_call(state, &body.call_id)?),
-        Event::OrganizationCallDeclined(body) => {
-            organization_phase(state, &body.call_id, OrganizationCallPhase::Declined)?;
-            deadline_settled(state, find_organization_call(state, &body.call_id)?);
-        }
-        Event::OrganizationCallEnded(body) => {
-            organization_phase(state, &body.call_id, OrganizationCallPhase::Ended)?;
-            deadline_settled(state, find_organization_call(state, &body.call_id)?);
-        }
+        Event::OrganizationCallDeclined(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Declined)?,
+        Event::OrganizationCallEnded(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Ended)?,
         _ => {}
     }
     Some(())
@@ -97,7 +88,7 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         area,
         plan: state.base.plans.find(&body.plan_id),
         tier: body.tier(),
-        organization_call: OrganizationCallRef::parse(&body.organization_call_id),
+        organization_call: find_organization_call(state, &body.organization_call_id),
         phase: CallPhase::Summoned,
         from_ms: body.from_ms,
         until_ms: body.until_ms,
@@ -105,7 +96,8 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         no_show: false,
         released_at_ms: 0,
     };
-    let (incident, plan, unit, organization_call) = (call.incident, call.plan, call.unit, call.organization_call);
+    let (incident, plan, unit) = (call.incident, call.plan, call.unit);
+    let organization_call = find_organization_call(state, &body.organization_call_id);
     let key = state.ops.calls.push(call);
     state.ops.realms.get_mut(at.realm).duties.entry(responder).or_default().push(key);
     if let Some(site) = site {
@@ -126,13 +118,29 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         }
     }
     if let Some(unit) = unit {
+        state.ops.units.get_mut(unit).duties += 1;
         join_unit(state, unit, responder);
     }
     if let Some(organization_call) = organization_call {
         state.ops.organization_calls.get_mut(organization_call).calls.push(key);
     }
     state.set_timer(body.reply_due_ms, Timer::CallReply(key));
+    already_there(state, at, key);
     Some(())
+}
+
+/// Somebody who came without a call and is called to that very place is on post.
+fn already_there(state: &mut State, at: &At, key: CallRef) {
+    let call = state.ops.calls.get(key);
+    let place = call.site.map(Place::Site).or(call.whistle.map(Place::Whistle));
+    let (responder, begun) = (call.responder, call.from_ms <= at.recorded_at_ms);
+    let known = state.ops.realms.get_mut(call.realm).presence.get_mut(&responder);
+    let Some(known) = known.filter(|known| known.place == place && known.disputed_with.is_none() && known.call.is_none()) else { return };
+    if begun && place.is_some() {
+        known.call = Some(key);
+        reply_settled(state, key);
+        state.ops.calls.get_mut(key).phase = CallPhase::OnPost;
+    }
 }
 
 /// The wait for a reply is over.
@@ -191,7 +199,11 @@ fn released(state: &mut State, at: &At, key: CallRef) {
         }
     }
     if let Some(unit) = call.unit {
-        leave_unit(state, unit, call.responder);
+        state.ops.units.get_mut(unit).duties -= 1;
+        let others = state.ops.duties(call.realm, call.responder);
+        if !others.iter().any(|other| state.ops.calls.get(*other).unit == Some(unit)) {
+            leave_unit(state, unit, call.responder);
+        }
     }
 }
 
@@ -211,17 +223,39 @@ fn organization_called(state: &mut State, at: &At, body: &v1::OrganizationCalled
         phase: OrganizationCallPhase::Called,
         calls: Vec::new(),
     };
+    let site = value.site;
     let key = state.ops.organization_calls.push(value);
+    if let Some(whistle) = whistle {
+        state.ops.whistles.get_mut(whistle).organization_calls.push(key);
+    }
+    if let Some(site) = site {
+        state.ops.sites.get_mut(site).organization_calls.push(key);
+    }
     state.set_timer(body.deadline_ms, Timer::OrganizationDeadline(key));
     Some(())
 }
 
 fn organization_phase(state: &mut State, call_id: &str, phase: OrganizationCallPhase) -> Option<()> {
     let key = find_organization_call(state, call_id)?;
-    state.ops.organization_calls.get_mut(key).phase = phase;
+    let call = state.ops.organization_calls.get_mut(key);
+    // More people named after the report does not take the report back.
+    call.phase = call.phase.max(phase);
+    let (whistle, site) = (call.whistle, call.site);
+    if phase > OrganizationCallPhase::Nominated {
+        deadline_settled(state, key);
+    }
+    if phase > OrganizationCallPhase::ReportedIn {
+        if let Some(whistle) = whistle {
+            state.ops.whistles.get_mut(whistle).organization_calls.retain(|open| *open != key);
+        }
+        if let Some(site) = site {
+            state.ops.sites.get_mut(site).organization_calls.retain(|open| *open != key);
+        }
+    }
     Some(())
 }
 
+/// The wait for the organization is over.
 fn deadline_settled(state: &mut State, key: OrganizationCallRef) {
     let due_ms = std::mem::take(&mut state.ops.organization_calls.get_mut(key).deadline_ms);
     state.clear_timer(due_ms, Timer::OrganizationDeadline(key));

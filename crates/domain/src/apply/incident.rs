@@ -31,19 +31,18 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         Event::StandDownOrdered(body) => {
             let (key, area) = (state.ops.incidents.find(&body.incident_id)?, state.base.areas.find(&body.area_id)?);
             let below: Vec<PlanRef> = conversions_below(state, key, area);
-            let incident = state.ops.incidents.get_mut(key);
+            let State { base, ops, .. } = state;
+            let incident = ops.incidents.get_mut(key);
             for plan in below {
                 if let Some(conversion) = incident.conversions.get_mut(&plan) {
                     conversion.standing_down = true;
                 }
             }
+            incident.responses.retain(|held, _| !base.within(*held, area));
         }
         Event::AreaStoodDown(body) => {
             let (key, plan) = (state.ops.incidents.find(&body.incident_id)?, state.base.plans.find(&body.plan_id)?);
-            let area = state.base.plans.get(plan).area;
-            let incident = state.ops.incidents.get_mut(key);
-            incident.conversions.get_mut(&plan)?.stood_down = true;
-            incident.responses.remove(&area);
+            state.ops.incidents.get_mut(key).conversions.get_mut(&plan)?.stood_down = true;
         }
         Event::IncidentClosed(body) => {
             let key = state.ops.incidents.find(&body.incident_id)?;
@@ -96,15 +95,11 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
     Some(())
 }
 
-/// The incident's conversions at or below the area.
+/// The incident's conversions at or below the area; all of them for the incident's own, for the tree may have changed since.
 pub(crate) fn conversions_below(state: &State, incident: crate::ids::IncidentRef, area: crate::ids::AreaRef) -> Vec<PlanRef> {
     let incident = state.ops.incidents.get(incident);
-    incident
-        .conversions
-        .iter()
-        .filter(|(plan, conversion)| !conversion.stood_down && state.base.within(state.base.plans.get(**plan).area, area))
-        .map(|(plan, _)| *plan)
-        .collect()
+    let below = |plan: PlanRef| area == incident.area || state.base.within(state.base.plans.get(plan).area, area);
+    incident.conversions.iter().filter(|(plan, conversion)| !conversion.stood_down && below(**plan)).map(|(plan, _)| *plan).collect()
 }
 
 fn declared(state: &mut State, body: &v1::IncidentDeclared) -> Option<()> {
@@ -184,6 +179,7 @@ fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option
         organizer_due_ms,
         members: BTreeSet::new(),
         extra_seats: BTreeSet::new(),
+        duties: 0,
     };
     let key = state.ops.units.insert(&body.unit_id, value);
     if let Some(parent) = parent {
@@ -268,7 +264,8 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
     let incident = state.ops.incidents.find(&body.incident_id)?;
     let area = state.base.areas.find(&body.area_id)?;
     let plan = state.base.plans.find(&body.plan_id);
-    let value = Site { incident, area, plan, closed: false, seats: seats(&body.seats), present: 0, duties: 0 };
+    let seats = seats(&body.seats);
+    let value = Site { incident, area, plan, closed: false, seats, present: 0, duties: 0, organization_calls: Vec::new() };
     let key = state.ops.sites.insert(&body.site_id, value);
     match plan {
         None => {

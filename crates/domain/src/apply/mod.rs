@@ -4,8 +4,6 @@
 
 mod base;
 mod call;
-pub(crate) use incident::conversions_below;
-
 mod incident;
 mod presence;
 mod whistle;
@@ -14,6 +12,8 @@ use muster_proto::Event;
 
 use crate::ids::RealmRef;
 use crate::state::State;
+
+pub(crate) use incident::conversions_below;
 
 /// Where and when a record stands.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,8 @@ pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
         | Event::WhistleWithdrawn(_)
         | Event::WhistleRated(_)
         | Event::DispatchProposed(_)
-        | Event::ReinforcementRequested(_) => whistle::apply(state, at, event),
+        | Event::ReinforcementRequested(_)
+        | Event::PolicyStepRefused(_) => whistle::apply(state, at, event),
         Event::ResponderCalled(_)
         | Event::ResponderPutOnStandby(_)
         | Event::StandbyEnded(_)
@@ -97,6 +98,6 @@ pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
         | Event::PresenceSettled(_)
         | Event::PastPresenceRecorded(_) => presence::apply(state, at, event),
         // Said for people and auditors; the state needs nothing of them.
-        Event::GapRecorded(_) | Event::PolicyStepRefused(_) | Event::LogRestored(_) => Some(()),
+        Event::GapRecorded(_) | Event::LogRestored(_) => Some(()),
     };
 }

@@ -67,6 +67,11 @@ fn count(state: &mut State, place: Option<Place>, by: i32) {
 
 fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, call: Option<CallRef>) {
     let call = call.filter(|key| state.ops.calls.find(*key).is_some_and(|call| call.phase.open()));
+    let former = state.ops.realms.get(at.realm).presence.get(&responder).filter(|known| known.place == Some(place));
+    let counted = former.is_some_and(|known| known.disputed_with.is_none());
+    if let Some(former) = former.map(|known| known.call).filter(|former| *former != call) {
+        step_back(state, former);
+    }
     if let Some(key) = call {
         reply_settled(state, key);
         let call = state.ops.calls.get_mut(key);
@@ -77,7 +82,10 @@ fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, cal
     }
     let presence = Presence { place: Some(place), disputed_with: None, call, fact_ms: at.occurred_at_ms };
     state.ops.realms.get_mut(at.realm).presence.insert(responder, presence);
-    count(state, Some(place), 1);
+    // Seen again where they are, now on a duty of theirs: one person.
+    if !counted {
+        count(state, Some(place), 1);
+    }
 }
 
 fn leave(state: &mut State, at: &At, responder: ResponderRef) {

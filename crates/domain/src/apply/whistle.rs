@@ -5,6 +5,7 @@ use muster_proto::v1;
 
 use super::At;
 use crate::ids::WhistleRef;
+use crate::policy::escalation;
 use crate::state::{NeedState, State, Timer, Whistle, WhistlePhase};
 
 pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
@@ -49,6 +50,10 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             let need = state.ops.whistles.get_mut(key).needs.iter_mut().find(|need| *need.id == *body.need_id)?;
             need.reach = Some(from);
         }
+        // The timer that asked for the step is spent; without this a replay would keep it, and it would fire again.
+        Event::PolicyStepRefused(body) if body.policy == escalation::POLICY => {
+            acknowledge_settled(state, state.ops.whistles.find(&body.subject_id)?);
+        }
         // A proposal binds nobody.
         Event::DispatchProposed(_) => {}
         _ => {}
@@ -87,6 +92,7 @@ fn blown(state: &mut State, at: &At, body: &v1::WhistleBlown) -> Option<()> {
         needs,
         rated: false,
         present: 0,
+        organization_calls: Vec::new(),
     };
     let key = state.ops.whistles.insert(&body.whistle_id, value);
     state.set_timer(body.acknowledge_due_ms, Timer::WhistleAcknowledge(key));

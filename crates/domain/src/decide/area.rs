@@ -96,8 +96,15 @@ pub(super) fn retire(state: &State, body: &v1::RetireArea) -> Decision {
     if state.ops.sites.iter().any(|(_, site)| !site.closed && site.area == area) {
         return in_use("还有开放的点位", "a site is open in it");
     }
-    if state.ops.whistles.iter().any(|(_, whistle)| whistle.phase.open() && whistle.area == area) {
+    if state.ops.units.iter().any(|(_, unit)| !unit.dissolved && unit.area == area) {
+        return in_use("还有编组", "a unit stands in it");
+    }
+    let waits = |whistle: &crate::state::Whistle| whistle.phase.open() && [whistle.area, whistle.responsible].contains(&area);
+    if state.ops.whistles.iter().any(|(_, whistle)| waits(whistle)) {
         return in_use("还有未办结的哨", "a whistle is open in it");
+    }
+    if state.ops.incidents.iter().any(|(_, incident)| !incident.closed && incident.area == area) {
+        return in_use("还有未结束的事件", "an incident is open in it");
     }
     Ok(vec![peacetime(state, Event::AreaRetired(v1::AreaRetired { area_id: body.area_id.clone() }), Some(area))])
 }

@@ -11,7 +11,7 @@ use crate::ids::{AreaRef, CallRef, IncidentRef, OrganizationCallRef, RealmRef, R
 use crate::limits;
 use crate::policy::summons::{Summons, release, summon};
 use crate::rejection::Rejection;
-use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, State};
+use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, Site, State};
 
 /// Where a call leads: the site's seat or the whistle's need, with what hangs on it.
 struct Target {
@@ -25,9 +25,15 @@ struct Target {
     life_threatening: bool,
 }
 
+/// A site that is open and not being taken off.
+fn taking_on<'a>(state: &'a State, site_id: &str) -> Result<&'a Site, Rejection> {
+    let site = state.ops.sites.get(state.open_site("site_id", site_id)?);
+    state.not_standing_down(site.incident, site.plan)?;
+    Ok(site)
+}
+
 fn seat_target(state: &State, site_id: &str, seat_id: &str) -> Result<Target, Rejection> {
-    let key = state.open_site("site_id", site_id)?;
-    let site = state.ops.sites.get(key);
+    let site = taking_on(state, site_id)?;
     let unknown = || Rejection::UnknownSeat { seat: seat_id.to_owned(), site: site_id.to_owned() };
     let seat = &site.seats[site.seat(seat_id).ok_or_else(unknown)?];
     if let Some(call) = seat.holder {
@@ -69,7 +75,7 @@ fn need_target(state: &State, whistle_id: &str, need_id: &str, kind: Option<Need
 }
 
 fn free(state: &State, realm: RealmRef, responder: ResponderRef, from_ms: i64, until_ms: i64) -> Result<(), Rejection> {
-    let Some(call) = state.ops.overlapping_duty(realm, responder, from_ms, until_ms) else { return Ok(()) };
+    let Some(call) = state.ops.overlapping_duties(realm, responder, from_ms, until_ms).next() else { return Ok(()) };
     let incident = state.ops.calls.get(call).incident;
     Err(Rejection::ResponderAlreadyOnDuty {
         id: state.base.responders.id(responder).to_owned(),
@@ -104,6 +110,7 @@ fn joinable(state: &State, incident: Option<IncidentRef>, responder: ResponderRe
     if Some(unit.incident) != incident {
         return Err(Rejection::OtherIncident { field: "unit_id", id: unit_id.to_owned() });
     }
+    state.not_standing_down(unit.incident, unit.plan)?;
     if !unit.approved {
         return Err(Rejection::UnitNotApproved { id: unit_id.to_owned() });
     }
@@ -141,7 +148,14 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
         released_by_area_id: body.released_by_area_id.clone(),
         ..to_target(&target, now, CallReason::Dispatched)
     };
-    Ok(summon(state, 0, responder, summons))
+    let mut drafts = summon(state, 0, responder, summons);
+    // 跨区增援: the donor sees where its person goes.
+    if !body.released_by_area_id.is_empty()
+        && let (Some(draft), Some(home)) = (drafts.last_mut(), state.base.home_of(responder))
+    {
+        draft.other_area_ids.push(state.base.areas.id(home).to_owned());
+    }
+    Ok(drafts)
 }
 
 fn to_target(target: &Target, now: &Now<'_>, reason: CallReason) -> Summons {
@@ -171,7 +185,7 @@ pub(super) fn call_organization(state: &State, now: &Now<'_>, body: &v1::CallOrg
     let target = match (body.site_id.is_empty(), body.whistle_id.is_empty()) {
         (true, false) => need_target(state, &body.whistle_id, &body.need_id, None)?,
         (false, true) => {
-            let site = state.ops.sites.get(state.open_site("site_id", &body.site_id)?);
+            let site = taking_on(state, &body.site_id)?;
             let realm = state.ops.incidents.get(site.incident).realm;
             Target {
                 incident: Some(site.incident),
@@ -230,8 +244,11 @@ pub(super) fn nominate(state: &State, now: &Now<'_>, body: &v1::NominatePeople) 
         return Err(Rejection::FieldMissing { field: "responder_ids" });
     }
     checks::at_most("responder_ids", body.responder_ids.len(), limits::PEOPLE_LIST_MAX)?;
-    if let Some(site) = call.site.filter(|site| state.ops.sites.get(*site).closed) {
-        return Err(Rejection::SiteIsClosed { id: state.ops.sites.id(site).to_owned() });
+    if let Some(site) = call.site {
+        taking_on(state, state.ops.sites.id(site))?;
+    }
+    if let Some(whistle) = call.whistle {
+        state.open_whistle("call_id", state.ops.whistles.id(whistle))?;
     }
     let mut named = BTreeSet::new();
     for id in &body.responder_ids {
@@ -325,6 +342,9 @@ pub(super) fn decline(state: &State, body: &v1::DeclineCall) -> Decision {
     checks::short("reason", &body.reason)?;
     if body.call_id.starts_with('o') {
         let (_, call) = organization_call(state, &body.call_id)?;
+        if call.phase >= OrganizationCallPhase::Nominated {
+            return Err(Rejection::CallPhaseWrong { id: body.call_id.clone(), phase: "已派员 people named" });
+        }
         let event =
             Event::OrganizationCallDeclined(v1::OrganizationCallDeclined { call_id: body.call_id.clone(), reason: body.reason.clone() });
         return Ok(vec![Draft::new(event, call.realm, Some(call.area))]);
@@ -353,12 +373,16 @@ pub(super) fn recall(state: &State, body: &v1::RecallResponder) -> Decision {
 /// The one who takes over holds the duty at once; the seat is never empty in between.
 pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder) -> Decision {
     let (key, call) = open_call(state, &body.call_id)?;
+    // Whoever was told to come off is not replaced: the post is over.
+    if call.phase == CallPhase::Recalled {
+        return Err(wrong_phase(&body.call_id, call.phase));
+    }
     let by = state.active_responder("by_responder_id", &body.by_responder_id)?;
     state.callable(by, now.recorded_at_ms)?;
-    free(state, call.realm, by, now.recorded_at_ms, 0)?;
-    if let_go(state, now, by, "").is_err() {
-        state.authority_over(now, call.area)?;
-    }
+    // Relief often comes after the end of the shift: then it stays until released.
+    let until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
+    free(state, call.realm, by, now.recorded_at_ms, until_ms)?;
+    let_go(state, now, by, "")?;
     let unit_id = call.unit.map(|unit| state.ops.units.id(unit).to_owned()).unwrap_or_default();
     if let (Some(incident), Some(unit)) = (call.incident, call.unit)
         && let Some(home) = state.ops.incidents.get(incident).home_units.get(&by)
@@ -380,7 +404,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         tier: call.tier,
         reason: CallReason::Relief,
         from_ms: now.recorded_at_ms,
-        until_ms: call.until_ms,
+        until_ms,
         reply_due_ms: now.recorded_at_ms + limits::REPLY_LIMIT_MS,
         ..Summons::at(call.realm, call.area)
     };

@@ -183,6 +183,16 @@ impl State {
         }
     }
 
+    /// What is being taken off takes nobody on.
+    pub(crate) fn not_standing_down(&self, incident: IncidentRef, plan: Option<PlanRef>) -> Result<(), Rejection> {
+        match plan {
+            Some(key) if self.ops.standing_down(incident, plan) => {
+                Err(Rejection::AreaStandingDown { area: self.base.areas.id(self.base.plans.get(key).area).to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a person may be given a duty now: neither withdrawn nor absent.
     pub(crate) fn callable(&self, responder: ResponderRef, at_ms: i64) -> Result<(), Rejection> {
         let person = self.base.responders.get(responder);

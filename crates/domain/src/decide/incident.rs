@@ -4,6 +4,7 @@ use muster_proto::v1::{self, IncidentGrade, IncidentType, ResponseLevel, Severit
 use muster_proto::{ACTUAL, Event};
 
 use super::{Decision, checks};
+use crate::apply::conversions_below;
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, IncidentRef, PlanRef};
 use crate::rejection::Rejection;
@@ -93,12 +94,12 @@ pub(super) fn convert(state: &State, now: &Now<'_>, body: &v1::ConvertArea) -> D
     }
     refuse_while_standing_down(state, incident, &plans)?;
     let mut drafts = Vec::with_capacity(plans.len() + 1);
-    drafts.extend(response_changed(state, incident, &body.incident_id, area, response));
-    drafts.extend(plans.into_iter().filter_map(|plan| converted(state, incident, &body.incident_id, plan, response)));
-    // Converted to this level already: nothing new to say.
-    if !drafts.iter().any(|draft| matches!(draft.event, Event::AreaConverted(_))) && incident.responses.contains_key(&area) {
-        return Ok(Vec::new());
+    // A conversion never lowers what the area or one above it holds.
+    let held = state.base.ancestry(area).filter_map(|key| incident.responses.get(&key)).max();
+    if held.is_none_or(|held| i32::from(*held) < i32::from(response)) {
+        drafts.extend(response_changed(state, incident, &body.incident_id, area, response));
     }
+    drafts.extend(plans.into_iter().filter_map(|plan| converted(state, incident, &body.incident_id, plan, response)));
     Ok(drafts)
 }
 
@@ -180,17 +181,13 @@ pub(super) fn change_grade(state: &State, now: &Now<'_>, body: &v1::ChangeGrade)
 }
 
 pub(super) fn stand_down(state: &State, now: &Now<'_>, body: &v1::StandDownArea) -> Decision {
-    let (_, incident, area) = scope(state, now, &body.incident_id, &body.area_id)?;
-    let mut standing = incident
-        .conversions
-        .iter()
-        .filter(|(plan, conversion)| !conversion.stood_down && state.base.within(state.base.plans.get(**plan).area, area))
-        .peekable();
-    if standing.peek().is_none() {
+    let (key, incident, area) = scope(state, now, &body.incident_id, &body.area_id)?;
+    let standing = conversions_below(state, key, area);
+    if standing.is_empty() {
         return Err(Rejection::NotConverted { area: body.area_id.clone() });
     }
     // Ordered before for all of it: whoever is still on post has been recalled.
-    if standing.all(|(_, conversion)| conversion.standing_down) {
+    if standing.iter().all(|plan| state.ops.standing_down(key, Some(*plan))) {
         return Ok(Vec::new());
     }
     let event = Event::StandDownOrdered(v1::StandDownOrdered { incident_id: body.incident_id.clone(), area_id: body.area_id.clone() });

@@ -79,6 +79,6 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::DeclareNoShow(body) => call::declare_no_show(state, body),
         Command::CheckIn(body) => presence::check_in(state, now, body),
         Command::CheckOut(body) => presence::check_out(state, now, body),
-        Command::SettlePresence(body) => presence::settle(state, body),
+        Command::SettlePresence(body) => presence::settle(state, now, body),
     }
 }

@@ -1,5 +1,7 @@
 //! Organization 单位: what it can be called for, where it is tied, whom it keeps back.
 
+use std::collections::BTreeSet;
+
 use muster_proto::Event;
 use muster_proto::v1::{self, OrganizationKind};
 
@@ -42,8 +44,12 @@ pub(super) fn tie(state: &State, body: &v1::TieToArea) -> Decision {
 pub(super) fn reserve(state: &State, body: &v1::ReservePeople) -> Decision {
     let organization = state.organization("organization_id", &body.organization_id)?;
     checks::at_most("responder_ids", body.responder_ids.len(), limits::PEOPLE_LIST_MAX)?;
+    let mut named = BTreeSet::new();
     for id in &body.responder_ids {
         let responder = state.active_responder("responder_ids", id)?;
+        if !named.insert(responder) {
+            return Err(Rejection::AlreadyExists { field: "responder_ids", id: id.clone() });
+        }
         if state.base.responders.get(responder).organization != Some(organization) {
             return Err(Rejection::NotOfOrganization { id: id.clone(), organization: body.organization_id.clone() });
         }

@@ -1,6 +1,6 @@
 //! ConversionPlan 转换预案: drafted, its posts designated one by one, published; a published version never changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
 use muster_proto::v1::{self, DutyRole, IncidentType, ResponseLevel, SiteKind, UnitKind};
@@ -88,28 +88,43 @@ fn check_sites(state: &State, area: AreaRef, sites: &[v1::PlanSite]) -> Result<(
 
 fn check_units(state: &State, area: AreaRef, body: &v1::DraftPlan) -> Result<(), Rejection> {
     checks::at_most("units", body.units.len(), limits::PLAN_PARTS_MAX)?;
-    let mut keys = BTreeSet::new();
+    let sites: BTreeMap<_, _> = body.sites.iter().map(|site| (&site.site_key, site.tier)).collect();
+    let mut units = BTreeMap::new();
     for unit in &body.units {
         checks::id("units.unit_key", &unit.unit_key)?;
+        checks::set::<ResponseLevel>("units.tier", unit.tier)?;
         // A parent stands before its children: a tree, and formed in this order.
-        if !unit.parent_unit_key.is_empty() && !keys.contains(&unit.parent_unit_key) {
-            return Err(Rejection::PlanPartUnknown { field: "units.parent_unit_key", key: unit.parent_unit_key.clone() });
-        }
-        if !keys.insert(&unit.unit_key) {
+        formed_by("units.parent_unit_key", &units, &unit.parent_unit_key, unit.tier)?;
+        formed_by("units.site_key", &sites, &unit.site_key, unit.tier)?;
+        if units.insert(&unit.unit_key, unit.tier).is_some() {
             return Err(repeated("units.unit_key", &unit.unit_key));
         }
         checks::set::<UnitKind>("units.kind", unit.kind)?;
         checks::name("units.name", &unit.name)?;
-        checks::set::<ResponseLevel>("units.tier", unit.tier)?;
         inside(state, area, "units.area_id", &unit.area_id)?;
-        if !unit.site_key.is_empty() && !body.sites.iter().any(|site| site.site_key == unit.site_key) {
-            return Err(Rejection::PlanPartUnknown { field: "units.site_key", key: unit.site_key.clone() });
-        }
         if !unit.superior_organization_id.is_empty() {
             state.organization("units.superior_organization_id", &unit.superior_organization_id)?;
         }
     }
     Ok(())
+}
+
+/// A part that a unit names stands in the plan, and is there at the unit's tier.
+fn formed_by(field: &'static str, parts: &BTreeMap<&String, i32>, key: &String, tier: i32) -> Result<(), Rejection> {
+    if key.is_empty() {
+        return Ok(());
+    }
+    match parts.get(key) {
+        None => Err(Rejection::PlanPartUnknown { field, key: key.clone() }),
+        Some(there) if *there > tier => Err(too_early("units.tier")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn too_early(field: &'static str) -> Rejection {
+    Rejection::FieldInvalid {
+        field, reason_zh: "启用早于其点位、席位或编组", reason_en: "asked for before its site, seat or unit is"
+    }
 }
 
 fn check_cards(cards: &[v1::PostCard]) -> Result<(), Rejection> {
@@ -166,11 +181,6 @@ pub(super) fn designate(state: &State, body: &v1::DesignatePost) -> Decision {
 
 fn check_place(draft: &PlanVersion, body: &v1::DesignatePost, tier: ResponseLevel, role: DutyRole) -> Result<(), Rejection> {
     let unknown = |field, key: &str| Rejection::PlanPartUnknown { field, key: key.to_owned() };
-    let too_early = |field| Rejection::FieldInvalid {
-        field,
-        reason_zh: "启用早于其点位、席位或编组",
-        reason_en: "asked for before its site, seat or unit is",
-    };
     if !body.unit_key.is_empty() {
         let unit = draft.units.iter().find(|unit| *unit.key == *body.unit_key).ok_or_else(|| unknown("unit_key", &body.unit_key))?;
         if tier < unit.tier {
@@ -188,6 +198,9 @@ fn check_place(draft: &PlanVersion, body: &v1::DesignatePost, tier: ResponseLeve
             (true, true) => Err(Rejection::FieldMissing { field: "unit_key" }),
             (true, false) => Ok(()),
         };
+    }
+    if role == DutyRole::Standby {
+        return Err(Rejection::FieldInvalid { field: "site_key", reason_zh: "备勤没有席位", reason_en: "standby has no seat" });
     }
     let at = draft.sites.iter().position(|site| *site.key == *body.site_key).ok_or_else(|| unknown("site_key", &body.site_key))?;
     let site = &draft.sites[at];

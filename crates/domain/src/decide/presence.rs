@@ -49,15 +49,21 @@ fn still_there(state: &State, spot: &Spot) -> Result<(), Rejection> {
     }
 }
 
-/// The person's duty at the place.
-fn duty_at(state: &State, spot: &Spot, responder: ResponderRef) -> Option<CallRef> {
-    state.ops.duties(spot.realm, responder).iter().copied().find(|key| {
+/// The person's duty at the place; of several, the one whose period is nearest to the moment.
+fn duty_at(state: &State, spot: &Spot, responder: ResponderRef, at_ms: i64) -> Option<CallRef> {
+    let here = |key: &CallRef| {
         let call = state.ops.calls.get(*key);
         match spot.place {
             Place::Site(site) => call.site == Some(site),
             Place::Whistle(whistle) => call.whistle == Some(whistle),
         }
-    })
+    };
+    let away_ms = |key: &CallRef| {
+        let call = state.ops.calls.get(*key);
+        let late_ms = if call.until_ms == 0 { 0 } else { at_ms.saturating_sub(call.until_ms).saturating_add(1) };
+        call.from_ms.saturating_sub(at_ms).max(late_ms).max(0)
+    };
+    state.ops.duties(spot.realm, responder).iter().copied().filter(here).min_by_key(away_ms)
 }
 
 fn ids(state: &State, place: Option<Place>) -> (String, String) {
@@ -74,13 +80,17 @@ pub(super) fn check_in(state: &State, now: &Now<'_>, body: &v1::CheckIn) -> Deci
     let occurred_ms = now.occurred_at_ms();
     let realm = state.ops.realms.get(spot.realm);
     let known = realm.presence.get(&responder);
-    let mut drafts = Vec::new();
+    let call = duty_at(state, &spot, responder, occurred_ms);
+    // A phone that was offline tells of the past; said now, it is a mistake.
+    let told_late = occurred_ms < now.recorded_at_ms;
+    let mut drafts = Vec::with_capacity(1);
     match known {
         Some(known) if occurred_ms < known.fact_ms || known.disputed_with.is_some() => {
             drafts.push(past(&spot, body, &body.responder_id));
         }
-        Some(known) if known.place == Some(spot.place) => return Ok(Vec::new()),
-        Some(known) if known.place.is_some() => {
+        Some(known) if known.place == Some(spot.place) && (call.is_none() || known.call == call) => return Ok(Vec::new()),
+        _ if told_late && still_there(state, &spot).is_err() => drafts.push(past(&spot, body, &body.responder_id)),
+        Some(known) if known.place.is_some_and(|place| place != spot.place) => {
             still_there(state, &spot)?;
             let (other_site_id, other_whistle_id) = ids(state, known.place);
             let event = Event::PresenceDisputed(v1::PresenceDisputed {
@@ -96,7 +106,6 @@ pub(super) fn check_in(state: &State, now: &Now<'_>, body: &v1::CheckIn) -> Deci
         }
         _ => {
             still_there(state, &spot)?;
-            let call = duty_at(state, &spot, responder);
             let event = Event::CheckedIn(v1::CheckedIn {
                 responder_id: body.responder_id.clone(),
                 call_id: call.map(CallRef::text).unwrap_or_default(),
@@ -171,7 +180,7 @@ pub(super) fn check_out(state: &State, now: &Now<'_>, body: &v1::CheckOut) -> De
 }
 
 /// A person says where somebody really is. Open to any presence: a forgotten check-out is settled the same way.
-pub(super) fn settle(state: &State, body: &v1::SettlePresence) -> Decision {
+pub(super) fn settle(state: &State, now: &Now<'_>, body: &v1::SettlePresence) -> Decision {
     let responder = state.responder("responder_id", &body.responder_id)?;
     let realm_name = if body.realm.is_empty() { muster_proto::ACTUAL } else { &body.realm };
     let realm = state.ops.realms.find(realm_name).ok_or_else(|| Rejection::UnknownRealm { id: body.realm.clone() })?;
@@ -195,7 +204,7 @@ pub(super) fn settle(state: &State, body: &v1::SettlePresence) -> Decision {
         Place::Whistle(key) => state.ops.whistles.get(key).area,
     };
     let area = spot.as_ref().map_or(former_area, |spot| spot.area);
-    let call = spot.as_ref().and_then(|spot| duty_at(state, spot, responder));
+    let call = spot.as_ref().and_then(|spot| duty_at(state, spot, responder, now.recorded_at_ms));
     let event = Event::PresenceSettled(v1::PresenceSettled {
         responder_id: body.responder_id.clone(),
         site_id: body.site_id.clone(),

@@ -45,11 +45,11 @@ fn post_of<'a>(state: &'a State, call: &Call) -> Option<(Converting<'a>, &'a Des
     Some((converting, designation))
 }
 
-/// Primary and backups in their order, from the one after `former` on; then from the start, for whoever was busy then.
+/// Primary and backups in their order, from the one after `former` on. Nobody is taken from another incident for it.
 fn next(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, former: ResponderRef) -> Option<ResponderRef> {
     let order: Vec<_> = std::iter::once(designation.responder).chain(designation.backups.iter().copied()).collect();
     let start = order.iter().position(|responder| *responder == former).map_or(0, |at| at + 1);
-    order[start..].iter().copied().find(|responder| converting.claim(now, *responder) == Ok(None))
+    order[start..].iter().copied().find(|responder| converting.claim(now, designation, *responder).is_ok_and(|claimed| claimed.is_empty()))
 }
 
 pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -> Vec<Draft> {

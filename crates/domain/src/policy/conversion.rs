@@ -8,10 +8,15 @@ use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, Res
 use super::level;
 use super::summons::{Summons, call_off, outranks, release, summon};
 use crate::apply::conversions_below;
+use smallvec::SmallVec;
+
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef, SiteRef};
 use crate::limits;
 use crate::state::{CallPhase, Conversion, Designation, Incident, PlanSite, PlanVersion, State};
+
+/// The duties that a person is taken from, or why the person cannot come and which incident holds them.
+pub(super) type Claim = Result<SmallVec<[CallRef; 1]>, (GapReason, Option<IncidentRef>)>;
 
 /// One plan being brought to a response level.
 pub(super) struct Converting<'a> {
@@ -123,8 +128,8 @@ impl<'a> Converting<'a> {
         drafts
     }
 
-    /// Why a person cannot take a post of this incident; `Ok` with the duty to take from a lesser incident, if any.
-    pub(super) fn claim(&self, now: &Now<'_>, responder: ResponderRef) -> Result<Option<CallRef>, (GapReason, Option<IncidentRef>)> {
+    /// Why a person cannot take a post of this incident; `Ok` with the duties to take from lesser incidents, mostly none.
+    pub(super) fn claim(&self, now: &Now<'_>, designation: &Designation, responder: ResponderRef) -> Claim {
         let person = self.state.base.responders.get(responder);
         if person.withdrawn {
             return Err((GapReason::Withdrawn, None));
@@ -135,9 +140,30 @@ impl<'a> Converting<'a> {
         if person.absence(now.recorded_at_ms).is_some() {
             return Err((GapReason::Unavailable, None));
         }
-        let Some(duty) = self.state.ops.overlapping_duty(self.incident.realm, responder, now.recorded_at_ms, 0) else { return Ok(None) };
-        let holder = self.state.ops.calls.get(duty).incident;
-        if outranks(self.state, self.incident_key, holder) { Ok(Some(duty)) } else { Err((GapReason::OnOtherDuty, holder)) }
+        // One home unit: whom a person has put into another unit of the incident stays there.
+        if let (Some(at), Some(home)) = (designation.unit, self.incident.home_units.get(&responder))
+            && self.conversion.units[usize::from(at)] != Some(*home)
+        {
+            return Err((GapReason::OnOtherDuty, Some(self.incident_key)));
+        }
+        let mut taken = SmallVec::new();
+        for duty in self.state.ops.overlapping_duties(self.incident.realm, responder, now.recorded_at_ms, 0) {
+            let holder = self.state.ops.calls.get(duty).incident;
+            if !outranks(self.state, self.incident_key, holder) {
+                return Err((GapReason::OnOtherDuty, holder));
+            }
+            taken.push(duty);
+        }
+        Ok(taken)
+    }
+
+    /// Whether the site of a part's seats was closed by hand, or the unit dissolved.
+    fn site_gone(&self, site: u16) -> bool {
+        self.conversion.sites[usize::from(site)].is_some_and(|key| self.state.ops.sites.get(key).closed)
+    }
+
+    fn unit_gone(&self, unit: u16) -> bool {
+        self.conversion.units[usize::from(unit)].is_some_and(|key| self.state.ops.units.get(key).dissolved)
     }
 }
 
@@ -146,6 +172,9 @@ pub(super) fn raise(state: &State, now: &Now<'_>, body: &v1::AreaConverted) -> V
     let found = state.ops.incidents.find(&body.incident_id).zip(state.base.plans.find(&body.plan_id));
     let Some(converting) = found.and_then(|(incident, plan)| Converting::of(state, incident, plan)) else { return Vec::new() };
     let (former, response) = (level(body.former_response), level(body.response));
+    if response <= former {
+        return Vec::new();
+    }
     let mut drafts = Vec::with_capacity(converting.version.designations.len() * 2);
     open_sites(&converting, response, &mut drafts);
     form_units(&converting, response, &mut drafts);
@@ -222,9 +251,9 @@ fn form_units(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut
             incident_id: converting.incident_id.to_owned(),
             kind: unit.kind.into(),
             name: unit.name.to_string(),
-            parent_unit_id: unit.parent.map(|at| converting.unit_id(at)).unwrap_or_default(),
+            parent_unit_id: unit.parent.filter(|at| !converting.unit_gone(*at)).map(|at| converting.unit_id(at)).unwrap_or_default(),
             area_id: base.areas.id(unit.area).to_owned(),
-            site_id: unit.site.map(|at| converting.site_id(at)).unwrap_or_default(),
+            site_id: unit.site.filter(|at| !converting.site_gone(*at)).map(|at| converting.site_id(at)).unwrap_or_default(),
             superior_organization_id: unit.superior.map(|key| base.organizations.id(key).to_owned()).unwrap_or_default(),
             approval_document_no: format!("{}@{}", converting.plan_id, converting.version.version),
             plan_id: converting.plan_id.to_owned(),
@@ -237,39 +266,44 @@ fn seat_people(converting: &Converting<'_>, now: &Now<'_>, former: ResponseLevel
     let added = |tier: ResponseLevel| tier > former && tier <= response;
     let mut taken = BTreeSet::new();
     let mut ahead = 0;
-    let mut designated = BTreeSet::new();
-    for designation in &converting.version.designations {
-        designated.extend(designation.site.zip(designation.seat));
-        if !added(designation.tier) {
+    let designations = || converting.version.designations.iter().filter(|designation| added(designation.tier));
+    for designation in designations().filter(|designation| designation.role != DutyRole::Standby) {
+        // A site closed by hand asks for nobody. A unit dissolved by hand leaves its seats, and them empty.
+        if designation.site.is_some_and(|site| converting.site_gone(site)) {
             continue;
         }
-        if designation.role == DutyRole::Standby {
-            drafts.extend(put_on_standby(converting, now, designation, &taken));
+        if designation.unit.is_some_and(|unit| converting.unit_gone(unit)) {
+            drafts.push(converting.gap(designation, None, GapReason::NoDesignation, None));
             continue;
         }
         match choose(converting, now, designation, &taken) {
             Ok((responder, claimed)) => {
                 taken.insert(responder);
-                drafts.extend(claimed.map(|duty| release(converting.state, duty, ReleaseReason::Outranked, Some(converting.incident_key))));
+                let outranked = |duty| release(converting.state, duty, ReleaseReason::Outranked, Some(converting.incident_key));
+                drafts.extend(claimed.into_iter().map(outranked));
                 drafts.extend(converting.seat(now, ahead, designation, responder));
                 ahead += 1;
             }
             Err((reason, other)) => drafts.push(converting.gap(designation, Some(designation.responder), reason, other)),
         }
     }
-    undesignated(converting, added, &designated, drafts);
+    // Last, for a backup who was needed does not stand by.
+    for designation in designations().filter(|designation| designation.role == DutyRole::Standby) {
+        drafts.extend(put_on_standby(converting, now, designation, &taken));
+    }
+    undesignated(converting, added, drafts);
 }
 
-/// The first of primary and backups who can come, and the duty of a lesser incident to take them from. The reason is the primary's.
-type Chosen = Result<(ResponderRef, Option<CallRef>), (GapReason, Option<IncidentRef>)>;
+type Chosen = Result<(ResponderRef, SmallVec<[CallRef; 1]>), (GapReason, Option<IncidentRef>)>;
 
+/// The first of primary and backups who can come, and the duties of lesser incidents to take them from. The reason is the primary's.
 fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
     let mut refused = None;
     for responder in std::iter::once(&designation.responder).chain(&designation.backups) {
         let answer = if taken.contains(responder) {
             Err((GapReason::OnOtherDuty, Some(converting.incident_key)))
         } else {
-            converting.claim(now, *responder)
+            converting.claim(now, designation, *responder)
         };
         match answer {
             Ok(claimed) => return Ok((*responder, claimed)),
@@ -281,7 +315,9 @@ fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation,
 
 fn put_on_standby(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Option<Draft> {
     let responder = designation.responder;
-    let busy = taken.contains(&responder) || converting.claim(now, responder) != Ok(None);
+    // Whoever has a duty of any time does not stand by.
+    let held = converting.state.ops.duties(converting.incident.realm, responder);
+    let busy = taken.contains(&responder) || !held.is_empty() || converting.claim(now, designation, responder).is_err();
     if busy || converting.incident.standby.contains_key(&responder) {
         return None;
     }
@@ -295,17 +331,15 @@ fn put_on_standby(converting: &Converting<'_>, now: &Now<'_>, designation: &Desi
 }
 
 /// Seats of the added tiers that the plan gives to nobody.
-fn undesignated(
-    converting: &Converting<'_>,
-    added: impl Fn(ResponseLevel) -> bool,
-    designated: &BTreeSet<(u16, u16)>,
-    drafts: &mut Vec<Draft>,
-) {
+fn undesignated(converting: &Converting<'_>, added: impl Fn(ResponseLevel) -> bool, drafts: &mut Vec<Draft>) {
     for (at, site) in converting.version.sites.iter().enumerate() {
         let at = u16::try_from(at).expect("sites of a plan are capped");
+        if converting.site_gone(at) {
+            continue;
+        }
         for (number, seat) in site.seats.iter().enumerate() {
             let number = u16::try_from(number).expect("seats of a site are capped");
-            if !added(seat.tier) || designated.contains(&(at, number)) {
+            if !added(seat.tier) || converting.version.seated.contains(&(at, number)) {
                 continue;
             }
             let event = Event::GapRecorded(v1::GapRecorded {
@@ -322,18 +356,20 @@ fn undesignated(
     }
 }
 
-/// Takes off what the higher tiers added: their duties and their seats. Sites and units stay until the stand-down.
+/// Takes off what the higher tiers added: their duties, standby and seats. Sites and units stay until the stand-down.
 pub(super) fn lower(state: &State, body: &v1::ResponseChanged) -> Vec<Draft> {
     let found = state.ops.incidents.find(&body.incident_id).zip(state.base.areas.find(&body.area_id));
     let Some((incident, area)) = found else { return Vec::new() };
-    let response = level(body.response);
     let mut drafts = Vec::new();
     for plan in conversions_below(state, incident, area) {
         let Some(converting) = Converting::of(state, incident, plan) else { continue };
-        if converting.conversion.standing_down || converting.conversion.response <= response {
-            continue;
+        // Each area holds its response for itself: an area in between that asks for more keeps it.
+        let between = state.base.ancestry(state.base.plans.get(plan).area).take_while(|key| *key != area);
+        let own = between.filter_map(|key| converting.incident.responses.get(&key)).copied().max().unwrap_or(0);
+        let response = level(body.response).max(level(own.into()));
+        if !converting.conversion.standing_down && converting.conversion.response > response {
+            drafts.extend(lowered(&converting, response));
         }
-        drafts.extend(lowered(&converting, response));
     }
     drafts
 }
@@ -351,12 +387,30 @@ fn lowered(converting: &Converting<'_>, response: ResponseLevel) -> Vec<Draft> {
     let mut drafts = vec![converting.draft(event, state.base.plans.get(converting.plan).area)];
     let higher = converting.conversion.duties.iter().filter(|key| state.ops.calls.get(**key).tier > response);
     drafts.extend(higher.filter_map(|key| call_off(state, *key, ReleaseReason::ResponseLowered, "响应下调 response lowered")));
+    drafts.extend(standby_above(converting, response));
     for (at, site) in converting.version.sites.iter().enumerate() {
         let Some(key) = converting.conversion.sites[at] else { continue };
         let wanted = seats_up_to(converting, site, response);
         drafts.extend(with_plan_seats(converting, key, site, wanted));
     }
     drafts
+}
+
+/// The end of standby for those whom only a higher tier asked to stand by.
+fn standby_above(converting: &Converting<'_>, response: ResponseLevel) -> Vec<Draft> {
+    let standby = || converting.version.designations.iter().filter(|designation| designation.role == DutyRole::Standby);
+    let kept: BTreeSet<_> = standby().filter(|kept| kept.tier <= response).map(|kept| kept.responder).collect();
+    standby()
+        .filter(|designation| designation.tier > response && !kept.contains(&designation.responder))
+        .filter(|designation| converting.incident.standby.get(&designation.responder) == Some(&converting.plan))
+        .map(|designation| {
+            let event = Event::StandbyEnded(v1::StandbyEnded {
+                incident_id: converting.incident_id.to_owned(),
+                responder_id: converting.state.base.responders.id(designation.responder).to_owned(),
+            });
+            converting.draft(event, converting.post_area(designation))
+        })
+        .collect()
 }
 
 /// Whether a duty stands in the way of the person's phase; used where a seat may be given to somebody else.

@@ -8,14 +8,14 @@ use crate::execute::{Draft, Now};
 use crate::ids::WhistleRef;
 use crate::state::State;
 
+/// The name under which the policy says what it could not do.
+pub(crate) const POLICY: &str = "escalation";
+
 pub(super) fn overdue(state: &State, now: &Now<'_>, key: WhistleRef) -> Vec<Draft> {
     let whistle = state.ops.whistles.get(key);
-    if !whistle.phase.open() || whistle.acknowledged {
-        return Vec::new();
-    }
     let refused = || {
         let event = Event::PolicyStepRefused(v1::PolicyStepRefused {
-            policy: "escalation".to_owned(),
+            policy: POLICY.to_owned(),
             step: "EscalateWhistle".to_owned(),
             subject_id: state.ops.whistles.id(key).to_owned(),
             code: "whistle_at_top".to_owned(),

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, AreaLevel, CallReason, Candidate, NeedKind, ReleaseReason};
 
+use super::organization;
 use super::summons::{Summons, call_off, summon};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, CallRef, LabelRef, ResponderRef, WhistleRef};
 use crate::limits;
-use crate::state::{CallPhase, NeedState, OrganizationCallPhase, State, Whistle};
+use crate::state::{CallPhase, NeedState, State, Whistle, WhistlePhase};
 
 /// Somebody who could come, with what speaks for them.
 struct Found {
@@ -27,6 +28,11 @@ fn missing(need: &NeedState) -> usize {
 /// How far the first search goes: the whistle's township, or its own area where that is higher.
 fn first_reach(state: &State, area: AreaRef) -> AreaRef {
     state.base.ancestry(area).take_while(|key| state.base.areas.get(*key).level as i32 >= AreaLevel::Township as i32).last().unwrap_or(area)
+}
+
+/// How far the search goes now: as far as was asked. The tree may have changed since; people are sought above the whistle only.
+fn reach(state: &State, whistle: &Whistle, need: &NeedState) -> AreaRef {
+    need.reach.filter(|reach| state.base.within(whistle.area, *reach)).unwrap_or_else(|| first_reach(state, whistle.area))
 }
 
 /// The highest area around the whistle that lets the policy call its people by itself.
@@ -89,7 +95,7 @@ fn candidate(
     let fits = specialty.is_none_or(|wanted| person.specialties.contains(&wanted));
     let barred = person.withdrawn || person.reserved || need.tried.contains(&responder) || person.absence(now.recorded_at_ms).is_some();
     let realm = state.ops.realms.get(whistle.realm);
-    let busy = state.ops.overlapping_duty(whistle.realm, responder, now.recorded_at_ms, 0).is_some()
+    let busy = state.ops.overlapping_duties(whistle.realm, responder, now.recorded_at_ms, 0).next().is_some()
         || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
     if !fits || barred || busy {
         return None;
@@ -114,7 +120,7 @@ fn fill(
         return Vec::new();
     }
     let mut drafts = Vec::new();
-    let reach = need.reach.unwrap_or_else(|| first_reach(state, whistle.area));
+    let reach = reach(state, whistle, need);
     let automatic = automatic_scope(state, whistle.area);
     if let Some(scope) = automatic {
         let near = if state.base.within(reach, scope) { reach } else { scope };
@@ -130,16 +136,16 @@ fn fill(
     if short == 0 {
         return drafts;
     }
-    let wanted = (short * 2).min(limits::CANDIDATES_MAX);
-    let mut proposed = candidates(state, now, whistle, need, reach, wanted + taken.len());
+    // As many again as are needed, for not everybody comes; nobody reads a list that is too long.
+    let mut proposed = candidates(state, now, whistle, need, reach, short * 2 + taken.len());
     proposed.retain(|found| !taken.contains(&found.responder));
-    proposed.truncate(wanted);
-    let enough = proposed.len() >= short;
+    let known = proposed.len();
+    proposed.truncate((short * 2).min(limits::CANDIDATES_MAX));
     if !proposed.is_empty() {
         drafts.push(propose(state, key, need, short, &proposed));
     }
-    if !enough {
-        drafts.extend(ask_above(state, key, need, reach, short - proposed.len()));
+    if known < short {
+        drafts.extend(ask_above(state, key, need, reach, short - known));
     }
     drafts
 }
@@ -217,19 +223,20 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyRelease
 pub(super) fn has_candidate(state: &State, now: &Now<'_>, key: WhistleRef, need: Option<u16>) -> bool {
     let whistle = state.ops.whistles.get(key);
     let Some(need) = need.map(|at| &whistle.needs[usize::from(at)]) else { return false };
-    let reach = need.reach.unwrap_or_else(|| first_reach(state, whistle.area));
+    let reach = reach(state, whistle, need);
     !candidates(state, now, whistle, need, reach, 1).is_empty()
 }
 
-/// 到齐: every need met, people counted once they are present.
+/// 到齐: every need met, people counted once they are present. What is no need for people is met by what was brought.
 pub(super) fn after_arrival(state: &State, whistle_id: &str) -> Vec<Draft> {
     let Some(key) = state.ops.whistles.find(whistle_id) else { return Vec::new() };
     let whistle = state.ops.whistles.get(key);
     let met = |need: &NeedState| {
-        let present = need.calls.iter().filter(|call| state.ops.calls.get(**call).phase == CallPhase::OnPost).count();
+        let people = if need.kind == NeedKind::Person { &need.calls[..] } else { &[] };
+        let present = people.iter().filter(|call| state.ops.calls.get(**call).phase == CallPhase::OnPost).count();
         need.fulfilled as usize + present >= need.quantity as usize
     };
-    let filled_before = whistle.phase == crate::state::WhistlePhase::Filled;
+    let filled_before = whistle.phase == WhistlePhase::Filled;
     if !whistle.phase.open() || filled_before || !whistle.needs.iter().all(met) {
         return Vec::new();
     }
@@ -244,12 +251,6 @@ pub(super) fn ended(state: &State, whistle_id: &str) -> Vec<Draft> {
     let calls = whistle.needs.iter().flat_map(|need| &need.calls);
     let mut drafts: Vec<_> =
         calls.filter_map(|call| call_off(state, *call, ReleaseReason::WhistleEnded, "哨已结束 whistle ended")).collect();
-    for (organization_call, call) in state.ops.organization_calls.iter() {
-        let over = matches!(call.phase, OrganizationCallPhase::Ended | OrganizationCallPhase::Declined | OrganizationCallPhase::ReportedIn);
-        if call.whistle == Some(key) && !over {
-            let event = Event::OrganizationCallEnded(v1::OrganizationCallEnded { call_id: organization_call.text() });
-            drafts.push(Draft::new(event, call.realm, Some(call.area)));
-        }
-    }
+    drafts.extend(organization::over(state, &whistle.organization_calls));
     drafts
 }

@@ -2,7 +2,7 @@
 
 mod backup;
 mod conversion;
-mod escalation;
+pub(crate) mod escalation;
 mod fill;
 mod organization;
 mod stand_down;
@@ -19,7 +19,7 @@ use crate::state::{State, Timer};
 pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft> {
     match &cause.event {
         Event::AreaConverted(body) => conversion::raise(state, now, body),
-        Event::ResponseChanged(body) if body.response < body.former_response => conversion::lower(state, body),
+        Event::ResponseChanged(body) => conversion::lower(state, body),
         Event::StandDownOrdered(body) => stand_down::order(state, body),
         Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),
         Event::NoShowDeclared(body) => given_up(state, &body.call_id, ReleaseReason::NoShow),
@@ -30,17 +30,22 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
             drafts.extend(stand_down::after_call(state, &body.call_id));
             drafts
         }
-        Event::CheckedIn(body) => {
-            let mut drafts = fill::after_arrival(state, &body.whistle_id);
-            drafts.extend(organization::after_arrival(state, &body.call_id));
-            drafts
+        Event::CheckedIn(body) => arrived(state, &body.whistle_id, &body.call_id),
+        // Somebody who came without a call is on post with it.
+        Event::ResponderCalled(body) if !body.whistle_id.is_empty() || !body.organization_call_id.is_empty() => {
+            arrived(state, &body.whistle_id, &body.call_id)
         }
         Event::CheckedOut(body) => {
             let mut drafts = stand_down::off_post(state, now, &body.call_id);
             drafts.extend(stand_down::after_site(state, &body.site_id));
             drafts
         }
-        Event::PresenceSettled(_) => stand_down::after_settling(state),
+        Event::PresenceSettled(body) => {
+            let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
+            drafts.extend(stand_down::after_settling(state, cause.realm, &body.responder_id));
+            drafts
+        }
+        Event::SiteClosed(body) => organization::site_closed(state, &body.site_id),
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
         Event::ReinforcementRequested(body) => fill::reinforced(state, now, body),
@@ -71,6 +76,13 @@ pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
             vec![Draft::new(event, state.ops.incidents.get(unit.incident).realm, Some(unit.area))]
         }
     }
+}
+
+/// Somebody is where a call leads: the whistle may be filled, the organization in.
+fn arrived(state: &State, whistle_id: &str, call_id: &str) -> Vec<Draft> {
+    let mut drafts = fill::after_arrival(state, whistle_id);
+    drafts.extend(organization::after_arrival(state, call_id));
+    drafts
 }
 
 /// A call that leads nowhere gives its duty up.

@@ -45,6 +45,24 @@ fn need_met(state: &State, call: &OrganizationCall) -> Option<Draft> {
     Some(Draft::new(event, whistle.realm, Some(whistle.area)))
 }
 
+/// Where nobody can report in any more.
+pub(super) fn site_closed(state: &State, site_id: &str) -> Vec<Draft> {
+    let site = state.ops.sites.find(site_id).map(|key| state.ops.sites.get(key));
+    site.map_or_else(Vec::new, |site| over(state, &site.organization_calls))
+}
+
+/// The end of the calls that are still waited for. Who reported in has done so.
+pub(super) fn over(state: &State, calls: &[OrganizationCallRef]) -> Vec<Draft> {
+    let waiting = calls.iter().filter(|key| state.ops.organization_calls.get(**key).phase < OrganizationCallPhase::ReportedIn);
+    waiting
+        .map(|key| {
+            let call = state.ops.organization_calls.get(*key);
+            let event = Event::OrganizationCallEnded(v1::OrganizationCallEnded { call_id: key.text() });
+            Draft::new(event, call.realm, Some(call.area))
+        })
+        .collect()
+}
+
 pub(super) fn overdue(state: &State, key: OrganizationCallRef) -> Vec<Draft> {
     let call = state.ops.organization_calls.get(key);
     let missing = call.quantity.saturating_sub(on_post(state, call));

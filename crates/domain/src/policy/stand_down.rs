@@ -9,8 +9,8 @@ use super::conversion::Converting;
 use super::summons::{call_off, release};
 use crate::apply::conversions_below;
 use crate::execute::{Draft, Now};
-use crate::ids::{CallRef, IncidentRef, PlanRef};
-use crate::state::{CallPhase, State};
+use crate::ids::{CallRef, IncidentRef, PlanRef, RealmRef};
+use crate::state::{Call, CallPhase, State};
 
 pub(super) fn order(state: &State, body: &v1::StandDownOrdered) -> Vec<Draft> {
     let found = state.ops.incidents.find(&body.incident_id).zip(state.base.areas.find(&body.area_id));
@@ -19,7 +19,7 @@ pub(super) fn order(state: &State, body: &v1::StandDownOrdered) -> Vec<Draft> {
     let incident = state.ops.incidents.get(incident_key);
     let mut drafts = Vec::new();
     for key in &incident.duties {
-        if touches(state, *key, &plans) {
+        if plans_of(state, state.ops.calls.get(*key)).into_iter().flatten().any(|plan| plans.contains(&plan)) {
             drafts.extend(call_off(state, *key, ReleaseReason::StandDown, "解除响应 stand-down"));
         }
     }
@@ -35,14 +35,6 @@ pub(super) fn order(state: &State, body: &v1::StandDownOrdered) -> Vec<Draft> {
     // A conversion that has nobody to wait for ends here; the others end with their last release or check-out.
     drafts.extend(plans.iter().flat_map(|plan| finish(state, incident_key, *plan)));
     drafts
-}
-
-/// A duty that the plans gave, or at one of their sites, or in one of their units.
-fn touches(state: &State, key: CallRef, plans: &BTreeSet<PlanRef>) -> bool {
-    let call = state.ops.calls.get(key);
-    let site = call.site.and_then(|site| state.ops.sites.get(site).plan);
-    let unit = call.unit.and_then(|unit| state.ops.units.get(unit).plan);
-    [call.plan, site, unit].into_iter().flatten().any(|plan| plans.contains(&plan))
 }
 
 /// The check-out of somebody who was told to come off, or whose period is over, ends the duty.
@@ -63,20 +55,34 @@ fn recall_reason(state: &State, key: CallRef) -> ReleaseReason {
     if call.whistle.is_some_and(|whistle| !state.ops.whistles.get(whistle).phase.open()) {
         return ReleaseReason::WhistleEnded;
     }
-    let standing_down = call.incident.zip(call.plan).is_some_and(|(incident, plan)| {
-        state.ops.incidents.get(incident).conversions.get(&plan).is_some_and(|conversion| conversion.standing_down)
-    });
-    if standing_down { ReleaseReason::StandDown } else { ReleaseReason::Recalled }
+    let Some(incident) = call.incident else { return ReleaseReason::Recalled };
+    if plans_of(state, call).into_iter().flatten().any(|plan| state.ops.standing_down(incident, Some(plan))) {
+        return ReleaseReason::StandDown;
+    }
+    let conversion = call.plan.and_then(|plan| state.ops.incidents.get(incident).conversions.get(&plan));
+    if conversion.is_some_and(|conversion| call.tier > conversion.response) {
+        return ReleaseReason::ResponseLowered;
+    }
+    ReleaseReason::Recalled
+}
+
+/// The plans whose conversion a duty rests on: that gave it, at whose site it is, in whose unit it is.
+fn plans_of(state: &State, call: &Call) -> [Option<PlanRef>; 3] {
+    let site = call.site.and_then(|site| state.ops.sites.get(site).plan);
+    let unit = call.unit.and_then(|unit| state.ops.units.get(unit).plan);
+    [call.plan, site, unit]
 }
 
 /// After a duty ended: its conversions may be at their end.
 pub(super) fn after_call(state: &State, call_id: &str) -> Vec<Draft> {
     let Some(call) = CallRef::parse(call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
     let Some(incident) = call.incident else { return Vec::new() };
-    let site = call.site.and_then(|site| state.ops.sites.get(site).plan);
-    let unit = call.unit.and_then(|unit| state.ops.units.get(unit).plan);
-    let plans: BTreeSet<PlanRef> = [call.plan, site, unit].into_iter().flatten().collect();
-    plans.into_iter().flat_map(|plan| finish(state, incident, plan)).collect()
+    let mut drafts = Vec::new();
+    let plans = plans_of(state, call);
+    for (_, plan) in plans.iter().enumerate().filter(|(at, plan)| !plans[..*at].contains(plan)) {
+        drafts.extend(plan.map(|plan| finish(state, incident, plan)).unwrap_or_default());
+    }
+    drafts
 }
 
 /// After somebody without a duty left a site.
@@ -86,9 +92,14 @@ pub(super) fn after_site(state: &State, site_id: &str) -> Vec<Draft> {
     site.plan.map(|plan| finish(state, site.incident, plan)).unwrap_or_default()
 }
 
-/// Settling tells where a person is, not where they no longer are: every conversion standing down is looked at.
-pub(super) fn after_settling(state: &State) -> Vec<Draft> {
-    let mut drafts = Vec::new();
+/// Settling tells where a person is, not where they no longer are: a duty that only waited for the check-out ends, and every
+/// conversion standing down is looked at.
+pub(super) fn after_settling(state: &State, realm: RealmRef, responder_id: &str) -> Vec<Draft> {
+    let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
+    let there = state.ops.realms.get(realm).presence.get(&responder).and_then(|presence| presence.call);
+    let off = |key: &&CallRef| Some(**key) != there && state.ops.calls.get(**key).phase == CallPhase::Recalled;
+    let ended = state.ops.duties(realm, responder).iter().filter(off);
+    let mut drafts: Vec<_> = ended.map(|key| release(state, *key, recall_reason(state, *key), None)).collect();
     for (key, incident) in state.ops.incidents.iter().filter(|(_, incident)| !incident.closed) {
         for plan in incident.conversions.keys() {
             drafts.extend(finish(state, key, *plan));
@@ -105,7 +116,9 @@ fn finish(state: &State, incident_key: IncidentRef, plan: PlanRef) -> Vec<Draft>
         return Vec::new();
     }
     let sites = || conversion.sites.iter().flatten().copied();
-    if sites().any(|key| state.ops.sites.get(key).duties > 0 || state.ops.sites.get(key).present > 0) {
+    let units = || conversion.units.iter().flatten().copied();
+    let site_busy = sites().map(|key| state.ops.sites.get(key)).any(|site| site.duties > 0 || site.present > 0);
+    if site_busy || units().any(|key| state.ops.units.get(key).duties > 0) {
         return Vec::new();
     }
     let realm = converting.incident.realm;
@@ -115,7 +128,7 @@ fn finish(state: &State, incident_key: IncidentRef, plan: PlanRef) -> Vec<Draft>
         drafts.push(Draft::new(event, realm, Some(state.ops.sites.get(key).area)));
     }
     // A plan lists parents before children.
-    for key in conversion.units.iter().rev().flatten().copied().filter(|key| !state.ops.units.get(*key).dissolved) {
+    for key in units().rev().filter(|key| !state.ops.units.get(*key).dissolved) {
         let event = Event::UnitDissolved(v1::UnitDissolved { unit_id: state.ops.units.id(key).to_owned() });
         drafts.push(Draft::new(event, realm, Some(state.ops.units.get(key).area)));
     }

@@ -48,14 +48,25 @@ impl Operations {
         self.realms.get(realm).duties.get(&responder).map_or(&[], |calls| calls.as_slice())
     }
 
-    /// A duty that would overlap the period, `until_ms` 0 meaning open.
-    pub(crate) fn overlapping_duty(&self, realm: RealmRef, responder: ResponderRef, from_ms: i64, until_ms: i64) -> Option<CallRef> {
-        self.duties(realm, responder).iter().copied().find(|call| {
+    /// The duties that would overlap the period, `until_ms` 0 meaning open.
+    pub(crate) fn overlapping_duties(
+        &self,
+        realm: RealmRef,
+        responder: ResponderRef,
+        from_ms: i64,
+        until_ms: i64,
+    ) -> impl Iterator<Item = CallRef> + '_ {
+        self.duties(realm, responder).iter().copied().filter(move |call| {
             let held = self.calls.get(*call);
             let ends_before = held.until_ms != 0 && held.until_ms <= from_ms;
             let starts_after = until_ms != 0 && held.from_ms >= until_ms;
             !ends_before && !starts_after
         })
+    }
+
+    /// Whether the plan's conversion, if there is one, is being taken off.
+    pub(crate) fn standing_down(&self, incident: IncidentRef, plan: Option<PlanRef>) -> bool {
+        plan.and_then(|plan| self.incidents.get(incident).conversions.get(&plan)).is_some_and(|conversion| conversion.standing_down)
     }
 }
 
@@ -137,6 +148,8 @@ pub(crate) struct Unit {
     pub(crate) organizer_due_ms: i64,
     pub(crate) members: BTreeSet<ResponderRef>,
     pub(crate) extra_seats: BTreeSet<ResponderRef>,
+    /// Duties that name the unit; their holders are members.
+    pub(crate) duties: u32,
 }
 
 /// 点位
@@ -151,6 +164,8 @@ pub(crate) struct Site {
     pub(crate) present: u32,
     /// Duties for the site, seated or not.
     pub(crate) duties: u32,
+    /// Organizations called to the site whose call is not over.
+    pub(crate) organization_calls: Vec<OrganizationCallRef>,
 }
 
 impl Site {
@@ -226,6 +241,8 @@ pub(crate) struct Whistle {
     pub(crate) rated: bool,
     /// Present at the whistle's place, with or without a duty.
     pub(crate) present: u32,
+    /// Organizations called for the whistle whose call is not over.
+    pub(crate) organization_calls: Vec<OrganizationCallRef>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -289,7 +306,8 @@ pub(crate) struct Call {
     pub(crate) released_at_ms: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a call to an organization is in its life; the order is that of time. Reported in, declined and ended settle it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum OrganizationCallPhase {
     Called,
     Acknowledged,

@@ -1,0 +1,171 @@
+//! Events as one line each: enough to tell what happened, short enough to read.
+
+use muster_proto::Event;
+use muster_proto::v1;
+
+fn place(site_id: &str, seat_id: &str, whistle_id: &str, need_id: &str) -> String {
+    match (site_id, whistle_id) {
+        ("", "") => "-".to_owned(),
+        ("", whistle) => join(whistle, need_id),
+        (site, _) => join(site, seat_id),
+    }
+}
+
+fn join(whole: &str, part: &str) -> String {
+    if part.is_empty() { whole.to_owned() } else { format!("{whole}#{part}") }
+}
+
+fn spot(site_id: &str, whistle_id: &str) -> String {
+    place(site_id, "", whistle_id, "")
+}
+
+fn level(number: i32) -> &'static str {
+    ["0", "IV", "III", "II", "I"][usize::try_from(number).expect("a level is not negative")]
+}
+
+fn seats(seats: &[v1::Seat]) -> String {
+    seats.iter().map(|seat| seat.seat_id.as_str()).collect::<Vec<_>>().join(",")
+}
+
+/// `Name subject …`.
+pub(super) fn of(event: &Event) -> String {
+    let name = event.name();
+    let rest = peacetime(event).or_else(|| incident(event)).or_else(|| whistle(event)).or_else(|| call(event)).or_else(|| presence(event));
+    match rest {
+        Some(rest) if !rest.is_empty() => format!("{name} {rest}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn peacetime(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::AreaDefined(body) => body.area_id.clone(),
+        Event::AreaReparented(body) => format!("{} {} -> {}", body.area_id, body.former_parent_id, body.parent_id),
+        Event::AreaRetired(body) => body.area_id.clone(),
+        Event::OrganizationRegistered(body) => body.organization_id.clone(),
+        Event::OrganizationTiedToArea(body) => format!("{} {}", body.organization_id, body.area_id),
+        Event::PeopleReserved(body) => format!("{} {}", body.organization_id, body.responder_ids.join(",")),
+        Event::ResponderEnrolled(body) => body.responder_id.clone(),
+        Event::ResponderReportedToCommunity(body) => format!("{} {} -> {}", body.responder_id, body.former_area_id, body.area_id),
+        Event::ResponderTransferred(body) => {
+            format!("{} {} -> {}", body.responder_id, body.former_organization_id, body.organization_id)
+        }
+        Event::SpecialtiesSet(body) => format!("{} {}", body.responder_id, body.specialties.join(",")),
+        Event::AvailabilitySet(body) => format!("{} {:?}", body.responder_id, body.availability()),
+        Event::ResponderWithdrawn(body) => body.responder_id.clone(),
+        Event::PlanDrafted(body) => format!("{}@{}", body.plan_id, body.version),
+        Event::PostDesignated(body) => format!("{}@{} {}", body.plan_id, body.version, body.responder_id),
+        Event::PlanPublished(body) => format!("{}@{} {}", body.plan_id, body.version, body.designations),
+        _ => return None,
+    })
+}
+
+fn incident(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::IncidentDeclared(body) => format!("{} {}", body.incident_id, body.realm),
+        Event::AreaConverted(body) => {
+            format!("{}@{} {} -> {}", body.plan_id, body.plan_version, level(body.former_response), level(body.response))
+        }
+        Event::ResponseChanged(body) => format!("{} {} -> {}", body.area_id, level(body.former_response), level(body.response)),
+        Event::StandDownOrdered(body) => body.area_id.clone(),
+        Event::AreaStoodDown(body) => body.plan_id.clone(),
+        Event::IncidentClosed(body) => body.incident_id.clone(),
+        Event::UnitEstablished(body) => {
+            let below = if body.parent_unit_id.is_empty() { String::new() } else { format!(" below {}", body.parent_unit_id) };
+            format!("{}{below}", body.unit_id)
+        }
+        Event::SecretaryAppointed(body) => format!("{} {}", body.unit_id, body.responder_id),
+        Event::OrganizerAppointed(body) => format!("{} {}", body.unit_id, body.responder_id),
+        Event::OrganizerGapOverdue(body) => body.unit_id.clone(),
+        Event::ResponderAttached(body) => {
+            format!("{} {}{}", body.unit_id, body.responder_id, if body.extra_seat { " extra" } else { "" })
+        }
+        Event::ResponderDetached(body) => format!("{} {}", body.unit_id, body.responder_id),
+        Event::UnitDissolved(body) => body.unit_id.clone(),
+        Event::SiteOpened(body) => format!("{} [{}]", body.site_id, seats(&body.seats)),
+        Event::RequirementSet(body) => format!("{} [{}]", body.site_id, seats(&body.seats)),
+        Event::SiteClosed(body) => body.site_id.clone(),
+        _ => return None,
+    })
+}
+
+fn whistle(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::WhistleBlown(body) => body.whistle_id.clone(),
+        Event::WhistleAcknowledged(body) => format!("{} by {}", body.whistle_id, body.by_area_id),
+        Event::WhistleEscalated(body) => format!("{} {} -> {}", body.whistle_id, body.from_area_id, body.to_area_id),
+        Event::WhistlesMerged(body) => format!("{} -> {}", body.whistle_id, body.into_whistle_id),
+        Event::NeedFulfilled(body) => format!("{}#{} {}", body.whistle_id, body.need_id, body.quantity),
+        Event::WhistleFilled(body) => body.whistle_id.clone(),
+        Event::WhistleResolved(body) => body.whistle_id.clone(),
+        Event::WhistleWithdrawn(body) => body.whistle_id.clone(),
+        Event::WhistleRated(body) => format!("{} {:?}", body.whistle_id, body.rating()),
+        Event::DispatchProposed(body) => {
+            let names: Vec<_> = body.candidates.iter().map(|candidate| candidate.responder_id.as_str()).collect();
+            format!("{}#{} {}: {}", body.whistle_id, body.need_id, body.quantity, names.join(","))
+        }
+        Event::ReinforcementRequested(body) => {
+            format!("{}#{} {} from {}", body.whistle_id, body.need_id, body.quantity, body.from_area_id)
+        }
+        Event::PolicyStepRefused(body) => format!("{} {} {}", body.policy, body.subject_id, body.code),
+        _ => return None,
+    })
+}
+
+fn call(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ResponderCalled(body) => {
+            let place = place(&body.site_id, &body.seat_id, &body.whistle_id, &body.need_id);
+            format!("{} {} {place} {:?}", body.call_id, body.responder_id, body.reason())
+        }
+        Event::ResponderPutOnStandby(body) => body.responder_id.clone(),
+        Event::StandbyEnded(body) => body.responder_id.clone(),
+        Event::GapRecorded(body) => {
+            let place = place(&body.site_id, &body.seat_id, "", "");
+            let who = if body.responder_id.is_empty() { "nobody" } else { &body.responder_id };
+            let place = if place == "-" { &body.unit_id } else { &place };
+            let other = if body.other_incident_id.is_empty() { String::new() } else { format!(" {}", body.other_incident_id) };
+            format!("{place} {who} {:?}{other}", body.reason())
+        }
+        Event::CallAcknowledged(body) => body.call_id.clone(),
+        Event::CallAccepted(body) => body.call_id.clone(),
+        Event::CallDeclined(body) => body.call_id.clone(),
+        Event::CallUnanswered(body) => body.call_id.clone(),
+        Event::NoShowDeclared(body) => body.call_id.clone(),
+        Event::NoShowCorrected(body) => body.call_id.clone(),
+        Event::ResponderRecalled(body) => body.call_id.clone(),
+        Event::DutyReleased(body) => format!("{} {:?}", body.call_id, body.reason()),
+        Event::OrganizationCalled(body) => {
+            let place = place(&body.site_id, "", &body.whistle_id, &body.need_id);
+            format!("{} {} {place} {}", body.call_id, body.organization_id, body.quantity)
+        }
+        Event::OrganizationAcknowledged(body) => body.call_id.clone(),
+        Event::PeopleNominated(body) => format!("{} {}", body.call_id, body.responder_ids.join(",")),
+        Event::OrganizationReportedIn(body) => format!("{} {}", body.call_id, body.quantity),
+        Event::OrganizationOverdue(body) => format!("{} {} missing", body.call_id, body.missing),
+        Event::OrganizationCallDeclined(body) => body.call_id.clone(),
+        Event::OrganizationCallEnded(body) => body.call_id.clone(),
+        _ => return None,
+    })
+}
+
+fn presence(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::CheckedIn(body) => {
+            let how = if body.walk_in { "walk-in" } else { &body.call_id };
+            let late = if body.recorded_late { " late" } else { "" };
+            format!("{} {} {how}{late}", body.responder_id, spot(&body.site_id, &body.whistle_id))
+        }
+        Event::CheckedOut(body) => format!("{} {}", body.responder_id, spot(&body.site_id, &body.whistle_id)),
+        Event::PresenceDisputed(body) => {
+            let (here, there) = (spot(&body.site_id, &body.whistle_id), spot(&body.other_site_id, &body.other_whistle_id));
+            format!("{} {here} or {there}", body.responder_id)
+        }
+        Event::PresenceSettled(body) => format!("{} {}", body.responder_id, spot(&body.site_id, &body.whistle_id)),
+        Event::PastPresenceRecorded(body) => {
+            let way = if body.check_out { "out" } else { "in" };
+            format!("{} {} {way}", body.responder_id, spot(&body.site_id, &body.whistle_id))
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,338 @@
+//! From dice to commands: mostly sensible ones, made of what the state knows, with a few that name what is not there.
+
+use muster_proto::Command;
+use muster_proto::v1::{self, DutyRole, IncidentType, NeedKind, Rating, ResponseLevel, Severity, UnitKind};
+
+use super::{MINUTE_MS, Story, town};
+use crate::ids::{Dense, Table};
+use crate::state::State;
+
+/// Eight dice for one step.
+#[derive(Clone, Copy)]
+pub(super) struct Roll {
+    pub(super) kind: u8,
+    pub(super) minutes: u8,
+    pub(super) late: u8,
+    pub(super) office: u8,
+    pub(super) dice: [u8; 4],
+}
+
+impl std::fmt::Debug for Roll {
+    /// One line a roll, also in a long list.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, minutes, late, office, dice: [a, b, c, d] } = self;
+        write!(out, "{kind} +{minutes} -{late} @{office} {a}/{b}/{c}/{d}")
+    }
+}
+
+/// One in this many names is of something that is not there.
+const STRAY: u8 = 40;
+
+fn any<K: Dense, V>(table: &Table<K, V>, die: u8) -> String {
+    if table.len() == 0 || die % STRAY == STRAY - 1 {
+        return "nowhere".to_owned();
+    }
+    // Late entries are the busy ones: count from the end.
+    let at = table.len() - 1 - usize::from(die) % table.len();
+    table.id(K::from_index(at)).to_owned()
+}
+
+fn level(die: u8) -> ResponseLevel {
+    [ResponseLevel::Iv, ResponseLevel::Iii, ResponseLevel::Ii, ResponseLevel::I][usize::from(die) % 4]
+}
+
+fn severity(die: u8) -> Severity {
+    [Severity::Minor, Severity::Moderate, Severity::Severe, Severity::Extreme][usize::from(die) % 4]
+}
+
+pub(super) fn office(state: &State, asked: &Command, die: u8) -> String {
+    if let Command::RateWhistle(body) = asked {
+        let area = state.ops.whistles.find(&body.whistle_id).map(|key| state.ops.whistles.get(key).area);
+        return area.map_or_else(|| "c".to_owned(), |area| state.base.areas.id(area).to_owned());
+    }
+    // The city may do most, so it speaks most.
+    if die % 3 == 0 { any(&state.base.areas, die / 3) } else { "c".to_owned() }
+}
+
+/// A call that is most likely open.
+fn call(state: &State, die: u8) -> String {
+    let open: Vec<_> = state.ops.calls.iter().filter(|(_, call)| call.phase.open()).map(|(key, _)| key).collect();
+    if open.is_empty() || die % STRAY == 0 {
+        return format!("c{die}");
+    }
+    open[usize::from(die) % open.len()].text()
+}
+
+/// Somebody who was declared absent, and where they should have been.
+fn missed(state: &State, die: u8) -> Option<(String, String, String)> {
+    let missed: Vec<_> = state.ops.realms.iter().flat_map(|(_, realm)| realm.no_shows.values()).collect();
+    let call = state.ops.calls.get(**missed.get(usize::from(die) % missed.len().max(1))?);
+    let site = call.site.map(|key| state.ops.sites.id(key).to_owned()).unwrap_or_default();
+    let whistle = call.whistle.map(|key| state.ops.whistles.id(key).to_owned()).unwrap_or_default();
+    Some((state.base.responders.id(call.responder).to_owned(), site, whistle))
+}
+
+/// The person of an open call and where it leads.
+fn awaited(state: &State, die: u8) -> Option<(String, String, String)> {
+    let open: Vec<_> = state.ops.calls.iter().filter(|(_, call)| call.phase.open()).map(|(_, call)| call).collect();
+    let call = open.get(usize::from(die) % open.len().max(1))?;
+    let site = call.site.map(|key| state.ops.sites.id(key).to_owned()).unwrap_or_default();
+    let whistle = call.whistle.map(|key| state.ops.whistles.id(key).to_owned()).unwrap_or_default();
+    Some((state.base.responders.id(call.responder).to_owned(), site, whistle))
+}
+
+fn seen(state: &State, die: u8) -> Option<(String, String, String)> {
+    let seen: Vec<_> = state
+        .ops
+        .realms
+        .iter()
+        .flat_map(|(_, realm)| &realm.presence)
+        .filter_map(|(who, presence)| presence.place.map(|place| (*who, place)))
+        .collect();
+    let (who, place) = *seen.get(usize::from(die) % seen.len().max(1))?;
+    let (site, whistle) = super::random::names_of(state, place);
+    Some((state.base.responders.id(who).to_owned(), site, whistle))
+}
+
+fn seat_of(state: &State, site_id: &str, die: u8) -> String {
+    let seats = state.ops.sites.find(site_id).map(|key| &state.ops.sites.get(key).seats);
+    let seat = seats.and_then(|seats| seats.get(usize::from(die) % seats.len().max(1)));
+    seat.map_or_else(|| "seatless".to_owned(), |seat| seat.id.to_string())
+}
+
+/// The command of a roll.
+pub(super) fn command(story: &Story, roll: &Roll) -> Command {
+    let state = &story.state;
+    match roll.kind % 100 {
+        0..12 => peacetime(state, roll),
+        12..20 => planning(state, roll),
+        20..40 => incident(state, roll),
+        40..52 => units_and_sites(state, roll),
+        52..66 => whistles(state, roll),
+        66..84 => calls(state, roll, story.now_ms),
+        _ => presence(state, roll),
+    }
+}
+
+fn peacetime(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let (base, who) = (&state.base, any(&state.base.responders, a));
+    match roll.kind {
+        0 => town::area(
+            &format!("x{}", base.areas.len()),
+            &any(&base.areas, b),
+            [v1::AreaLevel::Village, v1::AreaLevel::Grid][usize::from(c) % 2],
+        ),
+        2 => command!(RetireArea { area_id: any(&base.areas, a) }),
+        3 => command!(SwitchAutoFill { area_id: any(&base.areas, a), enabled: b % 2 == 0 }),
+        1 if d % 4 != 0 => command!(RegisterOrganization {
+            organization_id: format!("org{}", base.organizations.len()),
+            name: "单位",
+            kind: v1::OrganizationKind::Department,
+            area_id: any(&base.areas, a),
+        }),
+        1 => command!(ReparentArea { area_id: any(&base.areas, a), parent_id: any(&base.areas, b) }),
+        4 => command!(TieToArea { organization_id: any(&base.organizations, a), area_id: any(&base.areas, b) }),
+        5 => command!(ReservePeople { organization_id: "power", responder_ids: [any(&base.responders, b)] }),
+        6 => town::enroll(&format!("n{}", base.responders.len()), &any(&base.areas, b), "", if c % 2 == 0 { &["medic"] } else { &[] }),
+        7 => command!(ReportToCommunity { responder_id: who, area_id: any(&base.areas, b) }),
+        8 => command!(TransferResponder { responder_id: who, organization_id: any(&base.organizations, b) }),
+        9 => command!(SetSpecialties { responder_id: who, specialties: ["medic".to_owned()] }),
+        10 => command!(SetAvailability {
+            responder_id: who,
+            availability: if d % 2 == 0 { v1::Availability::Leave } else { v1::Availability::Available },
+            from_ms: 0i64,
+            until_ms: if c % 2 == 0 { 0 } else { super::START_MS + i64::from(c) * MINUTE_MS },
+        }),
+        _ if d % 4 != 0 => command!(SetSpecialties { responder_id: who, specialties: Vec::<String>::new() }),
+        _ => command!(WithdrawResponder { responder_id: who, reason: "迁出" }),
+    }
+}
+
+fn planning(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let plan = any(&state.base.plans, a);
+    match roll.kind % 100 {
+        12 | 13 => {
+            let (plan_id, area_id) = match state.base.plans.find(&plan).filter(|_| b % 3 != 0) {
+                Some(key) => (plan, state.base.areas.id(state.base.plans.get(key).area).to_owned()),
+                None => (format!("y{}", state.base.plans.len()), any(&state.base.areas, b)),
+            };
+            let incident_type = if plan_id.starts_with("typ") || d % 2 == 0 { IncidentType::Typhoon } else { IncidentType::Outbreak };
+            let sites = vec![
+                town::plan_site("s1", &area_id, level(0), &[("a", level(0)), ("b", level(c))]),
+                town::plan_site("s2", &area_id, level(d), &[("a", level(d)), ("b", ResponseLevel::I)]),
+            ];
+            let units = vec![
+                town::plan_unit("u1", UnitKind::TemporaryBranch, &area_id, "", "s1", level(0)),
+                town::plan_unit("u2", UnitKind::VanguardTeam, &area_id, "u1", "s2", level(d)),
+            ];
+            town::draft(&plan_id, &area_id, incident_type, sites, units)
+        }
+        14 => town::publish(&plan),
+        _ => {
+            let role = [DutyRole::Member, DutyRole::Secretary, DutyRole::Organizer, DutyRole::Standby][usize::from(c) % 4];
+            let unit = ["u1", "u2", ""][usize::from(b) % 3];
+            let (site, seat) = [("s1", "a"), ("s1", "b"), ("s2", "a"), ("s2", "b"), ("", "")][usize::from(c) % 5];
+            let backup = any(&state.base.responders, b);
+            town::post(&plan, level(d), role, [unit, site, seat], &any(&state.base.responders, d), &[&backup])
+        }
+    }
+}
+
+fn incident(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let (known, area) = (any(&state.ops.incidents, a), any(&state.base.areas, b));
+    match roll.kind % 100 {
+        20..23 => {
+            let realm = ["", "", "drill-1", "drill-2"][usize::from(b) % 4];
+            let kind = if c % 2 == 0 { IncidentType::Outbreak } else { IncidentType::Typhoon };
+            let area = if a % 2 == 0 { "c".to_owned() } else { area };
+            town::declare(&format!("i{}", state.ops.incidents.len()), kind, &area, severity(d), realm)
+        }
+        23..30 => town::convert(&known, if c % 2 == 0 { "c" } else { &area }, level(d)),
+        30..34 => town::change(&known, if c % 2 == 0 { "c" } else { &area }, level(d)),
+        34 => command!(ChangeWarning { incident_id: known, warning: v1::WarningLevel::Red }),
+        35 => command!(ChangeGrade { incident_id: known, grade: v1::IncidentGrade::Major }),
+        36..39 => town::stand_down(&known, if c % 2 == 0 { "c" } else { &area }),
+        _ => command!(CloseIncident { incident_id: known }),
+    }
+}
+
+fn units_and_sites(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let (unit, who, site) = (any(&state.ops.units, a), any(&state.base.responders, b), any(&state.ops.sites, a));
+    let incident = any(&state.ops.incidents, c);
+    match roll.kind % 100 {
+        40 => command!(EstablishUnit {
+            unit_id: format!("hand{}", state.ops.units.len()),
+            incident_id: incident,
+            kind: if d % 2 == 0 { UnitKind::TemporaryGroup } else { UnitKind::ServiceTeam },
+            name: "手工",
+            parent_unit_id: if a % 3 == 0 { unit } else { String::new() },
+            area_id: any(&state.base.areas, b),
+            superior_organization_id: "party",
+            approval_document_no: "组〔2026〕2号",
+        }),
+        41 | 42 => command!(AttachResponder { unit_id: unit, responder_id: who, extra_seat: c % 4 == 0 }),
+        43 => command!(DetachResponder { unit_id: unit, responder_id: who }),
+        44 => command!(AppointSecretary { unit_id: unit, responder_id: who, document_no: "组〔2026〕3号" }),
+        45 => command!(AppointOrganizer { unit_id: unit, responder_id: who, document_no: "组〔2026〕4号" }),
+        46 => command!(DissolveUnit { unit_id: unit }),
+        47 | 48 => town::site(&format!("place{}", state.ops.sites.len()), &incident, &any(&state.base.areas, b), &["a", "b"]),
+        49 | 50 => {
+            let seats: Vec<_> = ["a", "desk", "n1", "z"][..1 + usize::from(d) % 4]
+                .iter()
+                .map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() })
+                .collect();
+            command!(SetRequirement { site_id: site, seats: seats })
+        }
+        _ => command!(CloseSite { site_id: site }),
+    }
+}
+
+fn whistles(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let whistle = any(&state.ops.whistles, a);
+    let number = state.ops.whistles.len();
+    match roll.kind % 100 {
+        52..56 => {
+            let kind = [NeedKind::Person, NeedKind::Person, NeedKind::Organization, NeedKind::Supply][usize::from(d) % 4];
+            let specialty = if c % 3 == 0 { "medic" } else { "" };
+            let needs =
+                vec![town::need("n", NeedKind::Person, specialty, 1 + u32::from(d % 3)), town::need("m", kind, "", 1 + u32::from(c % 2))];
+            command!(BlowWhistle {
+                whistle_id: format!("w{number}"),
+                incident_id: if b % 3 == 0 { any(&state.ops.incidents, b / 3) } else { String::new() },
+                area_id: any(&state.base.areas, a),
+                severity: severity(d),
+                life_threatening: d % 5 == 0,
+                needs: needs,
+            })
+        }
+        56 => command!(AcknowledgeWhistle { whistle_id: whistle }),
+        57 => command!(EscalateWhistle { whistle_id: whistle, reason: "人手不足" }),
+        58 => command!(MergeWhistles { whistle_id: whistle, into_whistle_id: any(&state.ops.whistles, b) }),
+        59 | 60 => command!(FulfilNeed { whistle_id: whistle, need_id: if b % 2 == 0 { "n" } else { "m" }, quantity: u32::from(c % 3) }),
+        61 => command!(ResolveWhistle { whistle_id: whistle, note: "已办结" }),
+        62 => command!(WithdrawWhistle { whistle_id: whistle, reason: "误报" }),
+        63 => command!(RateWhistle { whistle_id: whistle, rating: Rating::Satisfied }),
+        _ => command!(CallOrganization {
+            organization_id: if a % 2 == 0 { "power".to_owned() } else { any(&state.base.organizations, a) },
+            whistle_id: if b % 3 == 0 { String::new() } else { any(&state.ops.whistles, b) },
+            need_id: if d % 2 == 0 { "n" } else { "m" },
+            site_id: if b % 3 == 0 { any(&state.ops.sites, c) } else { String::new() },
+            quantity: 1 + u32::from(d % 2),
+        }),
+    }
+}
+
+fn calls(state: &State, roll: &Roll, now_ms: i64) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let (who, known) = (any(&state.base.responders, a), call(state, a));
+    match roll.kind % 100 {
+        66..71 => {
+            let to_site = b % 2 == 0;
+            let site = any(&state.ops.sites, c);
+            let from_ms = if d % 4 == 0 { now_ms + i64::from(c) * MINUTE_MS } else { 0 };
+            let until_ms = if d % 3 == 0 { from_ms.max(now_ms) + i64::from(b) * MINUTE_MS } else { 0 };
+            let (site_id, seat_id, whistle_id, need_id) = if to_site {
+                (site.clone(), seat_of(state, &site, d), String::new(), "")
+            } else {
+                (String::new(), String::new(), any(&state.ops.whistles, c), if d % 2 == 0 { "n" } else { "m" })
+            };
+            command!(DispatchResponder {
+                responder_id: who,
+                site_id: site_id,
+                seat_id: seat_id,
+                whistle_id: whistle_id,
+                need_id: need_id,
+                unit_id: if d % 5 == 0 { any(&state.ops.units, b) } else { String::new() },
+                from_ms: from_ms,
+                until_ms: until_ms,
+                released_by_area_id: if d % 7 == 0 { "c" } else { "" },
+            })
+        }
+        71 | 72 => {
+            // The latest call is the one most likely open.
+            let number = state.ops.organization_calls.iter().count().max(1);
+            let people = ["e1", "e2", "e3"].map(str::to_owned);
+            command!(NominatePeople {
+                call_id: format!("o{}", number - usize::from(b) % number.min(3)),
+                responder_ids: &people[..1 + usize::from(c) % 3]
+            })
+        }
+        73 => command!(AcknowledgeCall { call_id: if c % 4 == 0 { format!("o{}", b % 4) } else { known } }),
+        74..77 => town::accept(&known),
+        77 | 78 => town::decline(&if c % 6 == 0 { format!("o{}", b % 4) } else { known }),
+        79 => command!(RecallResponder { call_id: known, reason: "另有安排" }),
+        80 | 81 => command!(RelieveResponder { call_id: known, by_responder_id: any(&state.base.responders, b) }),
+        _ => town::absent(&known),
+    }
+}
+
+fn presence(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let at_random = || (any(&state.base.responders, a), any(&state.ops.sites, b), String::new());
+    match roll.kind % 100 {
+        84..93 => {
+            let found = if c % 6 == 1 { missed(state, d) } else { awaited(state, d) };
+            let (responder_id, site_id, whistle_id) = found.filter(|_| c % 6 != 0).unwrap_or_else(at_random);
+            command!(CheckIn { responder_id: responder_id, site_id: site_id, whistle_id: whistle_id, device_sequence: u64::from(a) })
+        }
+        93..98 => {
+            let (responder_id, site_id, whistle_id) = if c % 9 == 0 { at_random() } else { seen(state, d).unwrap_or_else(at_random) };
+            command!(CheckOut { responder_id: responder_id, site_id: site_id, whistle_id: whistle_id, device_sequence: u64::from(a) })
+        }
+        _ => {
+            let (responder_id, site_id, whistle_id) = seen(state, d).unwrap_or_else(at_random);
+            let nowhere = c % 2 == 0;
+            command!(SettlePresence {
+                responder_id: responder_id,
+                realm: ["", "", "drill-1"][usize::from(b) % 3],
+                site_id: if nowhere { String::new() } else { site_id },
+                whistle_id: if nowhere { String::new() } else { whistle_id },
+            })
+        }
+    }
+}
