@@ -6,6 +6,7 @@
 pub mod cli;
 mod clockmark;
 pub mod config;
+pub mod demo;
 pub mod descriptors;
 pub mod gateway;
 pub mod http;

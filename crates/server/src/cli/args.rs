@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// 启动服务器 · run the server
     Serve(ServeArgs),
+    /// 播放演示：真实辖区、生成人员，疫情与台风 · play the demo: real areas, generated people, an outbreak and a typhoon
+    Demo(DemoArgs),
     /// 独立进程的视图投影 · projection workers in a process of their own, fed by JetStream
     Worker(WorkerArgs),
     /// 导入 CSV 文件 · import a CSV file
@@ -86,10 +88,13 @@ impl ServeArgs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DemoScale {
     /// 全市 · the whole city
+    #[default]
     City,
     /// 一个县区 · one county
-    #[default]
     County,
+    /// 测试用 · a few villages, for tests
+    #[value(hide = true)]
+    Small,
 }
 
 /// `muster demo`
@@ -108,7 +113,7 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t)]
     pub scale: DemoScale,
     /// 时钟倍速，0 为不等待 · speed of the demo's clock, 0 for no waiting
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 120.0)]
     pub speed: f64,
     /// 随机种子 · seed
     #[arg(long, default_value_t = 1)]

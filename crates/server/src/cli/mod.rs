@@ -50,6 +50,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CliError::io("tokio", &error))?;
     match cli.command {
         Command::Serve(args) => runtime.block_on(serve::run(args, lang)),
+        Command::Demo(args) => runtime.block_on(crate::demo::run(args, lang)),
         Command::Worker(args) => runtime.block_on(worker::run(args, lang)),
         Command::Import(args) => runtime.block_on(import::run(args, lang)),
         Command::Send(args) => runtime.block_on(send::run(args, lang)),

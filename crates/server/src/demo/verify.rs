@@ -1,0 +1,528 @@
+//! The checks of a played demo. Each compares two things that were made in different ways, says what it compared, and stops at
+//! nothing: a check that fails does not keep the next one from being made. It must never repair what it compares.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_demo::naive::{Counter, Rows};
+use muster_demo::script::Played;
+use muster_demo::{Broken, Checked, Checker, City, Plain, PlainScanner, START_MS, ScriptCommand};
+use muster_domain::{Meta, Now, State, execute};
+use muster_feed::{RelayStatus, STREAM, verify_stream};
+use muster_log::{EpochPosition, Log, Position};
+use muster_proto::v1::{self, UnitKind};
+use muster_proto::{aggregate_of, decode};
+use muster_views::{Row, View};
+use serde_json::{Value, json};
+
+use super::screen::Screen;
+use super::stage::{LocalStage, requests};
+use super::summary::Summary;
+use super::worker::WorkerProcess;
+use super::{CliError, Demo, Nats};
+use crate::gateway::Gateway;
+use crate::wiring::RunningServer;
+use crate::words::Lang;
+
+/// Differences that are printed of each comparison.
+const DIFFERENCES_MAX: usize = 3;
+/// How long the relay may stand still before it is taken for stuck.
+const RELAY_STALL_MAX: Duration = Duration::from_secs(120);
+const READ_BYTES: usize = 8 * 1024 * 1024;
+const READ_RECORDS: usize = 8_192;
+/// Commands sealed at a time when the peacetime commands are carried out once more.
+const SEAL_CHUNK: usize = 2_000;
+
+/// What a demo must have shown at least once.
+const SHOWN: [&str; 44] = [
+    "WarningChanged",
+    "GradeChanged",
+    "ResponseChanged",
+    "AreaConverted",
+    "UnitEstablished",
+    "SecretaryAppointed",
+    "OrganizerAppointed",
+    "OrganizerGapOverdue",
+    "ResponderAttached",
+    "UnitDissolved",
+    "SiteOpened",
+    "RequirementSet",
+    "SiteClosed",
+    "WhistleBlown",
+    "WhistleAcknowledged",
+    "WhistleEscalated",
+    "WhistlesMerged",
+    "NeedFulfilled",
+    "WhistleFilled",
+    "WhistleResolved",
+    "WhistleWithdrawn",
+    "WhistleRated",
+    "DispatchProposed",
+    "ResponderCalled",
+    "ResponderPutOnStandby",
+    "StandbyEnded",
+    "GapRecorded",
+    "CallAcknowledged",
+    "CallAccepted",
+    "CallDeclined",
+    "CallUnanswered",
+    "NoShowDeclared",
+    "NoShowCorrected",
+    "ResponderRecalled",
+    "DutyReleased",
+    "CheckedIn",
+    "CheckedOut",
+    "PresenceDisputed",
+    "PresenceSettled",
+    "OrganizationCalled",
+    "OrganizationOverdue",
+    "OrganizationAcknowledged",
+    "PeopleNominated",
+    "OrganizationReportedIn",
+];
+
+/// The play was the one that was written: the published figures, and everything shown.
+pub(super) fn scenario(summary: &mut Summary, city: &City, played: &Played) {
+    let wanted = city.size.outbreak;
+    let units = |kind: UnitKind| played.outbreak_units.get(kind.as_str_name()).copied().unwrap_or(0);
+    let found = [
+        played.outbreak_called,
+        units(UnitKind::TemporaryCommittee),
+        units(UnitKind::TemporaryBranch),
+        units(UnitKind::VanguardTeam),
+    ];
+    let expected = [wanted.people, wanted.committees, wanted.branches, wanted.teams].map(|count| count as u64);
+    let missing: Vec<&str> = SHOWN.into_iter().filter(|event| played.events.get(event).copied().unwrap_or(0) == 0).collect();
+    let closed = played.events.get("IncidentClosed") == played.events.get("IncidentDeclared");
+    let claimed = played.held_by_other_incident > 0 && played.outranked > 0 && played.typhoon_raised.iter().all(|raised| *raised > 0);
+    let figures = json!({
+        "outbreak_people_committees_branches_teams": found,
+        "expected": expected,
+        "outbreak_grids": city.size.outbreak_grids,
+        "typhoon_called": played.typhoon_called,
+        "typhoon_standby": played.typhoon_standby,
+        "typhoon_raised_iii_ii": played.typhoon_raised,
+        "held_by_other_incident": played.held_by_other_incident,
+        "outranked": played.outranked,
+        "missing_events": missing,
+        "refused": played.refused,
+    });
+    summary.add("scenario", found == expected && missing.is_empty() && closed && claimed, figures);
+}
+
+/// Stream, worker, rebuild, naive count and the rules over all records.
+pub(super) async fn server(
+    summary: &mut Summary,
+    screen: &mut Screen,
+    demo: &Demo,
+    server: &RunningServer,
+    worker: Option<Result<WorkerProcess, CliError>>,
+) {
+    let end = server.log.end();
+    summary.figures.events = end.position.0;
+    screen.verifying("逐条比对日志与 JetStream", "comparing the log with JetStream, message by message");
+    stream(summary, &demo.nats, server, end).await;
+    let rows = match server.views.wait_for(end.position).await {
+        Ok(_) => server_rows(server),
+        Err(error) => Err(error.to_string()),
+    };
+    match rows {
+        Ok(rows) => {
+            let rows = Arc::new(rows);
+            screen.verifying("比对视图进程的视图", "comparing with the worker's views");
+            match worker {
+                Some(worker) => with_worker(summary, &rows, worker, end).await,
+                None => summary.failed("views_equal_worker", "there is no NATS"),
+            }
+            screen.verifying("从第 1 条重建视图", "rebuilding the views from position 1");
+            with_rebuild(summary, &rows, server, end).await;
+            screen.verifying("独立清点视图", "counting the views independently");
+            over_records(summary, Some(rows), &demo.city, server).await;
+        }
+        Err(reason) => {
+            for name in ["views_equal_worker", "views_equal_rebuild", "views_equal_naive_count"] {
+                summary.failed(name, &reason);
+            }
+            over_records(summary, None, &demo.city, server).await;
+        }
+    }
+}
+
+async fn stream(summary: &mut Summary, nats: &Nats, server: &RunningServer, end: EpochPosition) {
+    const NAME: &str = "stream_equals_log";
+    let (Nats::Url(url), Some(relay)) = (nats, &server.relay) else {
+        return summary.failed(NAME, "there is no NATS");
+    };
+    let status = relayed(relay.status(), end.position).await;
+    if status.relayed < end.position {
+        return summary.failed(NAME, &format!("the relay stands at {}: {:?}", status.relayed, status.state));
+    }
+    match verify_stream(Arc::clone(&server.log), url, STREAM).await {
+        Ok(report) => {
+            let figures = json!({
+                "messages": report.messages,
+                "equal": report.equal,
+                "equal_bytes": report.equal_bytes,
+                "unequal": report.unequal,
+                "log_last": report.log_last.0,
+                "mismatches": report.mismatches.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            });
+            summary.add(NAME, report.is_whole() && report.log_last == end.position, figures);
+        }
+        Err(error) => summary.failed(NAME, &error.to_string()),
+    }
+}
+
+/// Waits until the stream has everything, or the relay is fenced, stopped or stuck.
+async fn relayed(mut status: tokio::sync::watch::Receiver<RelayStatus>, position: Position) -> RelayStatus {
+    loop {
+        let now = status.borrow_and_update().clone();
+        let over = matches!(now.state, muster_feed::RelayState::Fenced { .. } | muster_feed::RelayState::Stopped { .. });
+        if now.relayed >= position || over {
+            return now;
+        }
+        if !matches!(tokio::time::timeout(RELAY_STALL_MAX, status.changed()).await, Ok(Ok(()))) {
+            return now;
+        }
+    }
+}
+
+/// All rows of the server's views.
+fn server_rows(server: &RunningServer) -> Result<Rows, String> {
+    let mut rows = Rows::default();
+    for view in View::ALL {
+        let (_, dump) = server.views.dump(view).map_err(|error| error.to_string())?;
+        for (_, bytes) in dump {
+            match Row::decode(view, &bytes).map_err(|error| error.to_string())? {
+                Row::Coverage(row) => rows.insert_coverage(row),
+                Row::Unit(row) => rows.insert_unit(row),
+                Row::Site(row) => rows.insert_site(row),
+                Row::Whistle(row) => rows.insert_whistle(row),
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn compared(summary: &mut Summary, name: &'static str, left: &Rows, right: &Rows) {
+    let differences = left.differences(right, DIFFERENCES_MAX);
+    let figures = json!({"rows": left.len(), "rows_compared_with": right.len(), "differences": differences});
+    summary.add(name, differences.is_empty() && !left.is_empty(), figures);
+}
+
+async fn with_worker(summary: &mut Summary, rows: &Rows, worker: Result<WorkerProcess, CliError>, end: EpochPosition) {
+    const NAME: &str = "views_equal_worker";
+    let worker = match worker {
+        Ok(worker) => worker,
+        Err(error) => return summary.failed(NAME, error.words.get(Lang::En)),
+    };
+    let found = match worker.wait_for(end).await {
+        Ok(()) => worker.rows().await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => compared(summary, NAME, rows, &found),
+        Err(error) => summary.failed(NAME, error.words.get(Lang::En)),
+    }
+    worker.stop().await;
+}
+
+async fn with_rebuild(summary: &mut Summary, rows: &Rows, server: &RunningServer, end: EpochPosition) {
+    const NAME: &str = "views_equal_rebuild";
+    match server.views.rebuild(Arc::clone(&server.log)).await {
+        Ok(rebuilt) => {
+            let after = server_rows(server).unwrap_or_default();
+            let differences = rows.differences(&after, DIFFERENCES_MAX);
+            let whole = rebuilt.at == end && rebuilt.compared.len() == View::ALL.len() && rebuilt.differences.is_empty();
+            let figures = json!({
+                "rows": rebuilt.rows.iter().map(|(_, count)| count).sum::<u64>(),
+                "views_compared": rebuilt.compared.len(),
+                "differences_found_by_the_rebuild": rebuilt.differences.len(),
+                "differences": differences,
+            });
+            summary.add(NAME, whole && differences.is_empty(), figures);
+        }
+        Err(error) => summary.failed(NAME, &error.to_string()),
+    }
+}
+
+/// What one pass over all records finds.
+struct Pass {
+    bytes: u64,
+    records: u64,
+    checked: Result<Checked, Broken>,
+    plain: Option<(u64, Plain)>,
+    rows: Rows,
+}
+
+fn pass(log: &dyn Log, city: &City) -> Result<Pass, String> {
+    let scanner = PlainScanner::new(city);
+    let (mut counter, mut checker, mut broken) = (Counter::default(), Checker::default(), None);
+    let (mut bytes, mut records, mut plain) = (0, 0, None);
+    each_record(log, |position, record| {
+        let envelope = decode(record).map_err(|error| error.to_string())?;
+        counter.note(&envelope);
+        if broken.is_none() {
+            broken = checker.note(&envelope).err();
+        }
+        plain = plain.or_else(|| scanner.find(record).map(|plain| (position.0, plain)));
+        bytes += record.len() as u64;
+        records += 1;
+        Ok(())
+    })?;
+    let checked = broken.map_or_else(|| checker.finish(), Err);
+    Ok(Pass { bytes, records, checked, plain, rows: counter.rows() })
+}
+
+fn each_record(log: &dyn Log, mut take: impl FnMut(Position, &[u8]) -> Result<(), String>) -> Result<(), String> {
+    let mut next = Position(1);
+    loop {
+        let records = log.read(next, READ_BYTES, READ_RECORDS).map_err(|error| error.to_string())?;
+        let Some(last) = records.last() else { return Ok(()) };
+        next = last.position.next();
+        for record in &records {
+            take(record.position, &record.bytes)?;
+        }
+    }
+}
+
+async fn over_records(summary: &mut Summary, rows: Option<Arc<Rows>>, city: &City, server: &RunningServer) {
+    let (log, city) = (Arc::clone(&server.log), city.clone());
+    let passed = tokio::task::spawn_blocking(move || pass(&*log, &city)).await;
+    let passed = match passed.map_err(|error| error.to_string()).and_then(|passed| passed) {
+        Ok(passed) => passed,
+        Err(reason) => {
+            for name in
+                ["views_equal_naive_count", "positions_and_commands_whole", "one_duty_per_person", "no_plain_personal_field_in_messages"]
+            {
+                summary.failed(name, &reason);
+            }
+            return;
+        }
+    };
+    summary.figures.bytes = passed.bytes;
+    if let Some(rows) = rows {
+        compared(summary, "views_equal_naive_count", &(*rows).clone().without_positions(), &passed.rows);
+    }
+    rules(summary, &passed.checked);
+    let found = passed.plain.map(|(position, plain)| json!({"position": position, "field": plain.field}));
+    let figures = json!({"messages": passed.records, "bytes": passed.bytes, "found": found});
+    summary.add("no_plain_personal_field_in_messages", found.is_none() && passed.records > 0, figures);
+}
+
+fn rules(summary: &mut Summary, checked: &Result<Checked, Broken>) {
+    match checked {
+        Ok(checked) => {
+            let figures = json!({"records": checked.records, "commands": checked.commands, "calls": checked.calls});
+            summary.add("positions_and_commands_whole", checked.records > 0, figures);
+            summary.add("one_duty_per_person", checked.duties > 0, json!({"duties": checked.duties}));
+        }
+        Err(broken) => {
+            let duty = matches!(broken, Broken::TwoDuties { .. });
+            let (failed, unknown) = ("positions_and_commands_whole", "one_duty_per_person");
+            let (failed, unknown) = if duty { (unknown, failed) } else { (failed, unknown) };
+            summary.failed(failed, &broken.to_string());
+            summary.failed(unknown, "not looked at to the end: another rule was broken before");
+        }
+    }
+}
+
+/// After all incidents have stood down, the base is what the peacetime facts alone make of it.
+pub(super) async fn base(summary: &mut Summary, screen: &mut Screen, city: &City, server: &RunningServer, stage: &LocalStage) {
+    screen.verifying("比对解除响应后的平时状态", "comparing peacetime after the stand-down");
+    let (log, gateway, city, meanwhile) =
+        (Arc::clone(&server.log), Arc::clone(&server.gateway), city.clone(), stage.meanwhile.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let played = replay(&*log, |_| true)?;
+        let without = replay(&*log, |tag| tag < 160)?;
+        let alone = carry_out(&gateway, city.peacetime().chain(meanwhile.iter().cloned()))?;
+        Ok::<_, String>((digest(&played), digest(&without), digest(&alone), played.base_counts(), meanwhile.len()))
+    });
+    let names = ["base_equals_replay_without_incidents", "base_equals_peacetime_commands_alone"];
+    match work.await.map_err(|error| error.to_string()).and_then(|work| work) {
+        Ok((played, without, alone, counts, meanwhile)) => {
+            let (areas, organizations, responders, plans) = counts;
+            for (name, other) in names.into_iter().zip([without, alone]) {
+                let figures = json!({
+                    "areas": areas,
+                    "organizations": organizations,
+                    "responders": responders,
+                    "plans": plans,
+                    "changed_while_incidents_ran": meanwhile,
+                    "digest": played,
+                    "digest_compared_with": other,
+                });
+                summary.add(name, played == other && meanwhile > 0, figures);
+            }
+        }
+        Err(reason) => names.into_iter().for_each(|name| summary.failed(name, &reason)),
+    }
+}
+
+fn digest(state: &State) -> String {
+    blake3::hash(&state.base_digest()).to_hex().to_string()
+}
+
+/// The state after the records whose event's tag is wanted.
+fn replay(log: &dyn Log, wanted: impl Fn(u32) -> bool) -> Result<State, String> {
+    let mut state = State::default();
+    each_record(log, |_, record| {
+        let envelope = decode(record).map_err(|error| error.to_string())?;
+        let Some(event) = envelope.event.as_ref().filter(|event| wanted(event.tag())) else { return Ok(()) };
+        let meta = Meta {
+            position: envelope.position,
+            recorded_at_ms: envelope.recorded_at_ms,
+            occurred_at_ms: envelope.occurred_at_ms,
+            realm: &envelope.realm,
+        };
+        state.apply(&meta, event);
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// A fresh domain that decides these commands and no others.
+fn carry_out(gateway: &Gateway, commands: impl Iterator<Item = ScriptCommand>) -> Result<State, String> {
+    let mut state = State::default();
+    let mut commands = commands.peekable();
+    while commands.peek().is_some() {
+        let chunk: Vec<ScriptCommand> = commands.by_ref().take(SEAL_CHUNK).collect();
+        for request in requests(gateway, &chunk).map_err(|error| error.to_string())? {
+            let now = Now { recorded_at_ms: START_MS, next_position: state.position() + 1, context: &request.context };
+            execute(&mut state, now, &request.command).map_err(|refused| format!("{}: {}", request.id, refused.en()))?;
+        }
+    }
+    Ok(state)
+}
+
+/// Two logs, record by record.
+pub(super) async fn same_bytes(summary: &mut Summary, first: &RunningServer, second: &RunningServer) {
+    const NAME: &str = "same_seed_same_bytes";
+    let (left, right) = (Arc::clone(&first.log), Arc::clone(&second.log));
+    let compared = tokio::task::spawn_blocking(move || {
+        let (mut hasher, mut records) = (blake3::Hasher::new(), 0u64);
+        let mut ahead = Vec::new();
+        let mut difference: Option<Value> = None;
+        each_record(&*left, |position, record| {
+            if ahead.is_empty() {
+                ahead = right.read(position, READ_BYTES, READ_RECORDS).map_err(|error| error.to_string())?;
+                ahead.reverse();
+            }
+            let other = ahead.pop();
+            if difference.is_none() && other.as_ref().is_none_or(|other| *other.bytes != *record) {
+                difference = Some(describe(position, record, other.as_ref().map(|other| &*other.bytes)));
+            }
+            hasher.update(record);
+            records += 1;
+            Ok(())
+        })?;
+        Ok::<_, String>((records, right.watermark().0, hasher.finalize().to_hex().to_string(), difference))
+    });
+    match compared.await.map_err(|error| error.to_string()).and_then(|compared| compared) {
+        Ok((records, other_records, digest, difference)) => {
+            let ok = difference.is_none() && records == other_records && records > 0;
+            let figures = json!({"records": records, "other_records": other_records, "digest": digest, "difference": difference});
+            summary.add(NAME, ok, figures);
+        }
+        Err(reason) => summary.failed(NAME, &reason),
+    }
+}
+
+/// Where two logs part: which events stand there. Personal fields are sealed in both.
+fn describe(position: Position, left: &[u8], right: Option<&[u8]>) -> Value {
+    let name = |bytes: &[u8]| {
+        let envelope: Option<v1::Envelope> = decode(bytes).ok();
+        let event = envelope.as_ref().and_then(|envelope| envelope.event.as_ref());
+        event.map(|event| format!("{} of {}", event.name(), aggregate_of(event.tag()).as_str()))
+    };
+    json!({"position": position.0, "left": name(left), "right": right.and_then(name)})
+}
+
+/// Every file that the demo left: log, vault, views, snapshots, the worker's, the second run's, and JetStream's own if it lies below.
+pub(super) async fn files(summary: &mut Summary, screen: &mut Screen, city: &City, folder: &Path) {
+    const NAME: &str = "no_plain_personal_field_in_files";
+    screen.verifying("在全部文件中查找明文", "looking for plain personal fields in every file");
+    let (city, folder) = (city.clone(), folder.to_path_buf());
+    let scanned = tokio::task::spawn_blocking(move || scan_folder(&PlainScanner::new(&city), &folder)).await;
+    match scanned.map_err(io::Error::other).and_then(|scanned| scanned) {
+        Ok((files, bytes, found)) => {
+            let found = found.map(|(path, plain)| json!({"file": path.display().to_string(), "field": plain.field, "offset": plain.offset}));
+            summary.add(NAME, found.is_none() && files > 0, json!({"files": files, "bytes": bytes, "found": found}));
+        }
+        Err(error) => summary.failed(NAME, &error.to_string()),
+    }
+}
+
+type Scanned = (u64, u64, Option<(PathBuf, Plain)>);
+
+fn scan_folder(scanner: &PlainScanner, folder: &Path) -> io::Result<Scanned> {
+    let (mut files, mut bytes) = (0, 0);
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(&path)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if kind.is_file() {
+                files += 1;
+                match scan_file(scanner, &entry.path()) {
+                    Ok((read, None)) => bytes += read,
+                    Ok((read, Some(plain))) => return Ok((files, bytes + read, Some((entry.path(), plain)))),
+                    // A running nats-server removes its own temporary files.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => files -= 1,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+    Ok((files, bytes, None))
+}
+
+fn scan_file(scanner: &PlainScanner, path: &Path) -> io::Result<(u64, Option<Plain>)> {
+    let mut file = File::open(path)?;
+    let mut piece: Vec<u8> = Vec::with_capacity(READ_BYTES);
+    let mut read = 0;
+    loop {
+        let kept = piece.len();
+        let taken = file.by_ref().take(READ_BYTES as u64).read_to_end(&mut piece)?;
+        read += taken as u64;
+        if let Some(plain) = scanner.find(&piece) {
+            let before = usize::try_from(read).unwrap_or(usize::MAX) - taken - kept;
+            return Ok((read, Some(Plain { offset: before + plain.offset, ..plain })));
+        }
+        if taken == 0 {
+            return Ok((read, None));
+        }
+        // What begins in this piece may end in the next.
+        let rest = piece.len().saturating_sub(PlainScanner::OVERLAP);
+        piece.drain(..rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use muster_demo::Scale;
+
+    #[test]
+    fn a_plain_field_in_a_file_is_found_also_across_pieces() {
+        let city = City::generate(1, Scale::Small);
+        let scanner = PlainScanner::new(&city);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        let mut bytes = vec![0u8; READ_BYTES - 5];
+        std::fs::write(folder.path().join("below/clean"), &bytes).unwrap();
+        let (files, read, found) = scan_folder(&scanner, folder.path()).unwrap();
+        assert_eq!((files, read, found), (1, bytes.len() as u64, None));
+        let offset = bytes.len();
+        bytes.extend_from_slice(city.responders[3].phone.as_bytes());
+        std::fs::write(folder.path().join("below/leak"), &bytes).unwrap();
+        let (_, _, found) = scan_folder(&scanner, folder.path()).unwrap();
+        assert_eq!(found, Some((folder.path().join("below/leak"), Plain { field: "phone", offset })));
+    }
+}
