@@ -68,6 +68,7 @@ pub(super) async fn batch(
 enum Turn {
     Lines(Result<Vec<Line>, axum::Error>),
     Answer(LineAnswer),
+    Stopping,
     Over,
 }
 
@@ -82,11 +83,13 @@ fn answers(
         let Ok(node) = app.node() else { return };
         let mut in_flight: FuturesOrdered<BoxFuture<'_, LineAnswer>> = FuturesOrdered::new();
         let (mut line, mut reading) = (0, true);
+        let mut stopping = app.stopping();
         loop {
             let room = limits::BATCH_IN_FLIGHT_MAX.saturating_sub(in_flight.len()).min(limits::BATCH_SEAL_LINES_MAX);
             let turn = tokio::select! {
                 group = lines.next_group(room), if reading && room > 0 => Turn::Lines(group),
                 Some(answer) = in_flight.next(), if !in_flight.is_empty() => Turn::Answer(answer),
+                _ = stopping.wait_for(|stopping| *stopping), if reading => Turn::Stopping,
                 else => Turn::Over,
             };
             match turn {
@@ -97,7 +100,7 @@ fn answers(
                     }
                 }
                 // What was handed in is still answered; who sent it may be gone.
-                Turn::Lines(Err(_)) => reading = false,
+                Turn::Lines(Err(_)) | Turn::Stopping => reading = false,
                 Turn::Answer(answer) => {
                     let mut chunk = BytesMut::new();
                     write_answer(&app, &mut chunk, &answer, with_events, lang);

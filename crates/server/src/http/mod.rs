@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use muster_proto::v1::Envelope;
 use muster_proto::{Answer, ENVELOPE_NAMES};
@@ -53,6 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/events", get(events::events))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(same_site))
         .layer(middleware::from_fn(render_problems))
         .with_state(app)
 }
@@ -86,6 +87,17 @@ async fn not_found() -> Problem {
 async fn method_not_allowed() -> Problem {
     let detail = Words::new("此地址不支持该方法；接口说明见 /openapi.json", "the path does not take this method; /openapi.json lists them");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", Words::new("方法不支持", "Method not allowed"), detail)
+}
+
+/// Refuses what a browser sends from a page of another site: such a page must not give orders through somebody who happens
+/// to have it open on a machine that reaches the server. Programs do not send the header.
+async fn same_site(request: Request, next: Next) -> Response {
+    let cross_site = request.headers().get("sec-fetch-site").is_some_and(|value| value == "cross-site");
+    if request.method() == Method::POST && cross_site {
+        let detail = Words::new("不接受其他网站的页面发来的命令", "commands from a page of another site are not taken");
+        return Problem::new(StatusCode::FORBIDDEN, "cross_site", Words::new("已拒绝", "Forbidden"), detail).into_response();
+    }
+    next.run(request).await
 }
 
 /// Writes the problems that handlers return, in the language that the caller asked for.

@@ -47,6 +47,7 @@ pub(super) fn responses() -> Value {
         |description: &str| json!({"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}});
     json!({
         "Malformed": problem("The request does not fit its form; `field` says where."),
+        "Forbidden": problem("A browser sent it from a page of another site."),
         "NotFound": problem("What the request names is not there."),
         "Conflict": problem("It conflicts with the present state: look again."),
         "TooLarge": problem("The body is over the limit."),
@@ -96,6 +97,7 @@ fn command(descriptors: &Descriptors, name: &str) -> Value {
         ok("Durable.", json!({"application/json": {"schema": reference("Answer")}})),
         &[
             ("400", "Malformed"),
+            ("403", "Forbidden"),
             ("404", "NotFound"),
             ("409", "Conflict"),
             ("413", "TooLarge"),
@@ -128,7 +130,7 @@ fn batch() -> Value {
             query("events", "`false` leaves the events out of the answers.", json!({"type": "boolean", "default": true})),
         ],
         "requestBody": {"required": true, "content": {"application/x-ndjson": {"schema": {"type": "string", "description": "One BatchLine a line."}}}},
-        "responses": problems(ok("Answers, line by line.", answers), &[("400", "Malformed"), ("503", "Unavailable")]),
+        "responses": problems(ok("Answers, line by line.", answers), &[("400", "Malformed"), ("403", "Forbidden"), ("503", "Unavailable")]),
         "x-line-schema": reference("BatchLine"),
         "x-answer-schema": reference("BatchAnswer"),
     })
@@ -190,7 +192,9 @@ fn events() -> Value {
         "tags": ["events"],
         "operationId": "events",
         "summary": "Events of the log, in order",
-        "description": "NDJSON, or server-sent events where Accept asks for `text/event-stream`. Personal fields stay sealed.",
+        "description": "NDJSON, or server-sent events where Accept asks for `text/event-stream`. Personal fields stay sealed. \
+            A quiet stream that follows sends `heartbeat` events, in NDJSON empty lines. A `Last-Event-ID` that the log does not know is \
+            answered with `reset`, then everything from position 1.",
         "parameters": [
             query("from", "First position, 1 when absent; epoch.position is taken as well.", json!({"type": "string"})),
             parameter("Area"),

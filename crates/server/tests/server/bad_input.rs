@@ -166,3 +166,14 @@ async fn problems_speak_the_language_asked_for() {
         assert_eq!(&problem["detail"], expected);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_gives_no_orders() {
+    let place = Place::with_base().await;
+    let end = place.server().log.end();
+    let line = json!({"command": "RetireArea", "id": "1", "body": {"area_id": "440803"}}).to_string();
+    let request = place.http.post(place.url("/v1/commands:batch")).header("Sec-Fetch-Site", "cross-site").body(line);
+    let (status, problem) = answer(request).await;
+    assert_eq!((status, problem["code"].as_str()), (403, Some("cross_site")));
+    assert_eq!(place.server().log.end(), end);
+}

@@ -126,3 +126,20 @@ async fn a_client_that_goes_away_leaves_whole_commands() {
     assert!(end >= before && end <= before + 50, "{before}..{end}");
     place.define("after", "之后", "GRID", "440802001001").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_a_batch_that_is_still_open() {
+    let mut place = Place::with_base().await;
+    let (lines, receiver) = mpsc::channel::<String>(1);
+    let body =
+        stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|line| (Ok::<_, std::io::Error>(line), receiver)) });
+    let request = place.http.post(place.url("/v1/commands:batch")).body(reqwest::Body::wrap_stream(body));
+    let mut response = within(request.send()).await.unwrap();
+    let area = json!({"area_id": "g-1", "name": "网格", "level": "AREA_LEVEL_GRID", "parent_id": "440802001001"});
+    within(lines.send(line("DefineArea", "s-1", &area))).await.unwrap();
+    assert!(within(response.chunk()).await.unwrap().is_some());
+    let started = std::time::Instant::now();
+    within(place.stop()).await;
+    assert!(started.elapsed() < muster_server::limits::SHUTDOWN_GRACE, "the stop waited for a client that had nothing more to say");
+    drop(lines);
+}
