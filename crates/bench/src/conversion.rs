@@ -9,6 +9,7 @@ use muster_server::wiring::LOG_DIR;
 use crate::folder::{remove, settle_disk};
 use crate::history::{Histories, Running, Stage};
 use crate::limits;
+use crate::parts::{self, Parts};
 use crate::plans;
 use crate::progress::show_round;
 use crate::raw::RawStore;
@@ -40,7 +41,13 @@ pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Resul
     let rates: Vec<Pair> =
         rounds.iter().map(|round| Pair { value: rate(round.seconds.value), reference: rate(round.seconds.reference) }).collect();
     let seconds: Vec<Pair> = rounds.iter().map(|round| round.seconds).collect();
-    let detail = format!("{} people called, {records} records in one batch, every round", limits::PEOPLE);
+    let data = setting.scratch.copy_of(&roster.data, "parts")?;
+    let Parts { decide, encode } = parts::of_conversion(&data, &roster)?;
+    remove(&data);
+    let detail = format!(
+        "{} people called, {records} records in one batch, every round; alone, deciding takes {decide:.3} s and encoding {encode:.3} s",
+        limits::PEOPLE
+    );
     let by_rate = Measured {
         name: NAME,
         unit: "records/s",

@@ -49,3 +49,6 @@ pub(crate) const NATS_POLL: Duration = Duration::from_millis(20);
 pub(crate) const RELAY_ROUND_MAX: Duration = Duration::from_secs(300);
 /// Commands that the bare publisher's client may hold: more than the window, so that it never waits for the client.
 pub(crate) const BARE_CAPACITY: usize = 4_096;
+
+/// How often the parts of a conversion are run: the least of them is what it costs when nothing disturbs it.
+pub(crate) const PART_RUNS: usize = 5;

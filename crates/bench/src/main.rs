@@ -36,6 +36,7 @@ mod folder;
 mod history;
 mod limits;
 mod nats;
+mod parts;
 mod plans;
 mod progress;
 mod raw;
