@@ -12,20 +12,40 @@ pub(crate) type Node = Sym;
 pub(crate) const NO_PARENT: Node = Node::MAX;
 
 /// The tree.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AreaTree {
     ids: Symbols,
+    /// The first is no area: it is what an empty id names.
     areas: Vec<Area>,
 }
 
+impl Default for AreaTree {
+    fn default() -> Self {
+        Self { ids: Symbols::default(), areas: vec![Area::unknown()] }
+    }
+}
+
+/// One area.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Area {
+pub(crate) struct Area {
     parent: Node,
     children: Vec<Node>,
     level: i32,
     name: Box<str>,
     /// Defined and not retired.
     stands: bool,
+}
+
+impl Area {
+    /// An area that no record has defined yet.
+    fn unknown() -> Self {
+        Self { parent: NO_PARENT, children: Vec::new(), level: 0, name: "".into(), stands: false }
+    }
+
+    /// Whether a row that tells of the area itself would be the same.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        (self.parent, self.level, &self.name, self.stands) == (other.parent, other.level, &other.name, other.stands)
+    }
 }
 
 /// An area got another parent.
@@ -41,7 +61,7 @@ impl AreaTree {
     pub(crate) fn node(&mut self, area_id: &str) -> Node {
         let node = self.ids.intern(area_id);
         while self.areas.len() <= node as usize {
-            self.areas.push(Area { parent: NO_PARENT, children: Vec::new(), level: 0, name: "".into(), stands: false });
+            self.areas.push(Area::unknown());
         }
         node
     }
@@ -77,8 +97,8 @@ impl AreaTree {
         }
     }
 
-    pub(crate) fn parent(&self, node: Node) -> Node {
-        self.areas[node as usize].parent
+    pub(crate) fn area(&self, node: Node) -> &Area {
+        &self.areas[node as usize]
     }
 
     /// Whether the area is defined and not retired.

@@ -1,28 +1,73 @@
-//! A record as the folds see it: when, where in the log, in which realm, what. Who did it, on what ground and by which command never reaches a
-//! fold, so it is not decoded. Fields are checked as `muster_proto::decode` checks them.
+//! Records as the folds see them: when, where in the log, in which realm, what, with names as numbers. Who did it, on what ground and by which
+//! command never reaches a fold, so it is not decoded. Fields are checked as `muster_proto::decode` checks them.
 
 use std::sync::Arc;
 
-use bytes::Buf as _;
 use muster_log::{Position, Record};
+use muster_proto::v1::{self, DutyRole};
 use muster_proto::{DecodeError, Event, SCHEMA_VERSION};
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
+use prost::encoding::{DecodeContext, WireType};
 
 use crate::fold::Interest;
+use crate::people::CallKey;
+use crate::symbols::{Sym, Symbols};
+use crate::wire::{Fields, Value, malformed};
 
 /// One record.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fact {
-    /// Its place in the log.
-    pub position: Position,
+#[derive(Debug)]
+pub(crate) struct Fact {
+    pub(crate) position: Position,
     /// The log's time, Unix milliseconds.
-    pub recorded_at_ms: i64,
+    pub(crate) recorded_at_ms: i64,
     /// When it happened, Unix milliseconds.
-    pub occurred_at_ms: i64,
+    pub(crate) occurred_at_ms: i64,
     /// `actual` or the exercise's name.
-    pub realm: Arc<str>,
-    /// What happened.
-    pub event: Event,
+    pub(crate) realm: Arc<str>,
+    pub(crate) what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// ResponderCalled.
+    Called(Called),
+    /// CallAccepted.
+    Accepted { call: CallKey, arrival_ms: i64 },
+    /// DutyReleased.
+    Released { call: CallKey },
+    /// CheckedIn, or PresenceSettled somewhere.
+    Seen(Seen),
+    /// CheckedOut, or PresenceSettled nowhere, which names an area.
+    Left { person: Sym, area: Sym },
+    /// PresenceDisputed.
+    Disputed { person: Sym, sites: [Sym; 2], area: Sym },
+    /// Everything rarer. The names in it that folds look up have numbers.
+    Event(Box<Event>),
+}
+
+/// A call to a person.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Called {
+    pub(crate) call: CallKey,
+    pub(crate) person: Sym,
+    pub(crate) standby: bool,
+    pub(crate) unit: Sym,
+    pub(crate) site: Sym,
+    pub(crate) seat: Sym,
+    pub(crate) whistle: Sym,
+    pub(crate) need: Sym,
+    pub(crate) area: Sym,
+}
+
+/// A person observed somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) person: Sym,
+    pub(crate) call: CallKey,
+    pub(crate) site: Sym,
+    pub(crate) whistle: Sym,
+    pub(crate) area: Sym,
+    pub(crate) checked_in: bool,
 }
 
 /// A record that cannot be read. Corrupt: nothing after it may be folded.
@@ -35,9 +80,20 @@ pub struct FactError {
     pub error: DecodeError,
 }
 
-/// Reads records into facts. Remembers the last realm, for runs of records share it.
-pub(crate) struct FactReader {
+/// Facts in order, and the names that got their numbers with them.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) names: Vec<Box<str>>,
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// Reads records into facts and gives names their numbers. The folds keep the same numbers by taking the new names of each batch in order.
+pub(crate) struct Scribe {
     interest: Interest,
+    names: Symbols,
+    /// Names that were handed on.
+    told: usize,
+    /// Runs of records share it.
     realm: Arc<str>,
 }
 
@@ -52,73 +108,170 @@ struct Head<'a> {
     path_seen: bool,
 }
 
-impl FactReader {
-    pub(crate) fn new(interest: Interest) -> Self {
-        Self { interest, realm: Arc::from(muster_proto::ACTUAL) }
+impl Scribe {
+    /// Goes on from names that the folds have already.
+    pub(crate) fn new(interest: Interest, names: Symbols) -> Self {
+        let told = names.len();
+        Self { interest, names, told, realm: Arc::from(muster_proto::ACTUAL) }
     }
 
-    /// The record's fact, or nothing if no fold wants its event.
-    pub(crate) fn read(&mut self, record: &Record) -> Result<Option<Fact>, FactError> {
-        let fault = |error| FactError { position: record.position, error };
-        let fact = self.parse(&record.bytes).map_err(fault)?;
-        match fact {
-            Some(fact) if fact.position != record.position => {
-                Err(fault(DecodeError::Malformed(format!("it says that it is record {}", fact.position))))
-            }
-            fact => Ok(fact),
-        }
+    /// Forgets all names: the folds start from nothing.
+    pub(crate) fn begin(&mut self) {
+        self.names = Symbols::default();
+        self.told = self.names.len();
     }
 
-    fn parse(&mut self, mut bytes: &[u8]) -> Result<Option<Fact>, DecodeError> {
-        let mut head = Head::default();
-        while bytes.has_remaining() {
-            let (tag, wire) = decode_key(&mut bytes).map_err(malformed)?;
-            if tag >= 100 {
-                return self.finish(&head, tag, wire, bytes);
-            }
-            match wire {
-                WireType::Varint => head.take_number(tag, decode_varint(&mut bytes).map_err(malformed)?),
-                WireType::LengthDelimited => {
-                    let length = usize::try_from(decode_varint(&mut bytes).map_err(malformed)?).unwrap_or(usize::MAX);
-                    let field =
-                        bytes.get(..length).ok_or_else(|| DecodeError::Malformed("a field is longer than the record".to_owned()))?;
-                    match tag {
-                        18 => head.realm = field,
-                        19 => head.path_seen = true,
-                        _ => {}
-                    }
-                    bytes.advance(length);
+    /// Takes over names that the folds have.
+    pub(crate) fn resume(&mut self, names: Symbols) {
+        self.told = names.len();
+        self.names = names;
+    }
+
+    /// The facts that a fold wants, in order.
+    pub(crate) fn read<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<Batch, FactError> {
+        let mut facts = Vec::new();
+        for record in records {
+            let fault = |error| FactError { position: record.position, error };
+            match self.parse(&record.bytes).map_err(fault)? {
+                Some(fact) if fact.position != record.position => {
+                    return Err(fault(DecodeError::Malformed(format!("it says that it is record {}", fact.position))));
                 }
-                _ => return Err(DecodeError::Malformed("a wire type that no field of the envelope has".to_owned())),
+                fact => facts.extend(fact),
+            }
+        }
+        let names = self.names.since(self.told).to_vec();
+        self.told = self.names.len();
+        Ok(Batch { names, facts })
+    }
+
+    fn parse(&mut self, bytes: &[u8]) -> Result<Option<Fact>, DecodeError> {
+        let mut head = Head::default();
+        let mut fields = Fields { rest: bytes };
+        while let Some((tag, value)) = fields.next()? {
+            match value {
+                // The event is the last field of a record.
+                Value::Bytes(body) if tag >= 100 => {
+                    if !fields.rest.is_empty() {
+                        return Err(DecodeError::Malformed("something follows the event".to_owned()));
+                    }
+                    head.check()?;
+                    return if self.interest.wants(tag) { self.finish(&head, tag, body).map(Some) } else { Ok(None) };
+                }
+                Value::Bytes(realm) if tag == 18 => head.realm = realm,
+                Value::Bytes(_) if tag == 19 => head.path_seen = true,
+                Value::Bytes(_) => {}
+                Value::Number(number) => head.take_number(tag, number),
             }
         }
         Err(DecodeError::UnknownEvent)
     }
 
-    /// The event is the last field of a record.
-    fn finish(&mut self, head: &Head<'_>, tag: u32, wire: WireType, mut bytes: &[u8]) -> Result<Option<Fact>, DecodeError> {
-        head.check()?;
-        if !self.interest.wants(tag) {
-            return Ok(None);
-        }
-        let mut event = None;
-        Event::merge(&mut event, tag, wire, &mut bytes, DecodeContext::default()).map_err(malformed)?;
-        if bytes.has_remaining() {
-            return Err(DecodeError::Malformed("something follows the event".to_owned()));
-        }
-        let event = event.ok_or(DecodeError::UnknownEvent)?;
+    fn finish(&mut self, head: &Head<'_>, tag: u32, body: &[u8]) -> Result<Fact, DecodeError> {
+        let what = self.what(tag, body)?;
         if head.realm != self.realm.as_bytes() {
-            let realm = std::str::from_utf8(head.realm).map_err(|error| DecodeError::Malformed(error.to_string()))?;
-            self.realm = Arc::from(realm);
+            self.realm = Arc::from(Value::Bytes(head.realm).text()?);
         }
-        let occurred_at_ms = head.occurred_at_ms;
-        Ok(Some(Fact {
+        Ok(Fact {
             position: Position(head.position),
             recorded_at_ms: head.recorded_at_ms,
-            occurred_at_ms,
+            occurred_at_ms: head.occurred_at_ms,
             realm: Arc::clone(&self.realm),
-            event,
-        }))
+            what,
+        })
+    }
+
+    fn what(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
+        match tag {
+            240 => self.called(body),
+            245 => self.accepted(body),
+            251 => Ok(What::Released { call: self.first_call(body)? }),
+            252 | 255 => self.seen(tag, body),
+            253 => {
+                let [person] = self.symbols(body, [1])?;
+                Ok(What::Left { person, area: 0 })
+            }
+            254 => {
+                let [person, site, area, other_site] = self.symbols(body, [1, 2, 4, 5])?;
+                Ok(What::Disputed { person, sites: [site, other_site], area })
+            }
+            _ => self.event(tag, body),
+        }
+    }
+
+    fn event(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
+        let mut framed = Vec::with_capacity(body.len() + 10);
+        prost::encoding::encode_varint(body.len() as u64, &mut framed);
+        framed.extend_from_slice(body);
+        let mut event = None;
+        Event::merge(&mut event, tag, WireType::LengthDelimited, &mut framed.as_slice(), DecodeContext::default()).map_err(malformed)?;
+        let event = event.ok_or(DecodeError::UnknownEvent)?;
+        for_each_name(&event, |name| {
+            self.names.intern(name);
+        });
+        Ok(What::Event(Box::new(event)))
+    }
+
+    fn called(&mut self, body: &[u8]) -> Result<What, DecodeError> {
+        let mut standby = false;
+        let mut fields = Fields { rest: body };
+        while let Some((tag, value)) = fields.next()? {
+            if tag == 4 {
+                standby = value.number()? == i64::from(DutyRole::Standby as i32);
+            }
+        }
+        let [person, unit, site, seat, whistle, need, area] = self.symbols(body, [2, 5, 6, 7, 8, 9, 10])?;
+        let call = self.first_call(body)?;
+        Ok(What::Called(Called { call, person, standby, unit, site, seat, whistle, need, area }))
+    }
+
+    fn accepted(&mut self, body: &[u8]) -> Result<What, DecodeError> {
+        let mut arrival_ms = 0;
+        let mut fields = Fields { rest: body };
+        while let Some((tag, value)) = fields.next()? {
+            if tag == 2 {
+                arrival_ms = value.number()?;
+            }
+        }
+        Ok(What::Accepted { call: self.first_call(body)?, arrival_ms })
+    }
+
+    fn seen(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
+        let checked_in = tag == 252;
+        // CheckedIn: call 2, site 3, whistle 4, area 5. PresenceSettled: site 2, whistle 3, area 4, call 5.
+        let (tags, call_tag) = if checked_in { ([1, 3, 4, 5], 2) } else { ([1, 2, 3, 4], 5) };
+        let [person, site, whistle, area] = self.symbols(body, tags)?;
+        if !checked_in && (site, whistle) == (0, 0) {
+            return Ok(What::Left { person, area });
+        }
+        let call = self.call(body, call_tag)?;
+        Ok(What::Seen(Seen { person, call, site, whistle, area, checked_in }))
+    }
+
+    /// The numbers of the texts at these tags, 0 for those that are not there.
+    fn symbols<const N: usize>(&mut self, body: &[u8], tags: [u32; N]) -> Result<[Sym; N], DecodeError> {
+        let mut found = [0; N];
+        let mut fields = Fields { rest: body };
+        while let Some((tag, value)) = fields.next()? {
+            if let Some(at) = tags.iter().position(|wanted| *wanted == tag) {
+                found[at] = self.names.intern(value.text()?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn first_call(&mut self, body: &[u8]) -> Result<CallKey, DecodeError> {
+        self.call(body, 1)
+    }
+
+    fn call(&mut self, body: &[u8], wanted: u32) -> Result<CallKey, DecodeError> {
+        let mut call = CallKey::NONE;
+        let mut fields = Fields { rest: body };
+        while let Some((tag, value)) = fields.next()? {
+            if tag == wanted {
+                call = CallKey::of(value.text()?, &mut self.names);
+            }
+        }
+        Ok(call)
     }
 }
 
@@ -153,6 +306,54 @@ impl Head<'_> {
     }
 }
 
-fn malformed(error: prost::DecodeError) -> DecodeError {
-    DecodeError::Malformed(error.to_string())
+/// The names in the rarer events that folds look up by number.
+fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
+    let mut names = |all: &[&str]| all.iter().for_each(|one| name(one));
+    match event {
+        Event::IncidentDeclared(body) => names(&[&body.area_id]),
+        Event::UnitEstablished(body) => names(&[&body.unit_id]),
+        Event::SecretaryAppointed(body) => names(&[&body.unit_id, &body.responder_id]),
+        Event::OrganizerAppointed(body) => names(&[&body.unit_id]),
+        Event::OrganizerGapOverdue(body) => names(&[&body.unit_id]),
+        Event::ResponderAttached(body) => names(&[&body.unit_id, &body.responder_id]),
+        Event::ResponderDetached(body) => names(&[&body.unit_id, &body.responder_id]),
+        Event::UnitDissolved(body) => names(&[&body.unit_id]),
+        Event::SiteOpened(body) => {
+            names(&[&body.site_id, &body.area_id]);
+            body.seats.iter().for_each(|seat| names(&[&seat.seat_id, &seat.specialty, &seat.shift]));
+        }
+        Event::RequirementSet(body) => {
+            names(&[&body.site_id]);
+            body.seats.iter().for_each(|seat| names(&[&seat.seat_id, &seat.specialty, &seat.shift]));
+        }
+        Event::SiteClosed(body) => names(&[&body.site_id]),
+        Event::WhistleBlown(body) => {
+            names(&[&body.whistle_id, &body.area_id]);
+            body.needs.iter().for_each(|need| names(&[&need.need_id, &need.specialty]));
+        }
+        Event::WhistleAcknowledged(v1::WhistleAcknowledged { whistle_id, .. })
+        | Event::WhistleEscalated(v1::WhistleEscalated { whistle_id, .. })
+        | Event::WhistlesMerged(v1::WhistlesMerged { whistle_id, .. })
+        | Event::WhistleFilled(v1::WhistleFilled { whistle_id })
+        | Event::WhistleResolved(v1::WhistleResolved { whistle_id, .. })
+        | Event::WhistleWithdrawn(v1::WhistleWithdrawn { whistle_id, .. })
+        | Event::WhistleRated(v1::WhistleRated { whistle_id, .. }) => names(&[whistle_id]),
+        Event::NeedFulfilled(body) => names(&[&body.whistle_id, &body.need_id]),
+        Event::OrganizationCalled(body) => {
+            names(&[&body.whistle_id]);
+            unnumbered(&body.call_id, names);
+        }
+        Event::OrganizationCallDeclined(body) => unnumbered(&body.call_id, names),
+        Event::OrganizationCallEnded(body) => unnumbered(&body.call_id, names),
+        Event::NoShowDeclared(body) => unnumbered(&body.call_id, names),
+        Event::NoShowCorrected(body) => unnumbered(&body.call_id, names),
+        _ => {}
+    }
+}
+
+/// Ids of calls that have no number of their own.
+fn unnumbered(call_id: &str, mut names: impl FnMut(&[&str])) {
+    if CallKey::is_named(call_id) {
+        names(&[call_id]);
+    }
 }

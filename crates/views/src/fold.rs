@@ -4,7 +4,8 @@ use muster_log::Position;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fact::Fact;
+use crate::fact::{Batch, Fact};
+use crate::ledger::{Entry, Ledger};
 use crate::view::{Row, View};
 
 /// A row that differs from what was last drained.
@@ -24,32 +25,27 @@ pub enum RowChange {
     },
 }
 
-/// A pure fold from records to the rows of one view. It holds whatever it needs to know (areas, seats, duties, presence) by itself, each realm
-/// apart, and never asks the domain. The same fold serves the server, the worker, a rebuild and as-of.
-pub trait Fold: Default + Clone + Serialize + DeserializeOwned + Send + 'static {
+/// A pure fold from records to the rows of one view. It holds whatever its figures need by itself, each realm apart, and shares with the others
+/// only the ledger, which is made from the same records; it never asks the domain. The same fold serves the server, the worker, a rebuild and as-of.
+pub(crate) trait Fold: Default + Clone + Serialize + DeserializeOwned + Send + 'static {
     /// Which view it is.
     const VIEW: View;
 
-    /// Whether a record with this event tag can change a row or what the fold knows. The others need not be shown to it.
+    /// Whether a record with this event tag, beyond those of people and the tree, can change a row.
     fn interested(event_tag: u32) -> bool;
 
     /// Takes in the next record. Rows that it changes are remembered, with the record's position, until they are drained.
-    fn apply(&mut self, fact: &Fact);
+    fn apply(&mut self, entry: &Entry<'_>);
 
     /// Hands out each row that changed since the last call, once, as it is now.
-    fn drain(&mut self, changes: &mut Vec<RowChange>);
+    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>);
 }
 
-/// The folds of one pass, each at its own position.
+/// The folds of one pass, all at one position, and the ledger they share.
 pub(crate) struct Folds {
-    pub(crate) seats: Vec<FoldSeat>,
-    /// By event tag: the seats that want it, one bit each.
-    wanted: Vec<u8>,
-}
-
-/// A fold and how far it is.
-pub(crate) struct FoldSeat {
-    pub(crate) fold: AnyFold,
+    pub(crate) ledger: Ledger,
+    pub(crate) folds: Vec<AnyFold>,
+    /// The last record taken in.
     pub(crate) position: Position,
 }
 
@@ -71,16 +67,16 @@ macro_rules! any_fold {
                 match self { $(Self::$name(_) => <$fold>::VIEW,)* }
             }
 
-            pub(crate) fn interested(&self, event_tag: u32) -> bool {
+            fn interested(&self, event_tag: u32) -> bool {
                 match self { $(Self::$name(_) => <$fold>::interested(event_tag),)* }
             }
 
-            pub(crate) fn apply(&mut self, fact: &Fact) {
-                match self { $(Self::$name(fold) => fold.apply(fact),)* }
+            fn apply(&mut self, entry: &Entry<'_>) {
+                match self { $(Self::$name(fold) => fold.apply(entry),)* }
             }
 
-            pub(crate) fn drain(&mut self, changes: &mut Vec<RowChange>) {
-                match self { $(Self::$name(fold) => fold.drain(changes),)* }
+            fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+                match self { $(Self::$name(fold) => fold.drain(ledger, changes),)* }
             }
 
             /// Its whole memory, dirty rows included.
@@ -107,49 +103,33 @@ any_fold! {
 const TAGS_MAX: u32 = 512;
 
 impl Folds {
-    pub(crate) fn new(seats: Vec<FoldSeat>) -> Self {
-        let wanted = (0..TAGS_MAX)
-            .map(|tag| seats.iter().enumerate().filter(|(_, seat)| seat.fold.interested(tag)).fold(0, |bits, (index, _)| bits | 1 << index))
-            .collect();
-        Self { seats, wanted }
-    }
-
     /// Folds of these views that have seen nothing.
     pub(crate) fn fresh(views: &[View]) -> Self {
-        Self::new(views.iter().map(|view| FoldSeat { fold: AnyFold::new(*view), position: Position::ZERO }).collect())
+        Self { ledger: Ledger::default(), folds: views.iter().map(|view| AnyFold::new(*view)).collect(), position: Position::ZERO }
     }
 
-    /// Which tags have to be decoded: what any fold wants, and what the tree is made of by which rows are found.
+    /// Which event tags have to be decoded: what any fold wants, and what the ledger is made of.
     pub(crate) fn interest(&self) -> Interest {
-        let of_tree = |tag: usize| matches!(tag, 100 | 101);
-        Interest { wanted: self.wanted.iter().enumerate().map(|(tag, bits)| *bits != 0 || of_tree(tag)).collect() }
+        let wants = |tag| concerns_people(tag) || concerns_tree(tag) || self.folds.iter().any(|fold| fold.interested(tag));
+        Interest { wanted: (0..TAGS_MAX).map(wants).collect() }
     }
 
-    /// Shows a record to every fold that has not seen it and wants it.
-    pub(crate) fn apply(&mut self, fact: &Fact) {
-        let bits = self.wanted.get(fact.event.tag() as usize).copied().unwrap_or_default();
-        for (index, seat) in self.seats.iter_mut().enumerate() {
-            if bits & (1 << index) != 0 && seat.position < fact.position {
-                seat.fold.apply(fact);
+    /// Takes in the facts among the records up to `last`. `each` sees them as well.
+    pub(crate) fn apply(&mut self, batch: &Batch, last: Position, mut each: impl FnMut(&Fact)) {
+        self.ledger.learn(&batch.names);
+        for fact in &batch.facts {
+            let entry = self.ledger.enter(fact);
+            for fold in &mut self.folds {
+                fold.apply(&entry);
             }
+            each(fact);
         }
-    }
-
-    /// Notes that everything up to `position` was shown.
-    pub(crate) fn advance(&mut self, position: Position) {
-        for seat in &mut self.seats {
-            seat.position = seat.position.max(position);
-        }
-    }
-
-    /// Where the hindmost fold stands.
-    pub(crate) fn position(&self) -> Position {
-        self.seats.iter().map(|seat| seat.position).min().unwrap_or_default()
+        self.position = last;
     }
 
     pub(crate) fn drain(&mut self, changes: &mut Vec<RowChange>) {
-        for seat in &mut self.seats {
-            seat.fold.drain(changes);
+        for fold in &mut self.folds {
+            fold.drain(&self.ledger, changes);
         }
     }
 }
@@ -164,4 +144,13 @@ impl Interest {
     pub(crate) fn wants(&self, event_tag: u32) -> bool {
         self.wanted.get(event_tag as usize).copied().unwrap_or_default()
     }
+}
+
+/// Calls, answers, releases and presence.
+const fn concerns_people(event_tag: u32) -> bool {
+    matches!(event_tag, 240 | 245 | 251..=255)
+}
+
+const fn concerns_tree(event_tag: u32) -> bool {
+    matches!(event_tag, 100..=102)
 }

@@ -137,10 +137,6 @@ impl Hub {
         EpochPosition { epoch: self.epoch, position: self.position }
     }
 
-    pub(crate) fn tree(&self) -> &AreaTree {
-        &self.tree
-    }
-
     /// Starts from what the store holds.
     pub(crate) fn load(&mut self, at: EpochPosition, tree: AreaTree, store: &ViewStore, views: &[View]) -> Result<(), StoreError> {
         self.clear(at.epoch);

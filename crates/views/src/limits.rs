@@ -15,10 +15,10 @@ pub const DECODED_BATCHES_MAX: usize = 4;
 pub const MERGE_MS: u64 = 100;
 
 /// Records folded before rows are written, whatever the time: bounds the write batch and the memory of changes while catching up.
-pub const COMMIT_RECORDS_MAX: u64 = 65_536;
+pub const COMMIT_RECORDS_MAX: u64 = 262_144;
 
-/// Records folded between two snapshots of the fold states. After a crash at most so many are folded again: well under a second.
-pub const STATE_RECORDS: u64 = 250_000;
+/// Records folded between two snapshots of the fold states. After a crash at most so many are folded again: a second or two.
+pub const STATE_RECORDS: u64 = 1_000_000;
 
 /// Commits that may wait for one subscriber. At ten a second this is six seconds of a reader that does not read; then it gets a new snapshot
 /// instead. The commits are shared among subscribers, so the cap is on time rather than on memory.
@@ -45,3 +45,7 @@ pub const MEMTABLE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Bytes of the store's block cache.
 pub const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Rewinds that may wait for the reader: one for each rebuild that found wrong rows while the reader was busy with a batch. More means that it
+/// is stuck, and the views stop.
+pub const REWINDS_MAX: usize = 4;

@@ -1,11 +1,11 @@
 //! Duties and presence of the people of one realm, and what both together say of a person. The definitions are those of `views.proto`.
 
-use muster_proto::Event;
-use muster_proto::v1::{self, DutyRole};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::areas::Node;
+use crate::fact::What;
 use crate::symbols::{EMPTY, Sym, Symbols};
 
 /// A call, as a number.
@@ -28,10 +28,15 @@ impl CallKey {
         }
     }
 
-    /// The key of an id, or none if there can be no such call yet.
+    /// The key of an id that had one before, or none.
     pub(crate) fn find(call_id: &str, names: &Symbols) -> Self {
         let named = || names.find(call_id).map_or(Self::NONE, |sym| Self(NAMED | u64::from(sym)));
         if call_id.is_empty() { Self::NONE } else { Self::numbered(call_id).unwrap_or_else(named) }
+    }
+
+    /// Whether the id's key comes from the table of names.
+    pub(crate) fn is_named(call_id: &str) -> bool {
+        !call_id.is_empty() && Self::numbered(call_id).is_none()
     }
 
     /// `c` and a number without leading zeros, as the log gives them.
@@ -48,14 +53,14 @@ impl CallKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Duty {
     pub(crate) person: Sym,
-    /// [`EMPTY`] for none.
+    /// [`EMPTY`] for none, as the others.
     pub(crate) site: Sym,
-    /// [`EMPTY`] for none, and where there is a site.
+    pub(crate) seat: Sym,
+    /// [`EMPTY`] where there is a site.
     pub(crate) whistle: Sym,
-    /// The fold's own number of the area.
-    pub(crate) area: u32,
-    /// The fold's own number of the seat or need.
-    pub(crate) slot: u32,
+    pub(crate) need: Sym,
+    pub(crate) unit: Sym,
+    pub(crate) area: Node,
     pub(crate) accepted: bool,
     /// 0 for unknown.
     pub(crate) arrival_ms: i64,
@@ -63,7 +68,7 @@ pub(crate) struct Duty {
 
 /// An observation of a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Presence {
+enum Presence {
     #[default]
     Nowhere,
     At(Spot),
@@ -76,7 +81,7 @@ pub(crate) struct Spot {
     pub(crate) site: Sym,
     /// [`EMPTY`] where there is a site.
     pub(crate) whistle: Sym,
-    pub(crate) area: u32,
+    pub(crate) area: Node,
     pub(crate) call: CallKey,
 }
 
@@ -84,7 +89,7 @@ pub(crate) struct Spot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Dispute {
     pub(crate) sites: [Sym; 2],
-    pub(crate) area: u32,
+    pub(crate) area: Node,
 }
 
 /// What is known of a duty's holder.
@@ -103,30 +108,24 @@ pub(crate) enum Standing {
 pub(crate) struct Sight {
     /// Standing duties in the order of the calls.
     pub(crate) duties: SmallVec<[(CallKey, Duty, Standing); 1]>,
-    /// Present at none of them.
+    /// Present, undisputed.
+    pub(crate) somewhere: bool,
+    /// Present at none of the duties.
     pub(crate) walk_in: Option<Spot>,
     pub(crate) dispute: Option<Dispute>,
 }
 
-/// Before and after a record.
+/// A person before and after a record.
+#[derive(Debug)]
 pub(crate) struct Turn {
+    pub(crate) person: Sym,
     pub(crate) before: Sight,
     pub(crate) after: Sight,
 }
 
-/// What a fold makes of the names in a record.
-pub(crate) trait Ground {
-    /// The number of an area.
-    fn area(&mut self, area_id: &str) -> u32;
-    /// The number of the seat or need that a call is for, or nothing if the fold does not follow this call. `site` and `whistle` are the duty's.
-    fn slot(&mut self, called: &v1::ResponderCalled, site: Sym, whistle: Sym, names: &mut Symbols) -> Option<u32>;
-    /// Whether presence at places like this matters although no followed duty is named.
-    fn follows(&self, site_id: &str, whistle_id: &str) -> bool;
-}
-
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Person {
-    duties: SmallVec<[CallKey; 1]>,
+    duties: SmallVec<[(CallKey, Duty); 1]>,
     presence: Presence,
 }
 
@@ -134,145 +133,99 @@ struct Person {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct People {
     persons: FxHashMap<Sym, Person>,
-    calls: FxHashMap<CallKey, Duty>,
-}
-
-/// The tags of the events that [`People::apply`] takes.
-pub(crate) const fn concerns_people(event_tag: u32) -> bool {
-    matches!(event_tag, 240 | 245 | 251..=255)
+    /// Whose a standing duty is.
+    calls: FxHashMap<CallKey, Sym>,
 }
 
 impl People {
-    /// Takes in a record. Returns the person's sight before and after, if the record is of the kind that can change it and of a person followed.
-    pub(crate) fn apply(&mut self, names: &mut Symbols, ground: &mut impl Ground, event: &Event) -> Option<Turn> {
-        match event {
-            Event::ResponderCalled(body) => self.called(names, ground, body),
-            Event::CallAccepted(body) => {
-                let call = CallKey::find(&body.call_id, names);
-                let person = self.calls.get(&call)?.person;
-                self.turn(person, |people| {
-                    if let Some(duty) = people.calls.get_mut(&call) {
+    /// Takes in a record; `area` is the node of the area that it names. Returns the person before and after, if it is of the kind that can change that.
+    pub(crate) fn apply(&mut self, what: &What, area: Node) -> Option<Turn> {
+        match what {
+            What::Called(called) => {
+                if called.standby || called.call == CallKey::NONE || self.calls.contains_key(&called.call) {
+                    return None;
+                }
+                let whistle = if called.site == EMPTY { called.whistle } else { EMPTY };
+                let duty = Duty {
+                    person: called.person,
+                    site: called.site,
+                    seat: called.seat,
+                    whistle,
+                    need: called.need,
+                    unit: called.unit,
+                    area,
+                    accepted: false,
+                    arrival_ms: 0,
+                };
+                self.calls.insert(called.call, called.person);
+                Some(self.turn(called.person, |person| person.duties.push((called.call, duty))))
+            }
+            What::Accepted { call, arrival_ms } => {
+                let person = *self.calls.get(call)?;
+                Some(self.turn(person, |person| {
+                    for (_, duty) in person.duties.iter_mut().filter(|(held, _)| held == call) {
                         duty.accepted = true;
-                        duty.arrival_ms = body.estimated_arrival_ms;
+                        duty.arrival_ms = *arrival_ms;
                     }
-                })
+                }))
             }
-            Event::DutyReleased(body) => {
-                let call = CallKey::find(&body.call_id, names);
-                let person = self.calls.get(&call)?.person;
-                self.turn(person, |people| {
-                    people.calls.remove(&call);
-                    people.edit(person, |person| person.duties.retain(|held| *held != call));
-                })
+            What::Released { call } => {
+                let person = self.calls.remove(call)?;
+                Some(self.turn(person, |person| person.duties.retain(|(held, _)| held != call)))
             }
-            Event::CheckedIn(body) => {
-                self.seen(names, ground, &body.responder_id, &body.site_id, &body.whistle_id, &body.area_id, &body.call_id)
+            What::Seen(seen) => {
+                let whistle = if seen.site == EMPTY { seen.whistle } else { EMPTY };
+                let spot = Spot { site: seen.site, whistle, area, call: seen.call };
+                Some(self.turn(seen.person, |person| person.presence = Presence::At(spot)))
             }
-            Event::PresenceSettled(body) if body.site_id.is_empty() && body.whistle_id.is_empty() => self.gone(names, &body.responder_id),
-            Event::PresenceSettled(body) => {
-                self.seen(names, ground, &body.responder_id, &body.site_id, &body.whistle_id, &body.area_id, &body.call_id)
+            What::Left { person, .. } => {
+                self.persons.contains_key(person).then(|| self.turn(*person, |person| person.presence = Presence::Nowhere))
             }
-            Event::CheckedOut(body) => self.gone(names, &body.responder_id),
-            Event::PresenceDisputed(body) => {
-                let followed =
-                    ground.follows(&body.site_id, &body.whistle_id) || ground.follows(&body.other_site_id, &body.other_whistle_id);
-                let person = if followed { names.intern(&body.responder_id) } else { self.known(names, &body.responder_id)? };
-                let sites = [names.intern(&body.site_id), names.intern(&body.other_site_id)];
-                let dispute = Dispute { sites, area: ground.area(&body.area_id) };
-                self.observe(person, Presence::Disputed(dispute))
+            What::Disputed { person, sites, .. } => {
+                let dispute = Dispute { sites: *sites, area };
+                Some(self.turn(*person, |person| person.presence = Presence::Disputed(dispute)))
             }
-            _ => None,
+            What::Event(_) => None,
         }
     }
 
     /// A standing duty.
     pub(crate) fn duty(&self, call: CallKey) -> Option<&Duty> {
-        self.calls.get(&call)
-    }
-
-    fn called(&mut self, names: &mut Symbols, ground: &mut impl Ground, body: &v1::ResponderCalled) -> Option<Turn> {
-        if body.role() == DutyRole::Standby {
-            return None;
-        }
-        let site = names.intern(&body.site_id);
-        let whistle = if site == EMPTY { names.intern(&body.whistle_id) } else { EMPTY };
-        let slot = ground.slot(body, site, whistle, names)?;
-        let call = CallKey::of(&body.call_id, names);
-        if call == CallKey::NONE || self.calls.contains_key(&call) {
-            return None;
-        }
-        let person = names.intern(&body.responder_id);
-        let duty = Duty { person, site, whistle, area: ground.area(&body.area_id), slot, accepted: false, arrival_ms: 0 };
-        self.turn(person, |people| {
-            people.calls.insert(call, duty);
-            people.edit(person, |person| person.duties.push(call));
-        })
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the fields of two messages that have no common type")]
-    fn seen(
-        &mut self,
-        names: &mut Symbols,
-        ground: &mut impl Ground,
-        responder_id: &str,
-        site_id: &str,
-        whistle_id: &str,
-        area_id: &str,
-        call_id: &str,
-    ) -> Option<Turn> {
-        let call = CallKey::find(call_id, names);
-        if !ground.follows(site_id, whistle_id) && !self.calls.contains_key(&call) {
-            return self.gone(names, responder_id);
-        }
-        let site = names.intern(site_id);
-        let whistle = if site == EMPTY { names.intern(whistle_id) } else { EMPTY };
-        let person = names.intern(responder_id);
-        self.observe(person, Presence::At(Spot { site, whistle, area: ground.area(area_id), call }))
-    }
-
-    fn gone(&mut self, names: &Symbols, responder_id: &str) -> Option<Turn> {
-        let person = self.known(names, responder_id)?;
-        self.observe(person, Presence::Nowhere)
-    }
-
-    /// A person of whom something is known.
-    fn known(&self, names: &Symbols, responder_id: &str) -> Option<Sym> {
-        names.find(responder_id).filter(|person| self.persons.contains_key(person))
-    }
-
-    fn observe(&mut self, person: Sym, presence: Presence) -> Option<Turn> {
-        self.turn(person, |people| people.edit(person, |person| person.presence = presence))
-    }
-
-    fn turn(&mut self, person: Sym, change: impl FnOnce(&mut Self)) -> Option<Turn> {
-        let before = self.sight(person);
-        change(self);
-        Some(Turn { before, after: self.sight(person) })
-    }
-
-    /// Changes what is known of a person, and forgets somebody of whom nothing is.
-    fn edit(&mut self, key: Sym, change: impl FnOnce(&mut Person)) {
-        let person = self.persons.entry(key).or_default();
-        change(person);
-        if person.duties.is_empty() && person.presence == Presence::Nowhere {
-            self.persons.remove(&key);
-        }
+        let person = self.persons.get(self.calls.get(&call)?)?;
+        person.duties.iter().find(|(held, _)| *held == call).map(|(_, duty)| duty)
     }
 
     /// What counts of a person now.
     pub(crate) fn sight(&self, person: Sym) -> Sight {
-        let Some(person) = self.persons.get(&person) else { return Sight::default() };
-        let mut sight = Sight::default();
-        for call in &person.duties {
-            let duty = self.calls[call];
-            sight.duties.push((*call, duty, standing(*call, &duty, &person.presence)));
+        self.persons.get(&person).map(Person::sight).unwrap_or_default()
+    }
+
+    /// Changes what is known of a person, and forgets somebody of whom nothing is.
+    fn turn(&mut self, key: Sym, change: impl FnOnce(&mut Person)) -> Turn {
+        let person = self.persons.entry(key).or_default();
+        let before = person.sight();
+        change(person);
+        let after = person.sight();
+        if person.duties.is_empty() && person.presence == Presence::Nowhere {
+            self.persons.remove(&key);
         }
-        match person.presence {
+        Turn { person: key, before, after }
+    }
+}
+
+impl Person {
+    fn sight(&self) -> Sight {
+        let mut sight = Sight::default();
+        for (call, duty) in &self.duties {
+            sight.duties.push((*call, *duty, standing(*call, duty, &self.presence)));
+        }
+        match self.presence {
             Presence::Nowhere => {}
             Presence::Disputed(dispute) => sight.dispute = Some(dispute),
             Presence::At(spot) => {
                 let at_duty = sight.duties.iter().any(|(_, _, standing)| *standing == Standing::Present);
                 sight.walk_in = (!at_duty).then_some(spot);
+                sight.somewhere = true;
             }
         }
         sight
@@ -306,6 +259,7 @@ mod tests {
         for (id, key) in ids.iter().zip(&keys) {
             assert_eq!(CallKey::of(id, &mut names), *key);
             assert_eq!(CallKey::find(id, &names), *key);
+            assert_eq!(CallKey::is_named(id), names.find(id).is_some());
             assert_eq!(keys.iter().filter(|other| *other == key).count(), 1, "{id}");
         }
         assert_eq!(CallKey::of("", &mut names), CallKey::NONE);

@@ -46,7 +46,7 @@ impl Draft {
     }
 
     pub(crate) fn advance(&mut self, log: &dyn Log, to: Position) -> Result<(), ReplayError> {
-        if to > self.replayed.at {
+        if to > self.replayed.folds.position {
             self.replayed.advance(log, to)?;
         }
         let mut changes = Vec::new();
@@ -81,7 +81,7 @@ impl Draft {
     pub(crate) fn write(&self, beside: &ViewStore) -> Result<ViewStore, StoreError> {
         let dir = begin_generation(beside.root(), beside.dir())?;
         let store = beside.sibling(&dir)?;
-        let checkpoint = Checkpoint::new(self.origin, self.replayed.at);
+        let checkpoint = Checkpoint::new(self.origin, self.replayed.folds.position);
         let mut writes = Writes::default();
         for (view, table) in &self.tables {
             for (row, _) in table.values() {
@@ -89,7 +89,7 @@ impl Draft {
             }
             writes.put_checkpoint(*view, checkpoint);
         }
-        save_parts(&self.replayed.folds, &self.replayed.tree, checkpoint, &mut writes).map_err(|error| StoreError::Store {
+        save_parts(&self.replayed.folds, checkpoint, &mut writes).map_err(|error| StoreError::Store {
             dir,
             doing: "saved",
             detail: error.to_string(),
@@ -101,7 +101,7 @@ impl Draft {
 
     pub(crate) fn report(&self, compared: Vec<(View, Position)>, differences: Vec<Difference>) -> Rebuilt {
         let rows = self.tables.iter().map(|(view, table)| (*view, table.len() as u64)).collect();
-        Rebuilt { at: EpochPosition { epoch: self.origin.epoch, position: self.replayed.at }, rows, compared, differences }
+        Rebuilt { at: EpochPosition { epoch: self.origin.epoch, position: self.replayed.folds.position }, rows, compared, differences }
     }
 }
 

@@ -1,61 +1,47 @@
 //! Folds a stretch of a log on demand: for as-of, for a rebuild and for measuring. One thread reads and decodes, the caller's folds.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use muster_log::{EpochPosition, Log, Position, Record};
-use muster_proto::Event;
+use muster_log::{EpochPosition, Log, Position};
 use rustc_hash::FxHashMap;
 
 use crate::areas::AreaTree;
 use crate::errors::ReplayError;
-use crate::fact::{Fact, FactReader};
-use crate::fold::{Folds, Interest, RowChange};
+use crate::fact::{Batch, Scribe};
+use crate::fold::{Folds, RowChange};
 use crate::limits;
 use crate::live::{Filter, PlacedRow, Snapshot};
 use crate::runner::Dump;
 use crate::view::{Row, View};
 
-/// Folds and the tree by which their rows are found, as of one position.
+/// Folds as of one position, and the reader that feeds them.
 pub(crate) struct Replayed {
     pub(crate) folds: Folds,
-    pub(crate) tree: AreaTree,
-    pub(crate) at: Position,
+    scribe: Scribe,
 }
 
 impl Replayed {
     pub(crate) fn new(views: &[View]) -> Self {
-        Self { folds: Folds::fresh(views), tree: AreaTree::default(), at: Position::ZERO }
+        let folds = Folds::fresh(views);
+        let scribe = Scribe::new(folds.interest(), folds.ledger.names.clone());
+        Self { folds, scribe }
     }
 
     /// Folds on, up to and including `to`, which must not be above the watermark. Rows stay in the folds until they are drained.
     pub(crate) fn advance(&mut self, log: &dyn Log, to: Position) -> Result<(), ReplayError> {
-        let from = self.at.next();
+        let from = self.folds.position.next();
+        let Self { folds, scribe } = self;
         let (sender, receiver) = sync_channel(limits::DECODED_BATCHES_MAX);
-        let interest = self.folds.interest();
         thread::scope(|scope| {
             let reader =
-                thread::Builder::new().name("views-replay".to_owned()).spawn_scoped(scope, move || read(log, from, to, interest, &sender));
+                thread::Builder::new().name("views-replay".to_owned()).spawn_scoped(scope, move || read(log, from, to, scribe, &sender));
             let reader = reader.map_err(|error| ReplayError::Thread { detail: error.to_string() })?;
-            self.fold(receiver);
-            reader.join().unwrap_or_else(|_| Err(ReplayError::Thread { detail: "the reading thread panicked".to_owned() }))
-        })?;
-        self.at = to;
-        self.folds.advance(to);
-        Ok(())
-    }
-
-    fn fold(&mut self, batches: Receiver<Vec<Fact>>) {
-        for facts in batches {
-            for fact in &facts {
-                self.folds.apply(fact);
-                match &fact.event {
-                    Event::AreaDefined(event) => drop(self.tree.define(event)),
-                    Event::AreaReparented(event) => drop(self.tree.reparent(event)),
-                    _ => {}
-                }
+            for (batch, last) in receiver {
+                folds.apply(&batch, last, |_| ());
             }
-        }
+            reader.join().unwrap_or_else(|_| Err(ReplayError::Thread { detail: "the reading thread panicked".to_owned() }))
+        })
     }
 
     /// Each row as it is now, and no others: those of a first drain.
@@ -70,29 +56,26 @@ impl Replayed {
     }
 }
 
-fn read(log: &dyn Log, from: Position, to: Position, interest: Interest, sender: &SyncSender<Vec<Fact>>) -> Result<(), ReplayError> {
-    let mut reader = FactReader::new(interest);
+fn read(
+    log: &dyn Log,
+    from: Position,
+    to: Position,
+    scribe: &mut Scribe,
+    sender: &SyncSender<(Batch, Position)>,
+) -> Result<(), ReplayError> {
     let mut next = from;
     while next <= to {
         let records = log.read(next, limits::READ_BATCH_BYTES, limits::READ_BATCH_RECORDS)?;
-        let Some(last) = records.last().map(|record| record.position) else {
+        let Some(last) = records.last().map(|record| record.position.min(to)) else {
             return Err(ReplayError::NotYet { asked: to, end: log.watermark() });
         };
-        let facts = decode(&mut reader, &records, to)?;
-        if !facts.is_empty() && sender.send(facts).is_err() {
+        let batch = scribe.read(records.iter().take_while(|record| record.position <= to))?;
+        if sender.send((batch, last)).is_err() {
             return Ok(());
         }
         next = last.next();
     }
     Ok(())
-}
-
-fn decode(reader: &mut FactReader, records: &[Record], to: Position) -> Result<Vec<Fact>, ReplayError> {
-    let mut facts = Vec::with_capacity(records.len());
-    for record in records.iter().take_while(|record| record.position <= to) {
-        facts.extend(reader.read(record)?);
-    }
-    Ok(facts)
 }
 
 fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
@@ -109,7 +92,7 @@ pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> 
     let mut replayed = Replayed::new(&[view]);
     replayed.advance(log, position)?;
     let mut rows = replayed.rows();
-    let tree = &mut replayed.tree;
+    let tree = &mut replayed.folds.ledger.tree;
     rows.retain(|row| seen(tree, filter, row));
     rows.sort_by_cached_key(|row| (row.realm().to_owned(), row.id()));
     let mut paths = FxHashMap::default();

@@ -63,6 +63,23 @@ impl Symbols {
         None
     }
 
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The names with this number and above.
+    pub(crate) fn since(&self, from: usize) -> &[Box<str>] {
+        &self.names[from..]
+    }
+
+    /// The number of a name that must have one by now.
+    pub(crate) fn known(&self, name: &str) -> Sym {
+        let found = self.find(name);
+        debug_assert!(found.is_some(), "{name:?} has no number");
+        found.unwrap_or(EMPTY)
+    }
+
     /// The name of a number that this table gave.
     pub(crate) fn name(&self, sym: Sym) -> &str {
         &self.names[sym as usize]

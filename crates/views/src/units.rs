@@ -1,33 +1,31 @@
 //! 编组: who leads each unit, how many are in it, how many of them are somewhere on post. What a figure means is said in `views.proto`.
 
 use muster_proto::Event;
-use muster_proto::v1::{self, DutyRole, UnitKind};
+use muster_proto::v1::{self, UnitKind};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::fact::Fact;
+use crate::fact::{Fact, What};
 use crate::fold::{Fold, RowChange};
-use crate::people::CallKey;
+use crate::ledger::{Entry, Ledger};
+use crate::people::Turn;
 use crate::proto_bytes;
 use crate::symbols::{Sym, Symbols};
 use crate::view::{Row, View};
 
 /// The fold of [`View::Units`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct UnitsFold {
-    names: Symbols,
+pub(crate) struct UnitsFold {
+    /// By the ledger's places.
     realms: Vec<Realm>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Realm {
-    name: String,
     units: Vec<Unit>,
     by_id: FxHashMap<Sym, UnitRef>,
     people: FxHashMap<Sym, Person>,
-    /// Standing duties that name a unit.
-    duties: FxHashMap<CallKey, (Sym, UnitRef)>,
     dirty: Vec<UnitRef>,
 }
 
@@ -77,21 +75,22 @@ impl Fold for UnitsFold {
     const VIEW: View = View::Units;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 180..=186 | 240 | 251..=255)
+        matches!(event_tag, 180..=186)
     }
 
-    fn apply(&mut self, fact: &Fact) {
-        let at = match self.realms.iter().position(|realm| *realm.name == *fact.realm) {
-            Some(at) => at,
-            None => {
-                self.realms.push(Realm { name: fact.realm.as_ref().to_owned(), ..Realm::default() });
-                self.realms.len() - 1
-            }
-        };
-        self.realms[at].apply(&mut self.names, fact);
+    fn apply(&mut self, entry: &Entry<'_>) {
+        while self.realms.len() <= entry.realm {
+            self.realms.push(Realm::default());
+        }
+        let realm = &mut self.realms[entry.realm];
+        match (&entry.turn, &entry.fact.what) {
+            (Some(turn), what) => realm.people_moved(turn, what, entry.fact),
+            (None, What::Event(event)) => realm.of_unit(event, entry),
+            (None, _) => {}
+        }
     }
 
-    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, _ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.dirty.sort_unstable();
             for unit in realm.dirty.drain(..) {
@@ -104,31 +103,29 @@ impl Fold for UnitsFold {
 }
 
 impl Realm {
-    fn apply(&mut self, names: &mut Symbols, fact: &Fact) {
-        match &fact.event {
-            Event::UnitEstablished(body) => self.established(names, body, fact),
-            Event::ResponderCalled(body) if body.role() != DutyRole::Standby => {
-                let Some(unit) = self.find(names, &body.unit_id) else { return };
-                let person = names.intern(&body.responder_id);
-                self.duties.insert(CallKey::of(&body.call_id, names), (person, unit));
-                self.seat(person, unit, fact, |seat| seat.member = true);
+    /// A call or release may make a person join or leave a unit, and every observation may change who is somewhere.
+    fn people_moved(&mut self, turn: &Turn, what: &What, fact: &Fact) {
+        match what {
+            What::Called(called) => {
+                if let Some(unit) = self.by_id.get(&called.unit).copied() {
+                    self.seat(turn.person, unit, fact, |seat| seat.member = true);
+                }
             }
-            Event::DutyReleased(body) => {
-                let Some((person, unit)) = self.duties.remove(&CallKey::find(&body.call_id, names)) else { return };
-                self.leave(person, unit, Seat::MEMBER, fact);
+            What::Released { call } => {
+                let released = turn.before.duties.iter().find(|(held, _, _)| held == call);
+                if let Some(unit) = released.and_then(|(_, duty, _)| self.by_id.get(&duty.unit).copied()) {
+                    self.leave(turn.person, unit, Seat::MEMBER, fact);
+                }
             }
-            Event::CheckedIn(body) => self.seen(names.intern(&body.responder_id), true, fact),
-            Event::CheckedOut(body) => self.seen(names.intern(&body.responder_id), false, fact),
-            Event::PresenceDisputed(body) => self.seen(names.intern(&body.responder_id), false, fact),
-            Event::PresenceSettled(body) => {
-                let present = !body.site_id.is_empty() || !body.whistle_id.is_empty();
-                self.seen(names.intern(&body.responder_id), present, fact);
-            }
-            event => self.of_unit(names, event, fact),
+            _ => self.seen(turn.person, turn.after.somewhere, fact),
         }
     }
 
-    fn of_unit(&mut self, names: &mut Symbols, event: &Event, fact: &Fact) {
+    fn of_unit(&mut self, event: &Event, entry: &Entry<'_>) {
+        let (names, fact) = (entry.names, entry.fact);
+        if let Event::UnitEstablished(body) = event {
+            return self.established(names, body, fact);
+        }
         let unit_id = match event {
             Event::SecretaryAppointed(body) => &body.unit_id,
             Event::OrganizerAppointed(body) => &body.unit_id,
@@ -141,7 +138,7 @@ impl Realm {
         let Some(unit) = self.find(names, unit_id) else { return };
         match event {
             Event::SecretaryAppointed(body) => {
-                let person = names.intern(&body.responder_id);
+                let person = names.known(&body.responder_id);
                 self.edit(unit, fact, |unit| {
                     unit.secretary = Some(person);
                     unit.row.secretary_id.clone_from(&body.responder_id);
@@ -150,11 +147,11 @@ impl Realm {
             Event::OrganizerAppointed(body) => self.organizer(unit, &body.responder_id, fact),
             Event::OrganizerGapOverdue(_) => self.edit(unit, fact, |unit| unit.row.organizer_overdue = true),
             Event::ResponderAttached(body) => {
-                let person = names.intern(&body.responder_id);
+                let person = names.known(&body.responder_id);
                 self.seat(person, unit, fact, |seat| if body.extra_seat { seat.extra = true } else { seat.member = true });
             }
             Event::ResponderDetached(body) => {
-                let person = names.intern(&body.responder_id);
+                let person = names.known(&body.responder_id);
                 self.leave(person, unit, Seat { member: true, extra: true }, fact);
             }
             _ => self.dissolved(unit, fact),
@@ -165,14 +162,14 @@ impl Realm {
         names.find(unit_id).and_then(|id| self.by_id.get(&id).copied())
     }
 
-    fn established(&mut self, names: &mut Symbols, body: &v1::UnitEstablished, fact: &Fact) {
-        let id = names.intern(&body.unit_id);
+    fn established(&mut self, names: &Symbols, body: &v1::UnitEstablished, fact: &Fact) {
+        let id = names.known(&body.unit_id);
         if self.by_id.contains_key(&id) {
             return;
         }
         let party = party_organization(body.kind());
         let row = v1::UnitRow {
-            realm: self.name.clone(),
+            realm: fact.realm.to_string(),
             unit_id: body.unit_id.clone(),
             incident_id: body.incident_id.clone(),
             kind: body.kind,

@@ -6,26 +6,23 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::areas::AreaTree;
-use crate::fact::Fact;
+use crate::fact::{Fact, What};
 use crate::fold::{Fold, RowChange};
-use crate::people::{CallKey, Ground, People, Sight, Standing, concerns_people};
+use crate::ledger::{Entry, Ledger};
+use crate::people::{CallKey, Sight, Standing};
 use crate::proto_bytes;
 use crate::symbols::{EMPTY, Sym, Symbols};
 use crate::view::{Row, View};
 
 /// The fold of [`View::Whistles`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct WhistlesFold {
-    names: Symbols,
-    /// For the levels.
-    tree: AreaTree,
+pub(crate) struct WhistlesFold {
+    /// By the ledger's places.
     realms: Vec<Realm>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Realm {
-    name: String,
-    people: People,
     whistles: Vec<Whistle>,
     by_id: FxHashMap<Sym, WhistleRef>,
     /// Standing calls to organizations, and the whistle each is for.
@@ -46,53 +43,26 @@ struct Whistle {
     dirty: bool,
 }
 
-/// Follows duties and presence at whistles only.
-struct WhistleGround;
-
-/// The slot of a duty that is for the whistle and none of its needs.
-const NO_NEED: u32 = u32::MAX;
-
-impl Ground for WhistleGround {
-    fn area(&mut self, _area_id: &str) -> u32 {
-        0
-    }
-
-    fn slot(&mut self, called: &v1::ResponderCalled, _site: Sym, whistle: Sym, names: &mut Symbols) -> Option<u32> {
-        match (whistle, called.need_id.as_str()) {
-            (EMPTY, _) => None,
-            (_, "") => Some(NO_NEED),
-            (_, need_id) => Some(names.intern(need_id)),
-        }
-    }
-
-    fn follows(&self, site_id: &str, whistle_id: &str) -> bool {
-        site_id.is_empty() && !whistle_id.is_empty()
-    }
-}
-
 impl Fold for WhistlesFold {
     const VIEW: View = View::Whistles;
 
     fn interested(event_tag: u32) -> bool {
-        concerns_people(event_tag) || matches!(event_tag, 100 | 220..=228 | 260 | 265 | 266)
+        matches!(event_tag, 220..=228 | 260 | 265 | 266)
     }
 
-    fn apply(&mut self, fact: &Fact) {
-        if let Event::AreaDefined(body) = &fact.event {
-            self.tree.define(body);
-            return;
+    fn apply(&mut self, entry: &Entry<'_>) {
+        while self.realms.len() <= entry.realm {
+            self.realms.push(Realm::default());
         }
-        let at = match self.realms.iter().position(|realm| *realm.name == *fact.realm) {
-            Some(at) => at,
-            None => {
-                self.realms.push(Realm { name: fact.realm.as_ref().to_owned(), ..Realm::default() });
-                self.realms.len() - 1
-            }
-        };
-        self.realms[at].apply(&mut self.names, &self.tree, fact);
+        let realm = &mut self.realms[entry.realm];
+        match (&entry.turn, &entry.fact.what) {
+            (Some(turn), _) => realm.people_moved(&turn.before, &turn.after, entry),
+            (None, What::Event(event)) => realm.apply(event, entry),
+            (None, _) => {}
+        }
     }
 
-    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, _ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.dirty.sort_unstable();
             for whistle in realm.dirty.drain(..) {
@@ -105,12 +75,13 @@ impl Fold for WhistlesFold {
 }
 
 impl Realm {
-    fn apply(&mut self, names: &mut Symbols, tree: &AreaTree, fact: &Fact) {
-        match &fact.event {
+    fn apply(&mut self, event: &Event, entry: &Entry<'_>) {
+        let (names, tree, fact) = (entry.names, entry.tree, entry.fact);
+        match event {
             Event::WhistleBlown(body) => self.blown(names, tree, body, fact),
             Event::OrganizationCalled(body) => {
                 let Some(whistle) = self.find(names, &body.whistle_id) else { return };
-                let before = self.organization_calls.insert(CallKey::of(&body.call_id, names), whistle);
+                let before = self.organization_calls.insert(CallKey::find(&body.call_id, names), whistle);
                 if before.is_none() {
                     self.edit(whistle, fact, |whistle| whistle.organization_calls += 1);
                 }
@@ -120,10 +91,6 @@ impl Realm {
                 let Some(whistle) = self.organization_calls.remove(&CallKey::find(call_id, names)) else { return };
                 self.edit(whistle, fact, |whistle| whistle.organization_calls -= 1);
             }
-            event if concerns_people(event.tag()) => {
-                let Some(turn) = self.people.apply(names, &mut WhistleGround, event) else { return };
-                self.people_moved(names, &turn.before, &turn.after, fact);
-            }
             event => self.of_whistle(names, tree, event, fact),
         }
     }
@@ -132,8 +99,8 @@ impl Realm {
         names.find(whistle_id).and_then(|id| self.by_id.get(&id).copied())
     }
 
-    fn blown(&mut self, names: &mut Symbols, tree: &AreaTree, body: &v1::WhistleBlown, fact: &Fact) {
-        let id = names.intern(&body.whistle_id);
+    fn blown(&mut self, names: &Symbols, tree: &AreaTree, body: &v1::WhistleBlown, fact: &Fact) {
+        let id = names.known(&body.whistle_id);
         if self.by_id.contains_key(&id) {
             return;
         }
@@ -148,7 +115,7 @@ impl Realm {
             filled: 0,
         };
         let row = v1::WhistleRow {
-            realm: self.name.clone(),
+            realm: fact.realm.to_string(),
             whistle_id: body.whistle_id.clone(),
             incident_id: body.incident_id.clone(),
             area_id: body.area_id.clone(),
@@ -215,9 +182,10 @@ impl Realm {
         });
     }
 
-    fn people_moved(&mut self, names: &Symbols, before: &Sight, after: &Sight, fact: &Fact) {
+    fn people_moved(&mut self, before: &Sight, after: &Sight, entry: &Entry<'_>) {
+        let (names, fact) = (entry.names, entry.fact);
         let mut touched: Vec<WhistleRef> = Vec::new();
-        for (_, duty, _) in before.duties.iter().chain(&after.duties) {
+        for (_, duty, _) in before.duties.iter().chain(&after.duties).filter(|(_, duty, _)| duty.whistle != EMPTY) {
             if let Some(whistle) = self.by_id.get(&duty.whistle).filter(|whistle| !touched.contains(whistle)) {
                 touched.push(*whistle);
             }
@@ -227,7 +195,7 @@ impl Realm {
             self.edit(whistle, fact, |whistle| {
                 for (sight, sign) in [(before, -1), (after, 1)] {
                     for (_, duty, standing) in sight.duties.iter().filter(|(_, duty, _)| Some(duty.whistle) == id) {
-                        whistle.duty(names, duty.slot, *standing, sign);
+                        whistle.duty(names, duty.need, *standing, sign);
                     }
                 }
             });
@@ -255,12 +223,12 @@ impl Whistle {
         self.row.ended_at_ms == 0
     }
 
-    fn duty(&mut self, names: &Symbols, slot: u32, standing: Standing, sign: i32) {
+    fn duty(&mut self, names: &Symbols, need: Sym, standing: Standing, sign: i32) {
         self.duties = self.duties.saturating_add_signed(sign);
-        if slot == NO_NEED {
+        if need == EMPTY {
             return;
         }
-        let need_id = names.name(slot);
+        let need_id = names.name(need);
         if let Some(need) = self.row.needs.iter_mut().find(|need| need.need_id == need_id) {
             need.dispatched += i64::from(sign);
             need.filled += if standing == Standing::Present { i64::from(sign) } else { 0 };

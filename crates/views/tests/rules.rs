@@ -5,32 +5,32 @@ mod support;
 
 use muster_proto::Event;
 use muster_proto::v1::{self, AreaLevel, CoverageRow, NeedKind, SiteRow, UnitRow, WhistleRow, WhistleStatus};
-use muster_views::{CoverageFold, Row, SitesFold, UnitsFold, WhistlesFold};
+use muster_views::{Row, View};
 use support::*;
 
 fn coverage(happenings: &[Happening], realm: &str, area_id: &str) -> CoverageRow {
-    match given::<CoverageFold>(happenings).row(realm, area_id) {
+    match given_row(View::Coverage, happenings, realm, area_id) {
         Some(Row::Coverage(row)) => row,
         other => panic!("no coverage of {area_id}: {other:?}"),
     }
 }
 
 fn site(happenings: &[Happening], id: &str) -> SiteRow {
-    match given::<SitesFold>(happenings).row(ACTUAL, id) {
+    match given_row(View::Sites, happenings, ACTUAL, id) {
         Some(Row::Site(row)) => row,
         other => panic!("no row {id}: {other:?}"),
     }
 }
 
 fn unit(happenings: &[Happening], id: &str) -> UnitRow {
-    match given::<UnitsFold>(happenings).row(ACTUAL, id) {
+    match given_row(View::Units, happenings, ACTUAL, id) {
         Some(Row::Unit(row)) => row,
         other => panic!("no row {id}: {other:?}"),
     }
 }
 
 fn whistle(happenings: &[Happening], id: &str) -> WhistleRow {
-    match given::<WhistlesFold>(happenings).row(ACTUAL, id) {
+    match given_row(View::Whistles, happenings, ACTUAL, id) {
         Some(Row::Whistle(row)) => row,
         other => panic!("no row {id}: {other:?}"),
     }
@@ -159,7 +159,7 @@ fn a_subtree_takes_its_figures_along_and_leaves_the_common_top_unchanged() {
 fn a_retired_area_has_no_row_and_what_stands_in_it_counts_above() {
     let mut happenings = city_and([two_seats()]);
     happenings.push(actual(Event::AreaRetired(v1::AreaRetired { area_id: "g1".into() })));
-    assert_eq!(given::<CoverageFold>(&happenings).row(ACTUAL, "g1"), None);
+    assert_eq!(given_row(View::Coverage, &happenings, ACTUAL, "g1"), None);
     assert_eq!(coverage(&happenings, ACTUAL, "t1").required, 2);
     happenings.push(area("g1", AreaLevel::Grid, "t1"));
     assert_eq!(coverage(&happenings, ACTUAL, "g1").required, 2);
@@ -172,7 +172,7 @@ fn an_exercise_has_rows_only_where_it_is_and_above_and_never_mixes_with_real_lif
     happenings.push(in_realm("drill", declared));
     happenings.push(in_realm("drill", site_opened("s", "g2", &[seat("a", "", "")])));
     happenings.push(in_realm("drill", checked_in("p", "", "s", "", "g2")));
-    let rows = given::<CoverageFold>(&happenings).rows();
+    let rows = given(View::Coverage, &happenings);
     let drilled: Vec<String> = rows.iter().filter(|row| row.realm() == "drill").map(Row::id).collect();
     assert_eq!(drilled, ["c", "k2", "t2", "g2"]);
     assert_eq!(figures(&coverage(&happenings, "drill", "c")), [1, 0, 0, 0, 0, 1, 1, 0]);
@@ -183,7 +183,7 @@ fn an_exercise_has_rows_only_where_it_is_and_above_and_never_mixes_with_real_lif
 fn a_site_has_a_row_for_each_shift_and_one_for_everybody_else() {
     let walk_in = checked_in("q", "", "s", "", "g1");
     let happenings = city_and([two_seats(), call_to_a(), checked_in("p", "c1", "s", "", "g1"), walk_in]);
-    let ids: Vec<String> = given::<SitesFold>(&happenings).rows().iter().map(Row::id).collect();
+    let ids: Vec<String> = given(View::Sites, &happenings).iter().map(Row::id).collect();
     assert_eq!(ids, ["s/", "s/day", "s/night"]);
     let (all, day, night) = (site(&happenings, "s/"), site(&happenings, "s/day"), site(&happenings, "s/night"));
     assert_eq!((all.seats, all.present, all.walk_in), (0, 0, 1));
@@ -219,7 +219,7 @@ fn a_no_show_stays_on_the_site_after_the_duty_until_it_is_corrected() {
 fn a_shift_without_seats_loses_its_row() {
     let fewer = Event::RequirementSet(v1::RequirementSet { site_id: "s".into(), seats: vec![seat("a", "", "night")] });
     let happenings = city_and([two_seats(), call_to_a(), fewer]);
-    let ids: Vec<String> = given::<SitesFold>(&happenings).rows().iter().map(Row::id).collect();
+    let ids: Vec<String> = given(View::Sites, &happenings).iter().map(Row::id).collect();
     assert_eq!(ids, ["s/", "s/night"]);
     assert_eq!(site(&happenings, "s/night").filled, 1);
 }

@@ -7,23 +7,20 @@ mod counts;
 mod posts;
 mod realm;
 
-use muster_proto::{ACTUAL, Event};
+use muster_proto::ACTUAL;
 use serde::{Deserialize, Serialize};
 
-use crate::areas::{AreaTree, Moved, Node};
-use crate::fact::Fact;
+use crate::areas::{AreaTree, Node};
 use crate::fold::{Fold, RowChange};
-use crate::people::concerns_people;
+use crate::ledger::{ACTUAL_REALM, Entry, Ledger};
 use crate::symbols::Symbols;
 use crate::view::{Row, View};
 use realm::Realm;
 
 /// The fold of [`View::Coverage`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct CoverageFold {
-    tree: AreaTree,
-    names: Symbols,
-    /// The first is `actual` once anything happened.
+pub(crate) struct CoverageFold {
+    /// By the ledger's places.
     realms: Vec<Realm>,
 }
 
@@ -31,83 +28,26 @@ impl Fold for CoverageFold {
     const VIEW: View = View::Coverage;
 
     fn interested(event_tag: u32) -> bool {
-        concerns_people(event_tag) || matches!(event_tag, 100..=102 | 160 | 200..=202 | 220 | 223 | 224 | 226 | 227)
+        matches!(event_tag, 160 | 200..=202 | 220 | 223 | 224 | 226 | 227)
     }
 
-    fn apply(&mut self, fact: &Fact) {
-        let position = fact.position.0;
-        match &fact.event {
-            Event::AreaDefined(body) => {
-                let node = self.tree.node(&body.area_id);
-                let before = self.look(node);
-                let (_, moved) = self.tree.define(body);
-                self.area_changed(node, before, moved, position);
-            }
-            Event::AreaReparented(body) => {
-                let node = self.tree.node(&body.area_id);
-                let before = self.look(node);
-                let (_, moved) = self.tree.reparent(body);
-                self.area_changed(node, before, moved, position);
-            }
-            Event::AreaRetired(body) => {
-                let node = self.tree.node(&body.area_id);
-                let before = self.look(node);
-                self.tree.retire(&body.area_id);
-                self.area_changed(node, before, None, position);
-            }
-            event => {
-                let realm = self.realm(&fact.realm);
-                self.realms[realm].apply(&mut self.tree, &mut self.names, event, position);
-            }
+    fn apply(&mut self, entry: &Entry<'_>) {
+        while self.realms.len() <= entry.realm {
+            let everywhere = self.realms.len() == ACTUAL_REALM;
+            let name = if everywhere { ACTUAL } else { &entry.fact.realm };
+            self.realms.push(Realm::new(name, everywhere));
+        }
+        let position = entry.fact.position.0;
+        match entry.tree_turn {
+            Some(turn) => self.realms.iter_mut().for_each(|realm| realm.tree_changed(entry.tree, turn, position)),
+            None => self.realms[entry.realm].apply(entry, position),
         }
     }
 
-    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
-            realm.drain(&self.tree, &self.names, changes);
+            realm.drain(&ledger.tree, &ledger.names, changes);
         }
-    }
-}
-
-/// What a row shows of its area itself.
-#[derive(PartialEq)]
-struct Look {
-    name: Box<str>,
-    level: i32,
-    parent: Node,
-    stands: bool,
-}
-
-impl CoverageFold {
-    fn look(&self, node: Node) -> Look {
-        let tree = &self.tree;
-        Look { name: tree.name(node).into(), level: tree.level(node), parent: tree.parent(node), stands: tree.stands(node) }
-    }
-
-    fn area_changed(&mut self, node: Node, before: Look, moved: Option<Moved>, position: u64) {
-        let changed = self.look(node) != before;
-        self.realm(ACTUAL);
-        for realm in &mut self.realms {
-            if let Some(moved) = moved {
-                realm.moved(&self.tree, moved, position);
-            }
-            if changed {
-                realm.area_changed(node, position);
-            }
-        }
-    }
-
-    /// The realm's place, made now if it is new. Few enough to look through.
-    fn realm(&mut self, name: &str) -> usize {
-        let known = |realms: &[Realm], name: &str| realms.iter().position(|realm| realm.name() == name);
-        if let Some(found) = known(&self.realms, name) {
-            return found;
-        }
-        if name != ACTUAL {
-            self.realm(ACTUAL);
-        }
-        self.realms.push(Realm::new(name, name == ACTUAL));
-        self.realms.len() - 1
     }
 }
 

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::{Differences, Figure, Slot};
 use crate::areas::Node;
+use crate::people::Duty;
 use crate::symbols::{EMPTY, Sym, Symbols};
 
-/// A post's place in the table; [`NO_POST`] for a duty without one.
-pub(super) type PostRef = u32;
-pub(super) const NO_POST: PostRef = PostRef::MAX;
+/// A post's place in the table.
+type PostRef = u32;
 
 /// One seat, or all that one need asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,34 +41,26 @@ struct Holder {
 }
 
 impl Posts {
-    /// The post of a duty, noted beforehand if a record about the seat or need is still to come.
-    pub(super) fn of_duty(&mut self, called: &v1::ResponderCalled, site: Sym, whistle: Sym, area: Node, names: &mut Symbols) -> PostRef {
-        if site != EMPTY && !called.seat_id.is_empty() {
-            let seat = names.intern(&called.seat_id);
-            post(&mut self.posts, &mut self.seats, (site, seat), area)
-        } else if whistle != EMPTY && !called.need_id.is_empty() {
-            let need = names.intern(&called.need_id);
-            post(&mut self.posts, &mut self.needs, (whistle, need), area)
+    /// Somebody came to the post of a duty, or left it.
+    pub(super) fn present(&mut self, duty: &Duty, by: i32, differences: &mut Differences) {
+        let post = if duty.site != EMPTY && duty.seat != EMPTY {
+            post(&mut self.posts, &mut self.seats, (duty.site, duty.seat), duty.area)
+        } else if duty.whistle != EMPTY && duty.need != EMPTY {
+            post(&mut self.posts, &mut self.needs, (duty.whistle, duty.need), duty.area)
         } else {
-            NO_POST
-        }
+            return;
+        };
+        self.change(post, differences, |post| post.present = post.present.saturating_add_signed(by));
     }
 
-    /// Somebody came to a post, or left it.
-    pub(super) fn present(&mut self, post: PostRef, by: i32, differences: &mut Differences) {
-        if post != NO_POST {
-            self.change(post, differences, |post| post.present = post.present.saturating_add_signed(by));
-        }
-    }
-
-    pub(super) fn site_opened(&mut self, names: &mut Symbols, site: Sym, area: Node, seats: &[v1::Seat], differences: &mut Differences) {
+    pub(super) fn site_opened(&mut self, names: &Symbols, site: Sym, area: Node, seats: &[v1::Seat], differences: &mut Differences) {
         self.site_closed(site, differences);
         self.sites.insert(site, Holder { area, posts: Vec::new() });
         self.seats_set(names, site, seats, differences);
     }
 
     /// The full list of a site's seats from now on. Of a closed site nothing is asked.
-    pub(super) fn seats_set(&mut self, names: &mut Symbols, site: Sym, seats: &[v1::Seat], differences: &mut Differences) {
+    pub(super) fn seats_set(&mut self, names: &Symbols, site: Sym, seats: &[v1::Seat], differences: &mut Differences) {
         let Some(holder) = self.sites.get_mut(&site) else { return };
         let area = holder.area;
         let former = std::mem::take(&mut holder.posts);
@@ -77,8 +69,8 @@ impl Posts {
         }
         let mut posts = Vec::with_capacity(seats.len());
         for seat in seats {
-            let (specialty, shift) = (names.intern(&seat.specialty), names.intern(&seat.shift));
-            let key = (site, names.intern(&seat.seat_id));
+            let (specialty, shift) = (names.known(&seat.specialty), names.known(&seat.shift));
+            let key = (site, names.known(&seat.seat_id));
             let post = post(&mut self.posts, &mut self.seats, key, area);
             self.change(post, differences, |post| *post = Post { area, specialty, shift, asked: 1, present: post.present });
             posts.push(post);
@@ -94,19 +86,12 @@ impl Posts {
         }
     }
 
-    pub(super) fn whistle_blown(
-        &mut self,
-        names: &mut Symbols,
-        whistle: Sym,
-        area: Node,
-        needs: &[v1::Need],
-        differences: &mut Differences,
-    ) {
+    pub(super) fn whistle_blown(&mut self, names: &Symbols, whistle: Sym, area: Node, needs: &[v1::Need], differences: &mut Differences) {
         self.whistle_ended(whistle, differences);
         let mut posts = Vec::new();
         for need in needs.iter().filter(|need| need.kind() == NeedKind::Person) {
-            let specialty = names.intern(&need.specialty);
-            let key = (whistle, names.intern(&need.need_id));
+            let specialty = names.known(&need.specialty);
+            let key = (whistle, names.known(&need.need_id));
             let post = post(&mut self.posts, &mut self.needs, key, area);
             self.change(post, differences, |post| {
                 *post = Post { area, specialty, shift: EMPTY, asked: need.quantity, present: post.present }

@@ -1,16 +1,18 @@
-//! One realm's coverage: its people and posts, the figures of each area, and which rows have to be written.
+//! One realm's coverage: its posts, the figures of each area, and which rows have to be written.
 
 use muster_proto::Event;
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Counts, Differences, Figure, Slot};
-use super::posts::{PostRef, Posts};
+use super::posts::Posts;
 use super::row;
 use crate::areas::{AreaTree, Moved, NO_PARENT, Node};
+use crate::fact::What;
 use crate::fold::RowChange;
-use crate::people::{Ground, People, Sight, Standing};
-use crate::symbols::{Sym, Symbols};
+use crate::ledger::{Entry, TreeTurn};
+use crate::people::{Sight, Standing};
+use crate::symbols::Symbols;
 use crate::view::View;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,7 +20,6 @@ pub(super) struct Realm {
     name: String,
     /// Whether each area that stands has a row, or only those that the realm's records came near.
     everywhere: bool,
-    people: People,
     posts: Posts,
     /// By node, rolled up.
     counts: Vec<Counts>,
@@ -37,32 +38,11 @@ struct Mark {
     near: bool,
 }
 
-struct CoverageGround<'a> {
-    tree: &'a mut AreaTree,
-    posts: &'a mut Posts,
-}
-
-impl Ground for CoverageGround<'_> {
-    fn area(&mut self, area_id: &str) -> u32 {
-        self.tree.node(area_id)
-    }
-
-    fn slot(&mut self, called: &v1::ResponderCalled, site: Sym, whistle: Sym, names: &mut Symbols) -> Option<PostRef> {
-        let area = self.tree.node(&called.area_id);
-        Some(self.posts.of_duty(called, site, whistle, area, names))
-    }
-
-    fn follows(&self, _site_id: &str, _whistle_id: &str) -> bool {
-        true
-    }
-}
-
 impl Realm {
     pub(super) fn new(name: &str, everywhere: bool) -> Self {
         Self {
             name: name.to_owned(),
             everywhere,
-            people: People::default(),
             posts: Posts::default(),
             counts: Vec::new(),
             marks: Vec::new(),
@@ -71,52 +51,49 @@ impl Realm {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Takes in a record of this realm that is not about the tree.
+    pub(super) fn apply(&mut self, entry: &Entry<'_>, position: u64) {
+        self.make_room(entry.tree);
+        match &entry.turn {
+            Some(turn) => {
+                self.count(&turn.before, -1);
+                self.count(&turn.after, 1);
+            }
+            None => self.posts_changed(entry),
+        }
+        let standby = matches!(&entry.fact.what, What::Called(called) if called.standby);
+        if let Some(node) = entry.area.filter(|_| !standby) {
+            self.come_near(entry.tree, node, position);
+        }
+        let (marks, dirty) = (&mut self.marks, &mut self.dirty);
+        self.differences.roll_up(entry.tree, &mut self.counts, |node| mark(marks, dirty, node, position));
     }
 
-    /// Takes in a record of this realm that is not about the tree.
-    pub(super) fn apply(&mut self, tree: &mut AreaTree, names: &mut Symbols, event: &Event, position: u64) {
-        match event {
+    fn posts_changed(&mut self, entry: &Entry<'_>) {
+        let What::Event(event) = &entry.fact.what else { return };
+        let (names, differences) = (entry.names, &mut self.differences);
+        match &**event {
             Event::SiteOpened(body) => {
-                let (site, area) = (names.intern(&body.site_id), tree.node(&body.area_id));
-                self.posts.site_opened(names, site, area, &body.seats, &mut self.differences);
+                let Some(area) = entry.area else { return };
+                self.posts.site_opened(names, names.known(&body.site_id), area, &body.seats, differences);
             }
-            Event::RequirementSet(body) => {
-                let site = names.intern(&body.site_id);
-                self.posts.seats_set(names, site, &body.seats, &mut self.differences);
-            }
-            Event::SiteClosed(body) => self.posts.site_closed(names.intern(&body.site_id), &mut self.differences),
+            Event::RequirementSet(body) => self.posts.seats_set(names, names.known(&body.site_id), &body.seats, differences),
+            Event::SiteClosed(body) => self.posts.site_closed(names.known(&body.site_id), differences),
             Event::WhistleBlown(body) => {
-                let (whistle, area) = (names.intern(&body.whistle_id), tree.node(&body.area_id));
-                self.posts.whistle_blown(names, whistle, area, &body.needs, &mut self.differences);
+                let Some(area) = entry.area else { return };
+                self.posts.whistle_blown(names, names.known(&body.whistle_id), area, &body.needs, differences);
             }
             Event::NeedFulfilled(body) => {
-                let (whistle, need) = (names.intern(&body.whistle_id), names.intern(&body.need_id));
-                self.posts.need_fulfilled(whistle, need, body.quantity, &mut self.differences);
+                let (whistle, need) = (names.known(&body.whistle_id), names.known(&body.need_id));
+                self.posts.need_fulfilled(whistle, need, body.quantity, differences);
             }
             Event::WhistlesMerged(v1::WhistlesMerged { whistle_id, .. })
             | Event::WhistleResolved(v1::WhistleResolved { whistle_id, .. })
             | Event::WhistleWithdrawn(v1::WhistleWithdrawn { whistle_id, .. }) => {
-                self.posts.whistle_ended(names.intern(whistle_id), &mut self.differences);
+                self.posts.whistle_ended(names.known(whistle_id), differences);
             }
-            event => self.people_moved(tree, names, event),
+            _ => {}
         }
-        self.make_room(tree);
-        if let Some(area_id) = named_area(event) {
-            let node = tree.node(area_id);
-            self.make_room(tree);
-            self.come_near(tree, node, position);
-        }
-        let (marks, dirty) = (&mut self.marks, &mut self.dirty);
-        self.differences.roll_up(tree, &mut self.counts, |node| mark(marks, dirty, node, position));
-    }
-
-    fn people_moved(&mut self, tree: &mut AreaTree, names: &mut Symbols, event: &Event) {
-        let mut ground = CoverageGround { tree, posts: &mut self.posts };
-        let Some(turn) = self.people.apply(names, &mut ground, event) else { return };
-        self.count(&turn.before, -1);
-        self.count(&turn.after, 1);
     }
 
     fn count(&mut self, sight: &Sight, sign: i32) {
@@ -129,7 +106,7 @@ impl Realm {
             };
             self.differences.add(duty.area, Slot::Plain(figure), i64::from(sign));
             if *standing == Standing::Present {
-                self.posts.present(duty.slot, sign, &mut self.differences);
+                self.posts.present(duty, sign, &mut self.differences);
             }
         }
         if let Some(spot) = &sight.walk_in {
@@ -140,9 +117,19 @@ impl Realm {
         }
     }
 
-    /// A subtree hangs elsewhere now, and takes its figures along.
-    pub(super) fn moved(&mut self, tree: &AreaTree, moved: Moved, position: u64) {
+    /// An area is another than before, or hangs elsewhere with all that is below it.
+    pub(super) fn tree_changed(&mut self, tree: &AreaTree, turn: TreeTurn, position: u64) {
         self.make_room(tree);
+        if let Some(moved) = turn.moved {
+            self.moved(tree, moved, position);
+        }
+        if turn.changed {
+            mark(&mut self.marks, &mut self.dirty, turn.node, position);
+        }
+    }
+
+    /// A subtree takes its figures along.
+    fn moved(&mut self, tree: &AreaTree, moved: Moved, position: u64) {
         let counts = &self.counts[moved.node as usize];
         for above in tree.upward(moved.from) {
             counts.differences(above, -1, &mut self.differences);
@@ -155,15 +142,6 @@ impl Realm {
         if self.marks[moved.node as usize].near && moved.to != NO_PARENT {
             self.come_near(tree, moved.to, position);
         }
-    }
-
-    /// An area has another name, level or parent, or began or ceased to stand.
-    pub(super) fn area_changed(&mut self, node: Node, position: u64) {
-        if self.marks.len() <= node as usize {
-            self.marks.resize(node as usize + 1, Mark::default());
-            self.counts.resize(node as usize + 1, Counts::default());
-        }
-        mark(&mut self.marks, &mut self.dirty, node, position);
     }
 
     fn make_room(&mut self, tree: &AreaTree) {
@@ -212,20 +190,4 @@ fn mark(marks: &mut [Mark], dirty: &mut Vec<Node>, node: Node, position: u64) {
         known.dirty = true;
         dirty.push(node);
     }
-}
-
-/// The area that a record brings the realm near to.
-fn named_area(event: &Event) -> Option<&str> {
-    match event {
-        Event::IncidentDeclared(body) => Some(&body.area_id),
-        Event::SiteOpened(body) => Some(&body.area_id),
-        Event::WhistleBlown(body) => Some(&body.area_id),
-        Event::ResponderCalled(body) if body.role() != v1::DutyRole::Standby => Some(&body.area_id),
-        Event::CheckedIn(body) => Some(&body.area_id),
-        Event::PresenceDisputed(body) => Some(&body.area_id),
-        Event::PresenceSettled(body) => Some(&body.area_id),
-        _ => None,
-    }
-    .map(String::as_str)
-    .filter(|area_id| !area_id.is_empty())
 }

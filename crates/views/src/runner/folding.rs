@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 
 use muster_log::{Log, Position};
 use muster_proto::Event;
+use tokio::sync::mpsc;
 
 use super::Shared;
-use super::reading::{Adoption, Message};
-use super::restore::{Restored, save};
+use super::reading::{Adoption, Message, Rewind};
+use super::restore::save;
 use crate::errors::{ReplayError, RunnerError, StoreError};
-use crate::fact::Fact;
-use crate::fold::RowChange;
+use crate::fact::{Batch, What};
+use crate::fold::{Folds, RowChange};
 use crate::rebuild::{Draft, Rebuilt};
-use crate::replay::Replayed;
 use crate::source::Origin;
 use crate::store::{Checkpoint, ViewStore, Writes, swap_generation};
 
 pub(super) struct Folder {
     shared: Arc<Shared>,
     store: ViewStore,
-    parts: Restored,
+    folds: Folds,
     origin: Origin,
     /// The last record folded, and the last one whose rows are written.
     folded: Position,
@@ -31,12 +31,27 @@ pub(super) struct Folder {
     saved: Position,
     /// Events of the tree that are folded and not published.
     areas: Vec<Event>,
+    rewinds: mpsc::Sender<Rewind>,
+    /// Rewinds under way: what comes before the reader has done them is of folds that were replaced.
+    rewinding: u32,
 }
 
 impl Folder {
-    pub(super) fn new(shared: Arc<Shared>, store: ViewStore, parts: Restored, origin: Origin) -> Self {
-        let at = parts.position();
-        Self { shared, store, parts, origin, folded: at, written: at, written_at: None, saved: at, areas: Vec::new() }
+    pub(super) fn new(shared: Arc<Shared>, store: ViewStore, folds: Folds, origin: Origin, rewinds: mpsc::Sender<Rewind>) -> Self {
+        let at = folds.position;
+        Self {
+            shared,
+            store,
+            folds,
+            origin,
+            folded: at,
+            written: at,
+            written_at: None,
+            saved: at,
+            areas: Vec::new(),
+            rewinds,
+            rewinding: 0,
+        }
     }
 
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
@@ -69,7 +84,9 @@ impl Folder {
                 },
             };
             match message {
-                Some(Message::Facts { facts, last }) => self.fold(&facts, last)?,
+                Some(Message::Facts { .. }) if self.rewinding > 0 => {}
+                Some(Message::Facts { batch, last }) => self.fold(&batch, last)?,
+                Some(Message::Rewound) => self.rewinding = self.rewinding.saturating_sub(1),
                 Some(Message::Begin(origin)) => self.begin(origin)?,
                 Some(Message::End(error)) => {
                     self.commit(true)?;
@@ -91,16 +108,16 @@ impl Folder {
         self.written_at.map_or(now, |at| at + Duration::from_millis(self.shared.options.merge_ms))
     }
 
-    fn fold(&mut self, facts: &[Fact], last: Position) -> Result<(), RunnerError> {
-        for fact in facts {
-            self.parts.folds.apply(fact);
-            if fact.position > self.parts.tree_position && matches!(fact.event, Event::AreaDefined(_) | Event::AreaReparented(_)) {
-                self.areas.push(fact.event.clone());
+    fn fold(&mut self, batch: &Batch, last: Position) -> Result<(), RunnerError> {
+        let areas = &mut self.areas;
+        self.folds.apply(batch, last, |fact| {
+            if let What::Event(event) = &fact.what
+                && matches!(**event, Event::AreaDefined(_) | Event::AreaReparented(_))
+            {
+                areas.push((**event).clone());
             }
-        }
+        });
         self.folded = last;
-        self.parts.folds.advance(last);
-        self.parts.tree_position = self.parts.tree_position.max(last);
         let records = self.folded.0 - self.written.0;
         let end = *self.shared.end.lock().borrow();
         let catching_up = end.0.saturating_sub(last.0) > self.shared.options.commit_records_max;
@@ -117,7 +134,7 @@ impl Folder {
             return Ok(());
         }
         let mut changes = Vec::new();
-        self.parts.folds.drain(&mut changes);
+        self.folds.drain(&mut changes);
         let mut writes = Writes::default();
         for change in &changes {
             match change {
@@ -126,8 +143,8 @@ impl Folder {
             }
         }
         let checkpoint = Checkpoint::new(self.origin, self.folded);
-        for seat in &self.parts.folds.seats {
-            writes.put_checkpoint(seat.fold.view(), Checkpoint::new(self.origin, seat.position));
+        for fold in &self.folds.folds {
+            writes.put_checkpoint(fold.view(), checkpoint);
         }
         self.publish(changes, writes)?;
         if save_now {
@@ -151,9 +168,8 @@ impl Folder {
 
     /// The folds were just drained, so what is saved has no dirty rows.
     fn save(&mut self, checkpoint: Checkpoint) -> Result<(), RunnerError> {
-        let tree = self.shared.hub.lock().tree().clone();
         let mut writes = Writes::default();
-        save(&self.parts.folds, &tree, checkpoint, &mut writes).map_err(|error| self.unsaved(&error))?;
+        save(&self.folds, checkpoint, &mut writes).map_err(|error| self.unsaved(&error))?;
         self.store.write(writes)?;
         self.store.flush()?;
         self.saved = self.folded;
@@ -201,18 +217,24 @@ impl Folder {
         for difference in &report.differences {
             tracing::error!(%difference, "a row of the views was wrong and has been replaced");
         }
-        let Replayed { folds, tree, at } = draft.replayed;
+        let folds = draft.replayed.folds;
         let former = std::mem::replace(&mut self.store, store);
         let mut hub = self.shared.hub.lock();
         if report.differences.is_empty() {
+            // The present folds are as good as the new ones, and the reader knows their names.
             hub.store = Some(self.store.clone());
         } else {
-            hub.load(report.at, tree.clone(), &self.store, &self.shared.views)?;
+            hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views)?;
+            let rewind = Rewind { names: folds.ledger.names.clone(), next: self.folded.next() };
+            self.rewinds
+                .try_send(rewind)
+                .map_err(|error| RunnerError::Thread { detail: format!("the reader takes no rewind: {error}") })?;
+            self.rewinding += 1;
+            self.folds = folds;
         }
         drop(hub);
         former.retire();
-        self.parts = Restored { folds, tree, tree_position: at, target: Position::ZERO };
-        self.saved = at;
+        self.saved = self.folded;
         Ok(())
     }
 
@@ -229,7 +251,7 @@ impl Folder {
         hub.clear(origin.epoch);
         drop(hub);
         let store = self.store.clone();
-        *self = Self::new(Arc::clone(&shared), store, Restored::fresh(&shared.views), origin);
+        *self = Self::new(Arc::clone(&shared), store, Folds::fresh(&shared.views), origin, self.rewinds.clone());
         *shared.target.lock() = Position::ZERO;
         shared.moved(origin.epoch, Position::ZERO);
         Ok(())

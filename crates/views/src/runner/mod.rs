@@ -7,14 +7,15 @@ mod reading;
 mod restore;
 
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use muster_log::{Epoch, EpochPosition, Log, Position};
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::errors::{QueryError, ReplayError, RunnerError};
+use crate::fact::Scribe;
 use crate::hub::{Hub, read_found};
 use crate::limits;
 use crate::live::{Filter, Lag, Page, Snapshot, Start};
@@ -100,26 +101,26 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     views.dedup();
     let runtime = tokio::runtime::Handle::current();
     let origin = source.origin();
-    let restored = restore::restore(&store, &views, origin)?;
-    let from = restored.position().next();
+    let restore::Restored { folds, target } = restore::restore(&store, &views, origin)?;
     let mut hub = Hub::default();
-    let at = EpochPosition { epoch: origin.epoch, position: restored.position() };
-    hub.load(at, restored.tree.clone(), &store, &views)?;
-    let progress = Progress { at, ready: restored.target <= at.position, stopped: None };
+    let at = EpochPosition { epoch: origin.epoch, position: folds.position };
+    hub.load(at, folds.ledger.tree.clone(), &store, &views)?;
+    let progress = Progress { at, ready: target <= at.position, stopped: None };
     let shared = Arc::new(Shared {
         views,
         hub: Mutex::new(hub),
         progress: watch::Sender::new(progress),
-        target: Mutex::new(restored.target),
+        target: Mutex::new(target),
         end: Mutex::new(source.end()),
         lag: Mutex::new(LagClock::default()),
         options,
     });
     let (stop, stopped) = watch::channel(false);
-    let interest = restored.interest();
-    let folder = folding::Folder::new(Arc::clone(&shared), store, restored, origin);
-    let (sender, receiver) = std::sync::mpsc::sync_channel(limits::DECODED_BATCHES_MAX);
-    let reader = reading::Reader::new(source, interest, from, sender.clone(), stopped);
+    let (sender, receiver) = sync_channel(limits::DECODED_BATCHES_MAX);
+    let (rewinds, rewound) = mpsc::channel(limits::REWINDS_MAX);
+    let scribe = Scribe::new(folds.interest(), folds.ledger.names.clone());
+    let reader = reading::Reader::new(source, scribe, at.position.next(), sender.clone(), rewound, stopped);
+    let folder = folding::Folder::new(Arc::clone(&shared), store, folds, origin, rewinds);
     let threads = vec![thread("views-fold", move || folder.run(&receiver))?, thread("views-read", move || reader.run(&runtime))?];
     Ok(ViewsHandle { shared, stop: Arc::new(stop), messages: sender, threads: Arc::new(Mutex::new(threads)) })
 }

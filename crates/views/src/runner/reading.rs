@@ -7,21 +7,23 @@ use std::time::Duration;
 
 use muster_log::{Log, Position, Record};
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::errors::{ReplayError, RunnerError};
-use crate::fact::{Fact, FactReader};
-use crate::fold::Interest;
+use crate::fact::{Batch, Scribe};
 use crate::limits;
 use crate::rebuild::{Draft, Rebuilt};
 use crate::source::{EventSource, Origin, SourceError};
+use crate::symbols::Symbols;
 
 /// What the folding thread is told.
 pub(super) enum Message {
     /// What comes next is of this log and epoch, from position 1.
     Begin(Origin),
     /// The facts among the records up to `last`.
-    Facts { facts: Vec<Fact>, last: Position },
+    Facts { batch: Batch, last: Position },
+    /// What comes next goes on from the names of [`Rewind`]; everything before was to be left out.
+    Rewound,
     /// Nothing more comes.
     End(RunnerError),
     /// Go on from these rows and folds.
@@ -35,22 +37,37 @@ pub(super) struct Adoption {
     pub(super) done: oneshot::Sender<Result<Rebuilt, ReplayError>>,
 }
 
+/// Tells the reader to go on from folds that were put in the place of others.
+pub(super) struct Rewind {
+    pub(super) names: Symbols,
+    pub(super) next: Position,
+}
+
 pub(super) struct Reader<S> {
     source: S,
-    facts: FactReader,
+    scribe: Scribe,
     next: Position,
+    rewinds: mpsc::Receiver<Rewind>,
     sender: SyncSender<Message>,
     stop: watch::Receiver<bool>,
 }
 
 enum Step {
     Records(Vec<Record>),
+    Rewind(Rewind),
     Stop,
 }
 
 impl<S: EventSource> Reader<S> {
-    pub(super) fn new(source: S, interest: Interest, next: Position, sender: SyncSender<Message>, stop: watch::Receiver<bool>) -> Self {
-        Self { source, facts: FactReader::new(interest), next, sender, stop }
+    pub(super) fn new(
+        source: S,
+        scribe: Scribe,
+        next: Position,
+        sender: SyncSender<Message>,
+        rewinds: mpsc::Receiver<Rewind>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self { source, scribe, next, rewinds, sender, stop }
     }
 
     /// Reads until the end, and tells the folding thread how it came.
@@ -72,6 +89,14 @@ impl<S: EventSource> Reader<S> {
         loop {
             match self.step(&mut seek).await {
                 Ok(Step::Stop) => return Ok(()),
+                Ok(Step::Rewind(rewind)) => {
+                    seek = true;
+                    self.next = rewind.next;
+                    self.scribe.resume(rewind.names);
+                    if self.sender.send(Message::Rewound).is_err() {
+                        return Ok(());
+                    }
+                }
                 Ok(Step::Records(records)) => {
                     pause_ms = limits::RETRY_MS.0;
                     let message = self.decode(records)?;
@@ -84,6 +109,7 @@ impl<S: EventSource> Reader<S> {
                 Err(SourceError::OriginChanged) => {
                     seek = true;
                     self.next = Position::FIRST;
+                    self.scribe.begin();
                     if self.sender.send(Message::Begin(self.source.origin())).is_err() {
                         return Ok(());
                     }
@@ -113,6 +139,7 @@ impl<S: EventSource> Reader<S> {
         tokio::select! {
             biased;
             _ = self.stop.wait_for(|stop| *stop) => Ok(Step::Stop),
+            Some(rewind) = self.rewinds.recv() => Ok(Step::Rewind(rewind)),
             records = batch => Ok(Step::Records(records?)),
         }
     }
@@ -123,17 +150,14 @@ impl<S: EventSource> Reader<S> {
 
     /// Leaves out what was given before, and refuses a hole.
     fn decode(&mut self, records: Vec<Record>) -> Result<Message, RunnerError> {
-        let mut facts = Vec::with_capacity(records.len());
-        for record in records {
-            if record.position < self.next {
-                continue;
-            }
-            if record.position > self.next {
+        let known = records.partition_point(|record| record.position < self.next);
+        for record in &records[known..] {
+            if record.position != self.next {
                 return Err(RunnerError::Gap { after: Position(self.next.0 - 1), found: record.position });
             }
-            facts.extend(self.facts.read(&record)?);
             self.next = record.position.next();
         }
-        Ok(Message::Facts { facts, last: Position(self.next.0 - 1) })
+        let batch = self.scribe.read(&records[known..])?;
+        Ok(Message::Facts { batch, last: Position(self.next.0 - 1) })
     }
 }

@@ -1,83 +1,69 @@
-//! Where a runner starts: each fold from its saved state if that is whole and of this log and epoch, else from nothing.
+//! Where a runner starts: from the saved folds if all of them are whole, of one position and of this log and epoch, else from nothing.
 
 use muster_log::Position;
 
-use crate::areas::AreaTree;
 use crate::errors::StoreError;
-use crate::fold::{AnyFold, FoldSeat, Folds, Interest};
+use crate::fold::{AnyFold, Folds};
 use crate::source::Origin;
 use crate::store::{Checkpoint, Part, Saved, ViewStore, Writes};
 use crate::view::View;
 
-/// Folds, and the tree by which rows are found, each with its position.
+/// Folds, and where the rows are.
 pub(super) struct Restored {
     pub(super) folds: Folds,
-    pub(super) tree: AreaTree,
-    pub(super) tree_position: Position,
-    /// The farthest position that any row or the tree knows: before it, rows are ahead of the folds.
+    /// The farthest position of any row: before it, rows are ahead of the folds.
     pub(super) target: Position,
 }
 
 impl Restored {
     /// Nothing folded yet.
     pub(super) fn fresh(views: &[View]) -> Self {
-        Self { folds: Folds::fresh(views), tree: AreaTree::default(), tree_position: Position::ZERO, target: Position::ZERO }
-    }
-
-    /// Where the hindmost part stands: reading goes on after it.
-    pub(super) fn position(&self) -> Position {
-        self.folds.position().min(self.tree_position)
-    }
-
-    pub(super) fn interest(&self) -> Interest {
-        self.folds.interest()
+        Self { folds: Folds::fresh(views), target: Position::ZERO }
     }
 }
 
 pub(super) fn restore(store: &ViewStore, views: &[View], origin: Origin) -> Result<Restored, StoreError> {
-    let mut seats = Vec::new();
+    if let Some(restored) = saved(store, views, origin)? {
+        return Ok(restored);
+    }
     let mut writes = Writes::default();
-    let mut target = Position::ZERO;
+    views.iter().for_each(|view| writes.clear_view(*view));
+    store.write(writes)?;
+    Ok(Restored::fresh(views))
+}
+
+fn saved(store: &ViewStore, views: &[View], origin: Origin) -> Result<Option<Restored>, StoreError> {
+    let Some(ledger) = store.saved(Part::Ledger)?.filter(|saved| saved.checkpoint.origin() == origin) else { return Ok(None) };
+    let at = ledger.checkpoint;
+    let mut target = at.position();
+    let mut folds = Vec::new();
     for view in views {
-        match restore_view(store, *view, origin)? {
-            Some((fold, position, rows_at)) => {
-                target = target.max(rows_at);
-                seats.push(FoldSeat { fold, position });
-            }
-            None => {
-                writes.clear_view(*view);
-                seats.push(FoldSeat { fold: AnyFold::new(*view), position: Position::ZERO });
+        let rows = store.checkpoint(*view)?.filter(|rows| rows.origin() == origin && rows.position() >= at.position());
+        let fold = store.saved(Part::Fold(*view))?.filter(|saved| saved.checkpoint == at);
+        let (Some(rows), Some(fold)) = (rows, fold) else { return Ok(None) };
+        target = target.max(rows.position());
+        match AnyFold::load(*view, &fold.bytes) {
+            Ok(fold) => folds.push(fold),
+            Err(error) => {
+                tracing::warn!(%view, %error, "the saved state of a view cannot be read; the views are folded anew");
+                return Ok(None);
             }
         }
     }
-    store.write(writes)?;
-    let saved = store.saved(Part::Areas)?.filter(|saved| saved.checkpoint.origin() == origin);
-    let tree = saved.and_then(|saved| Some((postcard::from_bytes(&saved.bytes).ok()?, saved.checkpoint.position())));
-    let (tree, tree_position) = tree.unwrap_or_default();
-    Ok(Restored { folds: Folds::new(seats), tree, tree_position, target: target.max(tree_position) })
-}
-
-/// The fold, its position and that of the view's rows, which is the same or later.
-fn restore_view(store: &ViewStore, view: View, origin: Origin) -> Result<Option<(AnyFold, Position, Position)>, StoreError> {
-    let Some(checkpoint) = store.checkpoint(view)?.filter(|checkpoint| checkpoint.origin() == origin) else { return Ok(None) };
-    let Some(saved) = store.saved(Part::Fold(view))? else { return Ok(None) };
-    if saved.checkpoint.origin() != origin || saved.checkpoint.position() > checkpoint.position() {
-        return Ok(None);
-    }
-    match AnyFold::load(view, &saved.bytes) {
-        Ok(fold) => Ok(Some((fold, saved.checkpoint.position(), checkpoint.position()))),
+    match postcard::from_bytes(&ledger.bytes) {
+        Ok(ledger) => Ok(Some(Restored { folds: Folds { ledger, folds, position: at.position() }, target })),
         Err(error) => {
-            tracing::warn!(%view, %error, "the saved state of a view cannot be read; the view is folded anew");
+            tracing::warn!(%error, "the saved ledger of the views cannot be read; the views are folded anew");
             Ok(None)
         }
     }
 }
 
-/// Puts the memory of the folds and the tree beside the rows.
-pub(crate) fn save(folds: &Folds, tree: &AreaTree, checkpoint: Checkpoint, writes: &mut Writes) -> Result<(), postcard::Error> {
-    for seat in &folds.seats {
-        writes.put_state(Part::Fold(seat.fold.view()), &Saved { checkpoint, bytes: seat.fold.save()? });
+/// Puts the memory of the folds beside the rows.
+pub(crate) fn save(folds: &Folds, checkpoint: Checkpoint, writes: &mut Writes) -> Result<(), postcard::Error> {
+    for fold in &folds.folds {
+        writes.put_state(Part::Fold(fold.view()), &Saved { checkpoint, bytes: fold.save()? });
     }
-    writes.put_state(Part::Areas, &Saved { checkpoint, bytes: postcard::to_stdvec(tree)? });
+    writes.put_state(Part::Ledger, &Saved { checkpoint, bytes: postcard::to_stdvec(&folds.ledger)? });
     Ok(())
 }

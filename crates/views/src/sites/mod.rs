@@ -8,24 +8,23 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::fact::Fact;
+use crate::fact::{Fact, What};
 use crate::fold::{Fold, RowChange};
-use crate::people::{CallKey, Ground, People, Sight, Standing, Turn, concerns_people};
+use crate::ledger::{Entry, Ledger};
+use crate::people::{CallKey, Sight, Standing, Turn};
 use crate::symbols::{EMPTY, Sym, Symbols};
 use crate::view::{Row, View};
 use site::{Figures, Site};
 
 /// The fold of [`View::Sites`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct SitesFold {
-    names: Symbols,
+pub(crate) struct SitesFold {
+    /// By the ledger's places.
     realms: Vec<Realm>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Realm {
-    name: String,
-    people: People,
     sites: Vec<Site>,
     by_id: FxHashMap<Sym, SiteRef>,
     /// The site of each call that was declared a no-show and not corrected.
@@ -39,78 +38,49 @@ type SiteRef = u32;
 /// The figures of some sites as they were before a record.
 type Before = SmallVec<[(SiteRef, SmallVec<[Figures; 3]>); 2]>;
 
-/// The slot of a duty is its seat.
-struct SiteGround;
-
-impl Ground for SiteGround {
-    fn area(&mut self, _area_id: &str) -> u32 {
-        0
-    }
-
-    fn slot(&mut self, called: &v1::ResponderCalled, _site: Sym, _whistle: Sym, names: &mut Symbols) -> Option<u32> {
-        Some(names.intern(&called.seat_id))
-    }
-
-    fn follows(&self, _site_id: &str, _whistle_id: &str) -> bool {
-        true
-    }
-}
-
 impl Fold for SitesFold {
     const VIEW: View = View::Sites;
 
     fn interested(event_tag: u32) -> bool {
-        concerns_people(event_tag) || matches!(event_tag, 200..=202 | 248 | 249)
+        matches!(event_tag, 200..=202 | 248 | 249)
     }
 
-    fn apply(&mut self, fact: &Fact) {
-        let at = match self.realms.iter().position(|realm| *realm.name == *fact.realm) {
-            Some(at) => at,
-            None => {
-                self.realms.push(Realm { name: fact.realm.as_ref().to_owned(), ..Realm::default() });
-                self.realms.len() - 1
-            }
-        };
-        self.realms[at].apply(&mut self.names, fact);
+    fn apply(&mut self, entry: &Entry<'_>) {
+        while self.realms.len() <= entry.realm {
+            self.realms.push(Realm::default());
+        }
+        self.realms[entry.realm].apply(entry);
     }
 
-    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
-            realm.dirty.sort_unstable();
-            for (site, shift) in realm.dirty.drain(..) {
-                let site = &mut realm.sites[site as usize];
-                site.shifts[shift as usize].dirty = false;
-                if !site.opened {
-                    continue;
-                }
-                changes.push(if site.shows(shift as usize) {
-                    RowChange::Put(Row::Site(site.row(shift as usize, &self.names)))
-                } else {
-                    let id = format!("{}/{}", self.names.name(site.id), self.names.name(site.shifts[shift as usize].key));
-                    RowChange::Delete { view: View::Sites, realm: realm.name.clone(), id }
-                });
-            }
+            realm.drain(&ledger.names, changes);
         }
     }
 }
 
 impl Realm {
-    fn apply(&mut self, names: &mut Symbols, fact: &Fact) {
-        match &fact.event {
-            Event::SiteOpened(body) => self.opened(names, body, fact),
+    fn apply(&mut self, entry: &Entry<'_>) {
+        if let Some(turn) = &entry.turn {
+            return self.people_moved(turn, entry.fact);
+        }
+        let What::Event(event) = &entry.fact.what else { return };
+        let (names, fact) = (entry.names, entry.fact);
+        match &**event {
+            Event::SiteOpened(body) => self.opened(body, entry),
             Event::RequirementSet(body) => {
-                let site = self.site(names.intern(&body.site_id));
+                let site = self.site(names.known(&body.site_id));
                 let before = self.figures(&[site]);
-                self.set_seats(names, site, &body.seats);
+                self.set_seats(entry, site, &body.seats);
                 self.settle(before, fact);
             }
             Event::SiteClosed(body) => {
-                let site = self.site(names.intern(&body.site_id));
+                let site = self.site(names.known(&body.site_id));
                 let before = self.figures(&[site]);
                 self.sites[site as usize].close();
                 self.settle(before, fact);
             }
-            Event::NoShowDeclared(body) => self.no_show(CallKey::find(&body.call_id, names), fact),
+            Event::NoShowDeclared(body) => self.no_show(CallKey::find(&body.call_id, names), entry),
             Event::NoShowCorrected(body) => {
                 let call = CallKey::find(&body.call_id, names);
                 let Some(site) = self.no_shows.remove(&call) else { return };
@@ -118,10 +88,25 @@ impl Realm {
                 self.sites[site as usize].take_back_no_show(call);
                 self.settle(before, fact);
             }
-            event => {
-                let Some(turn) = self.people.apply(names, &mut SiteGround, event) else { return };
-                self.people_moved(names, &turn, fact);
+            _ => {}
+        }
+    }
+
+    fn drain(&mut self, names: &Symbols, changes: &mut Vec<RowChange>) {
+        self.dirty.sort_unstable();
+        for (site, shift) in self.dirty.drain(..) {
+            let site = &mut self.sites[site as usize];
+            let shift = shift as usize;
+            site.shifts[shift].dirty = false;
+            if !site.opened {
+                continue;
             }
+            changes.push(if site.shows(shift) {
+                RowChange::Put(Row::Site(site.row(shift, names)))
+            } else {
+                let id = format!("{}/{}", names.name(site.id), names.name(site.shifts[shift].key));
+                RowChange::Delete { view: View::Sites, realm: site.realm().to_owned(), id }
+            });
         }
     }
 
@@ -133,14 +118,15 @@ impl Realm {
         })
     }
 
-    fn opened(&mut self, names: &mut Symbols, body: &v1::SiteOpened, fact: &Fact) {
-        let site = self.site(names.intern(&body.site_id));
+    fn opened(&mut self, body: &v1::SiteOpened, entry: &Entry<'_>) {
+        let fact = entry.fact;
+        let site = self.site(entry.names.known(&body.site_id));
         if self.sites[site as usize].opened {
             return;
         }
         let before = self.figures(&[site]);
-        self.sites[site as usize].open(&self.name, body);
-        self.set_seats(names, site, &body.seats);
+        self.sites[site as usize].open(&fact.realm, body);
+        self.set_seats(entry, site, &body.seats);
         self.settle(before, fact);
         let known = &mut self.sites[site as usize];
         for shift in 0..known.shifts.len() {
@@ -151,31 +137,31 @@ impl Realm {
     }
 
     /// The site's seats from now on; whoever holds a duty for one is counted by its new shift.
-    fn set_seats(&mut self, names: &mut Symbols, site: SiteRef, seats: &[v1::Seat]) {
-        let people = &self.people;
+    fn set_seats(&mut self, entry: &Entry<'_>, site: SiteRef, seats: &[v1::Seat]) {
+        let people = entry.people;
         let known = &mut self.sites[site as usize];
         let mut holders = known.holders.clone();
         holders.sort_unstable();
         holders.dedup();
         let sights: Vec<Sight> = holders.iter().map(|person| people.sight(*person)).collect();
         sights.iter().for_each(|sight| known.count(sight, -1));
-        known.set_seats(names, seats);
+        known.set_seats(entry.names, seats);
         sights.iter().for_each(|sight| known.count(sight, 1));
     }
 
-    fn no_show(&mut self, call: CallKey, fact: &Fact) {
-        let Some(duty) = self.people.duty(call).copied().filter(|duty| duty.site != EMPTY) else { return };
+    fn no_show(&mut self, call: CallKey, entry: &Entry<'_>) {
+        let Some(duty) = entry.people.duty(call).copied().filter(|duty| duty.site != EMPTY) else { return };
         let site = self.site(duty.site);
         if self.no_shows.insert(call, site).is_none() {
             let before = self.figures(&[site]);
-            self.sites[site as usize].no_show(call, duty.slot);
-            self.settle(before, fact);
+            self.sites[site as usize].no_show(call, duty.seat);
+            self.settle(before, entry.fact);
         }
     }
 
-    fn people_moved(&mut self, names: &mut Symbols, turn: &Turn, fact: &Fact) {
-        let checked_in = match &fact.event {
-            Event::CheckedIn(body) => names.intern(&body.site_id),
+    fn people_moved(&mut self, turn: &Turn, fact: &Fact) {
+        let checked_in = match &fact.what {
+            What::Seen(seen) if seen.checked_in => seen.site,
             _ => EMPTY,
         };
         let mut sites: SmallVec<[SiteRef; 4]> = SmallVec::new();
@@ -192,7 +178,7 @@ impl Realm {
             site.count(&turn.after, 1);
             if site.id == checked_in {
                 let at = turn.after.duties.iter().find(|(_, duty, standing)| *standing == Standing::Present && duty.site == site.id);
-                site.checked_in(at.map_or(EMPTY, |(_, duty, _)| duty.slot), fact.occurred_at_ms);
+                site.checked_in(at.map_or(EMPTY, |(_, duty, _)| duty.seat), fact.occurred_at_ms);
             }
         }
         self.settle(before, fact);

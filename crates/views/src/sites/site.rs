@@ -124,6 +124,10 @@ impl Site {
         }
     }
 
+    pub(super) fn realm(&self) -> &str {
+        &self.common.realm
+    }
+
     /// Whether a shift has a row.
     pub(super) fn shows(&self, shift: usize) -> bool {
         self.opened && (shift == 0 || self.shifts[shift].figures.seats > 0)
@@ -148,7 +152,7 @@ impl Site {
     }
 
     /// Replaces the list of seats. Duties for them must not be counted at that moment.
-    pub(super) fn set_seats(&mut self, names: &mut Symbols, seats: &[v1::Seat]) {
+    pub(super) fn set_seats(&mut self, names: &Symbols, seats: &[v1::Seat]) {
         for (_, seat) in &self.no_shows {
             let shift = shift_of(&self.seats, *seat);
             self.shifts[shift].figures.no_shows -= 1;
@@ -158,9 +162,9 @@ impl Site {
         }
         let mut list = Vec::with_capacity(seats.len());
         for seat in seats {
-            let shift = self.shift(names.intern(&seat.shift));
+            let shift = self.shift(names.known(&seat.shift));
             self.shifts[shift].figures.seats += 1;
-            list.push(Seat { id: names.intern(&seat.seat_id), shift, duties: 0 });
+            list.push(Seat { id: names.known(&seat.seat_id), shift, duties: 0 });
         }
         self.seats = list;
         for (_, seat) in &self.no_shows {
@@ -188,14 +192,14 @@ impl Site {
         }
         if sight.dispute.is_some_and(|dispute| dispute.sites.contains(&self.id)) {
             let first = sight.duties.iter().find(|(_, duty, _)| duty.site == self.id);
-            let shift = first.map_or(0, |(_, duty, _)| shift_of(&self.seats, duty.slot));
+            let shift = first.map_or(0, |(_, duty, _)| shift_of(&self.seats, duty.seat));
             self.shifts[shift].figures.unconfirmed += by;
         }
     }
 
     fn count_duty(&mut self, duty: &Duty, standing: Standing, sign: i32) {
         let by = i64::from(sign);
-        let seat = seat_of(&self.seats, duty.slot);
+        let seat = seat_of(&self.seats, duty.seat);
         let shift = &mut self.shifts[seat.map_or(0, |seat| self.seats[seat].shift)];
         if standing == Standing::Present {
             shift.figures.present += by;

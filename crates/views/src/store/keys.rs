@@ -14,8 +14,8 @@ pub(crate) const FORMAT: &[u8] = &[0];
 pub(crate) enum Part {
     /// A view's fold.
     Fold(View),
-    /// The tree of areas, by which rows are found.
-    Areas,
+    /// What all folds share.
+    Ledger,
 }
 
 /// Kind, view, realm, a zero byte, id: realms never hold a zero byte, so the order is by realm, then id.
@@ -49,6 +49,6 @@ pub(super) fn checkpoint(view: View) -> [u8; 2] {
 pub(super) fn state(part: Part) -> [u8; 2] {
     match part {
         Part::Fold(view) => [STATE, view.tag()],
-        Part::Areas => [STATE, 0],
+        Part::Ledger => [STATE, 0],
     }
 }

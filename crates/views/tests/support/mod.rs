@@ -7,16 +7,26 @@ pub mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_log::{Log, MemoryLog, Position, Unit};
+use muster_log::{Log, MemoryLog, Position, Record, Unit};
 use muster_proto::v1::{self, AreaLevel};
 use muster_proto::{CommonPart, EnvelopeEncoder, Event, RecordPart};
-use muster_views::{Fact, Fold, Row, RowChange};
+use muster_views::{Pass, Row, RowChange, View};
 
 /// One event in a realm at a time.
 #[derive(Clone, Debug)]
 pub struct Happening {
     pub realm: String,
     pub at_ms: i64,
+    pub event: Event,
+}
+
+/// A happening at its place in the log.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    pub position: Position,
+    pub recorded_at_ms: i64,
+    pub occurred_at_ms: i64,
+    pub realm: Arc<str>,
     pub event: Event,
 }
 
@@ -87,35 +97,24 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// `given(events).then(rows)`.
-pub struct Given<F> {
-    pub fold: F,
-    pub facts: Vec<Fact>,
+pub fn record(position: u64, happening: &Happening) -> Record {
+    Record { position: Position(position), bytes: encode(position, happening) }
 }
 
-pub fn given<F: Fold>(happenings: &[Happening]) -> Given<F> {
-    let facts = facts(happenings);
-    let mut fold = F::default();
-    for fact in facts.iter().filter(|fact| F::interested(fact.event.tag())) {
-        fold.apply(fact);
+/// The rows of a view once these have happened.
+pub fn given(view: View, happenings: &[Happening]) -> Vec<Row> {
+    let mut pass = Pass::new(&[view]);
+    for (index, happening) in happenings.iter().enumerate() {
+        pass.take(&record(index as u64 + 1, happening)).unwrap();
     }
-    Given { fold, facts }
+    let changes = pass.drain();
+    assert_eq!(pass.drain(), [], "a second drain hands nothing out");
+    changes.into_iter().filter_map(|change| if let RowChange::Put(row) = change { Some(row) } else { None }).collect()
 }
 
-impl<F: Fold> Given<F> {
-    pub fn rows(mut self) -> Vec<Row> {
-        let mut changes = Vec::new();
-        self.fold.drain(&mut changes);
-        let mut again = Vec::new();
-        self.fold.drain(&mut again);
-        assert_eq!(again, [], "a second drain hands nothing out");
-        changes.into_iter().filter_map(|change| if let RowChange::Put(row) = change { Some(row) } else { None }).collect()
-    }
-
-    /// The row of a realm and id.
-    pub fn row(self, realm: &str, id: &str) -> Option<Row> {
-        self.rows().into_iter().find(|row| row.realm() == realm && row.id() == id)
-    }
+/// The row of a realm and id.
+pub fn given_row(view: View, happenings: &[Happening], realm: &str, id: &str) -> Option<Row> {
+    given(view, happenings).into_iter().find(|row| row.realm() == realm && row.id() == id)
 }
 
 pub const ACTUAL: &str = muster_proto::ACTUAL;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
 use muster_proto::v1::{self, CoverageRow, CoverageSlice, NeedKind, SiteRow, UnitKind, UnitRow, WhistleRow, WhistleStatus};
-use muster_views::{Fact, Row, View};
+use muster_views::{Row, View};
+
+use super::Fact;
 
 #[derive(Clone, Default)]
 struct Area {
