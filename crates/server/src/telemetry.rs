@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 /// What is traced unless told otherwise.
-pub const DEFAULT_FILTER: &str = "info";
+pub const DEFAULT_FILTER: &str = "info,async_nats=warn";
 
 /// How traces are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]

@@ -184,7 +184,8 @@ impl Server {
         let addr = serving.addr;
         let opened = tokio::task::spawn_blocking(move || open(options, addr, fail)).await.map_err(|_| StartError::BrokenOff)?;
         let Opened { log, vault, store, engine } = opened?;
-        let views = muster_views::spawn(&View::ALL, store, LogSource::new(Arc::clone(&log)), views_options)?;
+        let views = muster_views::spawn(&View::ALL, store, LogSource::new(Arc::clone(&log)), views_options)
+            .inspect_err(|_| remove_server_file(&data))?;
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
         app.set_views(views.clone());

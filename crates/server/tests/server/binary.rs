@@ -184,3 +184,42 @@ async fn a_clock_behind_and_a_lost_tail_can_be_accepted() {
     assert_eq!((last["type"].as_str(), last["event"]["epoch"].as_u64()), (Some("LogRestored"), Some(2)), "{last}");
     assert_eq!(server.terminate().await, Some(0));
 }
+
+/// The log's file may not grow beyond a limit, which fails a write as a broken disk does. The process must stop at once,
+/// say so, and everything that it had answered must be there afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_ends_the_process_and_loses_nothing_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let script = format!("trap '' XFSZ; ulimit -f 400; exec {} serve --data {data} --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_muster"));
+    let mut child = Command::new("bash").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let lines: String = (0..4_000)
+        .map(|at| {
+            let body = serde_json::json!({"area_id": format!("a-{at}"), "name": "区".repeat(20), "level": "AREA_LEVEL_COUNTY", "parent_id": "4408"});
+            format!("{}\n", serde_json::json!({"command": "DefineArea", "id": format!("a-{at}"), "body": body}))
+        })
+        .collect();
+    let city = serde_json::json!({"area_id": "4408", "name": "湛江市", "level": "AREA_LEVEL_CITY"});
+    let lines = format!("{}\n{lines}", serde_json::json!({"command": "DefineArea", "id": "city", "body": city}));
+    let response = within(reqwest::Client::new().post(format!("{url}/v1/commands:batch?events=false")).body(lines).send()).await.unwrap();
+    let answers = within(response.text()).await.unwrap();
+    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (done, failed): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer["status"] == 200);
+    assert!(!done.is_empty() && !failed.is_empty(), "{} done, {} failed", done.len(), failed.len());
+    assert!(failed.iter().all(|answer| answer["status"] == 503), "{:?}", failed[0]);
+    let output = within(tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())).await.unwrap();
+    assert_eq!(output.status.code(), Some(70));
+    assert!(text(&output).1.contains("日志已停止写入"));
+
+    let server = Serve::start(folder.path());
+    let (_, out, _) = run(&["events", "--json", "--server", &server.url], "");
+    let stored: std::collections::BTreeSet<String> =
+        out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["command_id"].as_str().unwrap().to_owned()).collect();
+    for answer in done {
+        assert!(stored.contains(answer["id"].as_str().unwrap()), "{answer} was answered and is gone");
+    }
+    assert_eq!(server.terminate().await, Some(0));
+}

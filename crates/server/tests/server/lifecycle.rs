@@ -2,7 +2,7 @@
 
 use muster_engine::ClockSource;
 use muster_server::startup::StartError;
-use muster_server::wiring::{LOG_DIR, SERVER_FILE, Server, ServerOptions, VAULT_DIR};
+use muster_server::wiring::{LOG_DIR, SERVER_FILE, Server, ServerOptions, VAULT_DIR, VIEWS_DIR};
 use serde_json::{Value, json};
 
 use crate::common::{Place, options, within};
@@ -112,8 +112,9 @@ async fn damage_is_said_with_its_place() {
     assert_words(&error, &["损坏", "备份", "doctor"], &["damaged", "backup", "doctor"]);
 }
 
+/// An older copy of the log is put back. What else is in the folder knows that it once went further.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_ends_before_what_the_views_know_is_not_taken() {
+async fn a_log_that_ends_before_what_is_known_of_it_is_not_taken() {
     let mut place = Place::with_base().await;
     place.stop().await;
     let (log, old) = (place.folder.path().join(LOG_DIR), place.folder.path().join("old"));
@@ -124,9 +125,12 @@ async fn a_log_that_ends_before_what_the_views_know_is_not_taken() {
     place.stop().await;
     std::fs::remove_dir_all(&log).unwrap();
     std::fs::rename(&old, &log).unwrap();
-    std::fs::remove_dir_all(place.folder.path().join("state")).unwrap();
     let error = start_error(options(place.folder.path())).await;
     assert_words(&error, &["缺失", "views", "--accept-loss"], &["missing", "views", "--accept-loss"]);
+    std::fs::remove_dir_all(place.folder.path().join(VIEWS_DIR)).unwrap();
+    let error = start_error(options(place.folder.path())).await;
+    assert_words(&error, &["缺失", "--accept-loss"], &["missing", "--accept-loss"]);
+    assert!(!place.folder.path().join(SERVER_FILE).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
