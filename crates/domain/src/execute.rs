@@ -60,18 +60,12 @@ pub struct Emitted {
     pub origin: v1::Origin,
 }
 
-/// A fact that decide or a policy wants, before it has its place in the unit.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Draft {
-    pub(crate) event: Event,
-    pub(crate) realm: RealmRef,
-    pub(crate) area: Option<AreaRef>,
-    pub(crate) other_area_ids: Vec<String>,
-}
+/// A fact that decide or a policy wants, before it has its place in the unit: cause and origin come with that.
+pub(crate) type Draft = Emitted;
 
-impl Draft {
+impl Emitted {
     pub(crate) fn new(event: Event, realm: RealmRef, area: Option<AreaRef>) -> Self {
-        Self { event, realm, area, other_area_ids: Vec::new() }
+        Self { event, realm, area, other_area_ids: Vec::new(), cause: None, origin: v1::Origin::Unspecified }
     }
 }
 
@@ -106,7 +100,7 @@ pub fn fire_timer(state: &mut State, now_ms: i64, next_position: u64) -> Option<
 }
 
 fn settle(state: &mut State, now: &Now<'_>, drafts: Vec<Draft>, origin: v1::Origin) -> Vec<Emitted> {
-    let mut unit = Vec::with_capacity(drafts.len());
+    let mut unit = Vec::new();
     accept(state, now, &mut unit, drafts, None, origin);
     let mut cursor = 0;
     while cursor < unit.len() {
@@ -120,22 +114,18 @@ fn settle(state: &mut State, now: &Now<'_>, drafts: Vec<Draft>, origin: v1::Orig
     unit
 }
 
-fn accept(state: &mut State, now: &Now<'_>, unit: &mut Vec<Emitted>, drafts: Vec<Draft>, cause: Option<u32>, origin: v1::Origin) {
-    unit.reserve(drafts.len());
-    for draft in drafts {
-        let at = apply::At {
-            position: now.next_position + unit.len() as u64,
-            recorded_at_ms: now.recorded_at_ms,
-            occurred_at_ms: now.occurred_at_ms(),
-            realm: draft.realm,
-        };
-        apply::apply(state, &at, &draft.event);
-        let Draft { event, realm, mut area, other_area_ids } = draft;
+fn accept(state: &mut State, now: &Now<'_>, unit: &mut Vec<Emitted>, mut drafts: Vec<Draft>, cause: Option<u32>, origin: v1::Origin) {
+    let first = unit.len();
+    // Records are large: they are moved once, and finished where they stand.
+    unit.append(&mut drafts);
+    for (record, position) in unit[first..].iter_mut().zip(now.next_position + first as u64..) {
+        let at = apply::At { position, recorded_at_ms: now.recorded_at_ms, occurred_at_ms: now.occurred_at_ms(), realm: record.realm };
+        apply::apply(state, &at, &record.event);
+        (record.cause, record.origin) = (cause, origin);
         // An area takes effect in itself, which it could not name before it was there.
-        if let Event::AreaDefined(body) = &event {
-            area = state.base.areas.find(&body.area_id);
+        if let Event::AreaDefined(body) = &record.event {
+            record.area = state.base.areas.find(&body.area_id);
         }
-        unit.push(Emitted { event, realm, area, other_area_ids, cause, origin });
     }
 }
 

@@ -61,7 +61,7 @@ dense! {
 impl CallRef {
     /// `c1`, `c2`, …
     pub(crate) fn text(self) -> String {
-        format!("c{}", self.0)
+        numbered('c', self.0)
     }
 
     /// Reads `c1`, `c2`, …; says nothing about whether there is such a call.
@@ -73,13 +73,25 @@ impl CallRef {
 impl OrganizationCallRef {
     /// `o1`, `o2`, …
     pub(crate) fn text(self) -> String {
-        format!("o{}", self.0)
+        numbered('o', self.0)
     }
 
     /// Reads `o1`, `o2`, …; says nothing about whether there is such a call.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         parse_numbered(text, 'o').map(Self)
     }
+}
+
+/// A letter and a number; a city's conversion makes tens of thousands of them.
+fn numbered(prefix: char, number: NonZeroU32) -> String {
+    let mut text = String::with_capacity(11);
+    text.push(prefix);
+    let mut scale = 10_u32.pow(number.ilog10());
+    while scale > 0 {
+        text.push(char::from(b'0' + u8::try_from(number.get() / scale % 10).expect("a digit is below ten")));
+        scale /= 10;
+    }
+    text
 }
 
 fn parse_numbered(text: &str, prefix: char) -> Option<NonZeroU32> {
@@ -213,7 +225,9 @@ mod tests {
 
     #[test]
     fn call_ids_have_one_form_only() {
-        assert_eq!(CallRef::parse("c12").map(CallRef::text), Some("c12".to_owned()));
+        for good in ["c1", "c9", "c10", "c12", "c100", "c99999", "c4294967295"] {
+            assert_eq!(CallRef::parse(good).map(CallRef::text), Some(good.to_owned()));
+        }
         for bad in ["", "c", "c0", "c012", "c+1", "o1", "c-1", "c99999999999", "12", "ç1"] {
             assert_eq!(CallRef::parse(bad), None, "{bad:?}");
         }

@@ -155,6 +155,7 @@ fn plan_drafted(base: &mut Base, body: &v1::PlanDrafted) -> Option<()> {
         designations: Vec::new(),
         primaries: Default::default(),
         seated: Default::default(),
+        unseated: Default::default(),
     };
     for site in &body.sites {
         let mut seats = Vec::with_capacity(site.seats.len());
@@ -212,14 +213,20 @@ fn primary_key(responder: ResponderRef, plan: &Plan, tier: ResponseLevel) -> (Re
 fn post_designated(base: &mut Base, body: &v1::PostDesignated) -> Option<()> {
     let key = base.plans.find(&body.plan_id)?;
     let responder = base.responders.find(&body.responder_id)?;
-    let backups = body.backup_ids.iter().filter_map(|id| base.responders.find(id)).collect();
+    let backups: SmallVec<[ResponderRef; 2]> = body.backup_ids.iter().filter_map(|id| base.responders.find(id)).collect();
     let plan = base.plans.get_mut(key);
     let primary = primary_key(responder, plan, body.tier());
     let draft = plan.draft.as_mut()?;
     let site = place(&draft.sites, |site| *site.key == *body.site_key);
     let seat = site.and_then(|at| place(&draft.sites[usize::from(at)].seats, |seat| *seat.key == *body.seat_key));
     draft.primaries.insert((responder, primary.2));
-    draft.seated.extend(site.zip(seat));
+    let at = u32::try_from(draft.designations.len()).expect("a plan has fewer than 2^32 posts");
+    match site.zip(seat) {
+        Some(place) => {
+            draft.seated.insert(place, at);
+        }
+        None => std::iter::once(&responder).chain(&backups).for_each(|named| draft.unseated.entry(*named).or_default().push(at)),
+    }
     draft.designations.push(Designation {
         tier: body.tier(),
         role: body.role(),

@@ -153,9 +153,9 @@ fn converted(state: &mut State, body: &v1::AreaConverted) -> Option<()> {
 }
 
 /// The place in the plan of a part that a conversion made: its id ends with the part's key.
-fn part_of(id: &str, keys: impl Iterator<Item = impl AsRef<str>>) -> Option<usize> {
+fn part_of(id: &str, mut keys: impl Iterator<Item = impl AsRef<str>>) -> Option<u16> {
     let key = id.rsplit('/').next()?;
-    keys.into_iter().position(|candidate| candidate.as_ref() == key)
+    keys.position(|candidate| candidate.as_ref() == key).map(|at| u16::try_from(at).expect("parts of a plan are capped"))
 }
 
 fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option<()> {
@@ -172,6 +172,7 @@ fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option
         area,
         site: state.ops.sites.find(&body.site_id),
         plan,
+        part: 0,
         approved: plan.is_some() || !body.approval_document_no.is_empty() || !party_organization(body.kind()),
         dissolved: false,
         secretary: None,
@@ -194,7 +195,8 @@ fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option
             let conversion = state.ops.incidents.get(incident).conversions.get(&plan)?;
             let version = state.base.plans.get(plan).version(conversion.version)?;
             let part = part_of(&body.unit_id, version.units.iter().map(|unit| &unit.key))?;
-            state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?.units[part] = Some(key);
+            state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?.units[usize::from(part)] = Some(key);
+            state.ops.units.get_mut(key).part = part;
         }
     }
     Some(())
@@ -265,7 +267,7 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
     let area = state.base.areas.find(&body.area_id)?;
     let plan = state.base.plans.find(&body.plan_id);
     let seats = seats(&body.seats);
-    let value = Site { incident, area, plan, closed: false, seats, present: 0, duties: 0, organization_calls: Vec::new() };
+    let value = Site { incident, area, plan, part: 0, closed: false, seats, present: 0, duties: 0, organization_calls: Vec::new() };
     let key = state.ops.sites.insert(&body.site_id, value);
     match plan {
         None => {
@@ -275,7 +277,8 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
             let conversion = state.ops.incidents.get(incident).conversions.get(&plan)?;
             let version = state.base.plans.get(plan).version(conversion.version)?;
             let part = part_of(&body.site_id, version.sites.iter().map(|site| &site.key))?;
-            state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?.sites[part] = Some(key);
+            state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?.sites[usize::from(part)] = Some(key);
+            state.ops.sites.get_mut(key).part = part;
         }
     }
     Some(())

@@ -148,7 +148,8 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
         released_by_area_id: body.released_by_area_id.clone(),
         ..to_target(&target, now, CallReason::Dispatched)
     };
-    let mut drafts = summon(state, 0, responder, summons);
+    let mut drafts = Vec::with_capacity(2);
+    summon(state, 0, responder, summons, &mut drafts);
     // 跨区增援: the donor sees where its person goes.
     if !body.released_by_area_id.is_empty()
         && let (Some(draft), Some(home)) = (drafts.last_mut(), state.base.home_of(responder))
@@ -279,7 +280,7 @@ pub(super) fn nominate(state: &State, now: &Now<'_>, body: &v1::NominatePeople) 
             organization_call_id: key.text(),
             ..Summons::at(call.realm, call.area)
         };
-        drafts.extend(summon(state, ahead, responder, summons));
+        summon(state, ahead, responder, summons, &mut drafts);
     }
     Ok(drafts)
 }
@@ -409,7 +410,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         ..Summons::at(call.realm, call.area)
     };
     let mut drafts = vec![release(state, key, v1::ReleaseReason::Relieved, None)];
-    drafts.extend(summon(state, 0, by, summons));
+    summon(state, 0, by, summons, &mut drafts);
     Ok(drafts)
 }
 

@@ -209,7 +209,7 @@ fn check_place(draft: &PlanVersion, body: &v1::DesignatePost, tier: ResponseLeve
         return Err(too_early("tier"));
     }
     let place = (u16::try_from(at).expect("capped"), u16::try_from(seat).expect("capped"));
-    if draft.seated.contains(&place) {
+    if draft.seated.contains_key(&place) {
         return Err(Rejection::SeatDesignated { seat: format!("{}/{}", body.site_key, body.seat_key) });
     }
     Ok(())

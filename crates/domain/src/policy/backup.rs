@@ -28,20 +28,23 @@ fn post_of<'a>(state: &'a State, call: &Call) -> Option<(Converting<'a>, &'a Des
     if converting.conversion.standing_down {
         return None;
     }
-    let named = |designation: &&Designation| designation.responder == call.responder || designation.backups.contains(&call.responder);
-    let unit = call.unit.and_then(|unit| converting.conversion.units.iter().position(|known| *known == Some(unit)));
-    let site = call.site.and_then(|site| converting.conversion.sites.iter().position(|known| *known == Some(site)));
-    let seat = call.seat.and_then(|seat| {
-        let id = &state.ops.sites.get(call.site?).seats.get(usize::from(seat))?.id;
-        converting.version.sites[site?].seats.iter().position(|seat| seat.key == *id)
-    });
-    let same = |place: Option<u16>, wanted: Option<usize>| place.map(usize::from) == wanted;
-    let designation = converting.version.designations.iter().find(|designation| {
-        let fits =
-            designation.role == call.role && same(designation.site, site) && same(designation.seat, seat) && same(designation.unit, unit);
-        // A seat is one post; members of a unit without seats are told apart by name.
-        fits && (seat.is_some() || named(designation))
-    })?;
+    let unit = call.unit.map(|unit| state.ops.units.get(unit)).filter(|unit| unit.plan == call.plan).map(|unit| unit.part);
+    let fits = |at: &u32| {
+        let designation = &converting.version.designations[*at as usize];
+        designation.role == call.role && designation.unit == unit
+    };
+    // A seat is one post; posts without a seat are told apart by name.
+    let at = match call.site {
+        Some(site) => {
+            let site = state.ops.sites.get(site);
+            let id = &site.seats.get(usize::from(call.seat?))?.id;
+            let seats = &converting.version.sites.get(usize::from(site.part)).filter(|_| site.plan == call.plan)?.seats;
+            let seat = u16::try_from(seats.iter().position(|seat| seat.key == *id)?).ok()?;
+            converting.version.seated.get(&(site.part, seat)).copied().filter(fits)?
+        }
+        None => converting.version.unseated.get(&call.responder)?.iter().copied().find(fits)?,
+    };
+    let designation = &converting.version.designations[at as usize];
     Some((converting, designation))
 }
 
@@ -57,7 +60,11 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -
     let Some(call) = CallRef::parse(&body.call_id).map(|key| state.ops.calls.get(key)) else { return Vec::new() };
     let Some((converting, designation)) = post_of(state, call) else { return Vec::new() };
     match next(&converting, now, designation, call.responder) {
-        Some(responder) => converting.seat(now, 0, designation, responder),
+        Some(responder) => {
+            let mut drafts = Vec::with_capacity(2);
+            converting.seat(now, 0, designation, responder, &mut drafts);
+            drafts
+        }
         None => {
             let other = state.ops.incidents.find(&body.other_incident_id);
             vec![converting.gap(designation, Some(call.responder), reason, other)]

@@ -41,10 +41,17 @@ impl<'a> Converting<'a> {
 
     /// The id of a part: no caller can choose it, for `/` is not allowed in theirs.
     fn part_id(&self, key: &str) -> String {
-        match self.conversion.round {
-            1 => format!("{}/{}/{key}", self.incident_id, self.plan_id),
-            round => format!("{}/{}~{round}/{key}", self.incident_id, self.plan_id),
+        let mut id = String::with_capacity(self.incident_id.len() + self.plan_id.len() + key.len() + 2);
+        id.push_str(self.incident_id);
+        id.push('/');
+        id.push_str(self.plan_id);
+        if self.conversion.round > 1 {
+            id.push('~');
+            id.push_str(&self.conversion.round.to_string());
         }
+        id.push('/');
+        id.push_str(key);
+        id
     }
 
     fn site_id(&self, place: u16) -> String {
@@ -92,15 +99,15 @@ impl<'a> Converting<'a> {
     }
 
     /// The call for a designation's post, whoever takes it, with the appointment that comes with it.
-    pub(super) fn seat(&self, now: &Now<'_>, ahead: usize, designation: &Designation, responder: ResponderRef) -> Vec<Draft> {
+    pub(super) fn seat(&self, now: &Now<'_>, ahead: usize, designation: &Designation, responder: ResponderRef, drafts: &mut Vec<Draft>) {
         let area = self.post_area(designation);
         let reason = if designation.responder == responder { CallReason::PlanPrimary } else { CallReason::PlanBackup };
         let seat = designation.site.zip(designation.seat);
-        let unit_id = designation.unit.map(|at| self.unit_id(at)).unwrap_or_default();
+        let unit_id = || designation.unit.map(|at| self.unit_id(at)).unwrap_or_default();
         let summons = Summons {
             incident: Some(self.incident_key),
             role: designation.role,
-            unit_id: unit_id.clone(),
+            unit_id: unit_id(),
             site_id: designation.site.map(|at| self.site_id(at)).unwrap_or_default(),
             seat_id: seat
                 .map(|(site, seat)| self.version.sites[usize::from(site)].seats[usize::from(seat)].key.to_string())
@@ -113,19 +120,17 @@ impl<'a> Converting<'a> {
             reply_due_ms: now.recorded_at_ms + limits::REPLY_LIMIT_MS,
             ..Summons::at(self.incident.realm, area)
         };
-        let mut drafts = summon(self.state, ahead, responder, summons);
+        summon(self.state, ahead, responder, summons, drafts);
+        if !matches!(designation.role, DutyRole::Secretary | DutyRole::Organizer) {
+            return;
+        }
         let responder_id = self.state.base.responders.id(responder).to_owned();
         let document_no = format!("{}@{}", self.plan_id, self.version.version);
-        match designation.role {
-            DutyRole::Secretary => {
-                drafts.push(self.draft(Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, document_no }), area));
-            }
-            DutyRole::Organizer => {
-                drafts.push(self.draft(Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, document_no }), area));
-            }
-            _ => {}
-        }
-        drafts
+        let event = match designation.role {
+            DutyRole::Secretary => Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id: unit_id(), responder_id, document_no }),
+            _ => Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id: unit_id(), responder_id, document_no }),
+        };
+        drafts.push(self.draft(event, area));
     }
 
     /// Why a person cannot take a post of this incident; `Ok` with the duties to take from lesser incidents, mostly none.
@@ -175,7 +180,8 @@ pub(super) fn raise(state: &State, now: &Now<'_>, body: &v1::AreaConverted) -> V
     if response <= former {
         return Vec::new();
     }
-    let mut drafts = Vec::with_capacity(converting.version.designations.len() * 2);
+    let parts = converting.version.sites.len() + converting.version.units.len();
+    let mut drafts = Vec::with_capacity(converting.version.designations.len() + 2 * parts);
     open_sites(&converting, response, &mut drafts);
     form_units(&converting, response, &mut drafts);
     seat_people(&converting, now, former, response, &mut drafts);
@@ -281,7 +287,7 @@ fn seat_people(converting: &Converting<'_>, now: &Now<'_>, former: ResponseLevel
                 taken.insert(responder);
                 let outranked = |duty| release(converting.state, duty, ReleaseReason::Outranked, Some(converting.incident_key));
                 drafts.extend(claimed.into_iter().map(outranked));
-                drafts.extend(converting.seat(now, ahead, designation, responder));
+                converting.seat(now, ahead, designation, responder, drafts);
                 ahead += 1;
             }
             Err((reason, other)) => drafts.push(converting.gap(designation, Some(designation.responder), reason, other)),
@@ -339,7 +345,7 @@ fn undesignated(converting: &Converting<'_>, added: impl Fn(ResponseLevel) -> bo
         }
         for (number, seat) in site.seats.iter().enumerate() {
             let number = u16::try_from(number).expect("seats of a site are capped");
-            if !added(seat.tier) || converting.version.seated.contains(&(at, number)) {
+            if !added(seat.tier) || converting.version.seated.contains_key(&(at, number)) {
                 continue;
             }
             let event = Event::GapRecorded(v1::GapRecorded {

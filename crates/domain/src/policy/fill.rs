@@ -128,7 +128,8 @@ fn fill(
         found.retain(|found| !taken.contains(&found.responder));
         for found in found.into_iter().take(short) {
             taken.insert(found.responder);
-            drafts.extend(called(state, now, key, need, found.responder, *ahead));
+            let summons = to_need(state, now, key, need);
+            summon(state, *ahead, found.responder, summons, &mut drafts);
             *ahead += 1;
             short -= 1;
         }
@@ -150,10 +151,10 @@ fn fill(
     drafts
 }
 
-fn called(state: &State, now: &Now<'_>, key: WhistleRef, need: &NeedState, responder: ResponderRef, ahead: usize) -> Vec<Draft> {
+fn to_need(state: &State, now: &Now<'_>, key: WhistleRef, need: &NeedState) -> Summons {
     let whistle = state.ops.whistles.get(key);
     let limit_ms = if whistle.life_threatening { limits::REPLY_LIMIT_LIFE_MS } else { limits::REPLY_LIMIT_MS };
-    let summons = Summons {
+    Summons {
         incident: whistle.incident,
         whistle_id: state.ops.whistles.id(key).to_owned(),
         need_id: need.id.to_string(),
@@ -161,8 +162,7 @@ fn called(state: &State, now: &Now<'_>, key: WhistleRef, need: &NeedState, respo
         from_ms: now.recorded_at_ms,
         reply_due_ms: now.recorded_at_ms + limit_ms,
         ..Summons::at(whistle.realm, whistle.area)
-    };
-    summon(state, ahead, responder, summons)
+    }
 }
 
 fn propose(state: &State, key: WhistleRef, need: &NeedState, short: usize, found: &[Found]) -> Draft {

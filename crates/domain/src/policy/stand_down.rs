@@ -101,9 +101,8 @@ pub(super) fn after_settling(state: &State, realm: RealmRef, responder_id: &str)
     let ended = state.ops.duties(realm, responder).iter().filter(off);
     let mut drafts: Vec<_> = ended.map(|key| release(state, *key, recall_reason(state, *key), None)).collect();
     for (key, incident) in state.ops.incidents.iter().filter(|(_, incident)| !incident.closed) {
-        for plan in incident.conversions.keys() {
-            drafts.extend(finish(state, key, *plan));
-        }
+        let leaving = incident.conversions.iter().filter(|(_, conversion)| conversion.standing_down && !conversion.stood_down);
+        drafts.extend(leaving.flat_map(|(plan, _)| finish(state, key, *plan)));
     }
     drafts
 }

@@ -57,8 +57,7 @@ impl Summons {
 }
 
 /// The facts of calling a person: off standby, then called. `ahead` counts the calls that the same answer makes before.
-pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summons: Summons) -> Vec<Draft> {
-    let mut drafts = Vec::with_capacity(2);
+pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summons: Summons, drafts: &mut Vec<Draft>) {
     let responder_id = state.base.responders.id(responder);
     let incident_id = summons.incident.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default();
     if let Some(incident) = summons.incident
@@ -89,7 +88,6 @@ pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summo
         released_by_area_id: summons.released_by_area_id,
     });
     drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
-    drafts
 }
 
 /// The fact that a duty ends.

@@ -111,8 +111,10 @@ pub(crate) struct PlanVersion {
     pub(crate) designations: Vec<Designation>,
     /// `(person, tier)` of the designations; a draft checks against it.
     pub(crate) primaries: BTreeSet<(ResponderRef, u8)>,
-    /// `(site, seat)` already given to somebody.
-    pub(crate) seated: BTreeSet<(u16, u16)>,
+    /// The designation of each `(site, seat)` that is given to somebody.
+    pub(crate) seated: BTreeMap<(u16, u16), u32>,
+    /// The other designations, by whom they name, backups too.
+    pub(crate) unseated: BTreeMap<ResponderRef, SmallVec<[u32; 1]>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -140,6 +140,8 @@ pub(crate) struct Unit {
     pub(crate) area: AreaRef,
     pub(crate) site: Option<SiteRef>,
     pub(crate) plan: Option<PlanRef>,
+    /// The place in the plan, where there is one.
+    pub(crate) part: u16,
     pub(crate) approved: bool,
     pub(crate) dissolved: bool,
     pub(crate) secretary: Option<ResponderRef>,
@@ -158,6 +160,8 @@ pub(crate) struct Site {
     pub(crate) incident: IncidentRef,
     pub(crate) area: AreaRef,
     pub(crate) plan: Option<PlanRef>,
+    /// The place in the plan, where there is one.
+    pub(crate) part: u16,
     pub(crate) closed: bool,
     pub(crate) seats: Vec<SeatState>,
     /// People present, walk-ins included.
