@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 
 use muster_log::Position;
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ pub(crate) struct Board {
     now_ms: AtomicI64,
     next_timer_ms: AtomicI64,
     timers: AtomicUsize,
+    /// Inputs taken from the queue.
+    pub(crate) taken: AtomicU64,
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) repeated: AtomicU64,
@@ -37,6 +40,7 @@ impl Board {
             now_ms: AtomicI64::new(0),
             next_timer_ms: AtomicI64::new(NO_TIMER),
             timers: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
@@ -96,6 +100,17 @@ impl Board {
         let on_fatal = self.on_fatal.lock().take();
         if let Some(on_fatal) = on_fatal {
             on_fatal(&fatal);
+        }
+    }
+}
+
+/// Held by a thread that must not end by a panic: if it does, the engine stops for good.
+pub(crate) struct PanicGuard(pub(crate) Arc<Board>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fail(Fatal::Panicked);
         }
     }
 }

@@ -85,8 +85,8 @@ pub enum Fatal {
         /// The cap.
         bytes_max: usize,
     },
-    /// A fault of the program: the engine's thread panicked in the middle of a command.
-    #[error("the engine's thread panicked")]
+    /// A fault of the program: one of the engine's threads panicked, maybe in the middle of a command.
+    #[error("a thread of the engine panicked")]
     Panicked,
 }
 

@@ -2,9 +2,9 @@
 //! It must never decide anything, and never wait for the engine but where it says so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
 
-use crossbeam_channel::{Sender, TrySendError};
 use muster_log::{EpochPosition, Log, Position};
 use muster_proto::{CommandError, CommandPort, Pending, Request};
 
@@ -94,7 +94,11 @@ pub struct Status {
 /// What all handles share. Dropping the last one ends the engine: what was handed in is still decided and made durable,
 /// but nobody waits for that, and no snapshot is written.
 pub(crate) struct Door {
-    pub(crate) inputs: Sender<Input>,
+    /// A channel of the standard library, for that one drops what waits in it when its receiver goes, and a dropped
+    /// request is answered.
+    pub(crate) inputs: SyncSender<Input>,
+    /// Inputs that went into the queue.
+    pub(crate) handed_in: AtomicU64,
     pub(crate) closed: AtomicBool,
     pub(crate) board: Arc<Board>,
     pub(crate) log: Arc<dyn Log>,
@@ -130,9 +134,21 @@ impl EngineHandle {
         }
         let input = Input::Command(Box::new(Submission { request, reply }));
         match self.door.inputs.try_send(input) {
-            Ok(()) => {}
+            Ok(()) => self.count_input(),
             Err(TrySendError::Full(input)) => answer_command(input, QUEUE_FULL),
             Err(TrySendError::Disconnected(input)) => answer_command(input, self.gone().unwrap_or(LOG_STOPPED)),
+        }
+    }
+
+    fn count_input(&self) {
+        self.door.handed_in.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Hands in what must not be turned away: waits while the queue is full. An engine that is gone drops the input,
+    /// and the reply in it says so.
+    fn hand_in_waiting(&self, input: Input) {
+        if self.door.inputs.send(input).is_ok() {
+            self.count_input();
         }
     }
 
@@ -155,8 +171,7 @@ impl EngineHandle {
         if !matches!(self.door.ticker, Ticker::Manual) {
             reply.send(Err(AdvanceError::NotManual));
         } else if self.gone().is_none() {
-            // An engine that is gone drops the input, and the reply in it says so.
-            drop(self.door.inputs.send(Input::Advance { to_ms, reply }));
+            self.hand_in_waiting(Input::Advance { to_ms, reply });
         }
         waiting
     }
@@ -168,22 +183,22 @@ impl EngineHandle {
     pub fn shutdown(&self) -> Waiting<Result<Ended, ShutdownError>> {
         let (reply, waiting) = Reply::waiting();
         if !self.door.closed.swap(true, Ordering::AcqRel) {
-            drop(self.door.inputs.send(Input::Shutdown { reply }));
+            self.hand_in_waiting(Input::Shutdown { reply });
         }
         waiting
     }
 
     /// How the engine is. Cheap; waits for nothing.
     pub fn status(&self) -> Status {
-        let Door { board, log, ticker, .. } = &*self.door;
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let Door { board, log, ticker, handed_in, .. } = &*self.door;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let wall_offset_ms = ticker.wall_offset_ms();
-        // Read before the watermark: what is durable was decided before.
         let durable = log.watermark();
         Status {
+            // The board is written once a turn, so that the watermark may be ahead of it.
             decided: board.decided().max(durable),
             durable,
-            queue_length: self.door.inputs.len(),
+            queue_length: usize::try_from(count(handed_in).saturating_sub(count(&board.taken))).unwrap_or(usize::MAX),
             queue_max: self.door.queue_max,
             now_ms: board.now_ms(),
             next_timer_ms: board.next_timer_ms(),

@@ -50,8 +50,13 @@ pub const REPLAY_BATCH_RECORDS: usize = 2_048;
 /// Bytes of one batch in replay.
 pub const REPLAY_BATCH_BYTES: usize = 2 * 1024 * 1024;
 
-/// Decoded batches that may wait to be applied. When it is full the decoding thread waits.
-pub const REPLAY_BATCHES_AHEAD: usize = 8;
+/// Batches that may wait for a decoder, and decoded ones that may wait to be applied, per decoder. When it is full the
+/// thread before waits.
+pub const REPLAY_BATCHES_AHEAD: usize = 4;
+
+/// Threads that decode in replay, on a machine that has as many processors: decoding takes several times as long as
+/// applying, and beyond this the one thread that applies is what everything waits for.
+pub const DECODERS_MAX: usize = 4;
 
 /// Records between two snapshots unless told otherwise: about a second of replay.
 pub const SNAPSHOT_EVERY: u64 = 500_000;

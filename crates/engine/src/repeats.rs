@@ -2,13 +2,14 @@
 //! conversion has more of them than the engine may stop for.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use muster_log::{IndexEntry, Log};
 use muster_proto::{Answer, ENVELOPE_NAMES, peek};
 
+use crate::board::{Board, PanicGuard};
 use crate::errors::{LOG_UNREADABLE, QUEUE_FULL};
 use crate::limits;
 use crate::reply::{Outcome, Reply};
@@ -22,13 +23,16 @@ struct Repeat {
 /// The way to the thread that answers repeats, which ends when the last of these is gone.
 #[derive(Clone)]
 pub(crate) struct Repeats {
-    queue: Sender<Repeat>,
+    queue: SyncSender<Repeat>,
 }
 
 impl Repeats {
-    pub(crate) fn start(log: Arc<dyn Log>) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (queue, jobs) = bounded(limits::REPEATS_MAX);
-        let thread = thread::Builder::new().name("engine-repeats".to_owned()).spawn(move || run(&*log, &jobs))?;
+    pub(crate) fn start(log: Arc<dyn Log>, board: Arc<Board>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, jobs) = sync_channel(limits::REPEATS_MAX);
+        let thread = thread::Builder::new().name("engine-repeats".to_owned()).spawn(move || {
+            let _guard = PanicGuard(board);
+            run(&*log, &jobs);
+        })?;
         Ok((Self { queue }, thread))
     }
 

@@ -1,7 +1,8 @@
 //! Folds stored records into a state: checks that each is in its place and that commands are whole, then applies it.
 //! Decides nothing and runs no policy.
 
-use std::thread;
+use std::num::NonZero;
+use std::thread::{self, Scope};
 
 use crossbeam_channel::{Sender, bounded};
 use muster_domain::{Meta, State};
@@ -87,7 +88,10 @@ pub(crate) fn decode_record(record: &Record) -> Result<Envelope, StartError> {
     decode(&record.bytes).map_err(|source| StartError::BadRecord { position: record.position, source })
 }
 
-/// Applies the log's records after `from` up to `end`: one thread reads and decodes, this one applies.
+type Batch<T> = Result<Vec<T>, StartError>;
+
+/// Applies the log's records after `from` up to `end`. Decoding is most of the work, so that it is spread: one thread
+/// reads, some decode in turn, this one applies.
 pub(crate) fn replay(
     log: &dyn Log,
     state: &mut State,
@@ -95,19 +99,29 @@ pub(crate) fn replay(
     end: Position,
     progress: &mut dyn FnMut(Position),
 ) -> Result<(), StartError> {
-    let (sender, batches) = bounded(limits::REPLAY_BATCHES_AHEAD);
+    let decoders = thread::available_parallelism().map_or(1, NonZero::get).min(limits::DECODERS_MAX);
     let mut wholeness = Wholeness::after(from);
     thread::scope(|scope| {
-        thread::Builder::new()
-            .name("engine-decode".to_owned())
-            .spawn_scoped(scope, move || {
-                if let Err(error) = decode_all(log, from, end, &sender) {
-                    // Nobody listens any more only if applying failed first.
-                    drop(sender.send(Err(error)));
+        let (mut to_decoders, mut from_decoders) = (Vec::new(), Vec::new());
+        for _ in 0..decoders {
+            let (raw_sender, raw) = bounded::<Batch<Record>>(limits::REPLAY_BATCHES_AHEAD);
+            let (sender, decoded) = bounded::<Batch<Envelope>>(limits::REPLAY_BATCHES_AHEAD);
+            spawn(scope, "engine-decode", move || {
+                for batch in raw {
+                    let batch = batch.and_then(|records| records.iter().map(decode_record).collect());
+                    // Nobody listens any more once something else failed.
+                    if sender.send(batch).is_err() {
+                        break;
+                    }
                 }
-            })
-            .map_err(StartError::Thread)?;
-        for batch in batches {
+            })?;
+            to_decoders.push(raw_sender);
+            from_decoders.push(decoded);
+        }
+        spawn(scope, "engine-read", move || read_all(log, from, end, &to_decoders))?;
+        // The batches went out in turn, so they come back in turn; the first that is missing is after the last.
+        for decoded in from_decoders.iter().cycle() {
+            let Ok(batch) = decoded.recv() else { break };
             for envelope in &batch? {
                 wholeness.see(envelope)?;
                 apply(state, envelope);
@@ -118,19 +132,24 @@ pub(crate) fn replay(
     })
 }
 
-type Decoded = Result<Vec<Envelope>, StartError>;
+fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, name: &str, run: impl FnOnce() + Send + 'scope) -> Result<(), StartError> {
+    thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, run).map(drop).map_err(StartError::Thread)
+}
 
-fn decode_all(log: &dyn Log, from: Position, end: Position, sender: &Sender<Decoded>) -> Result<(), StartError> {
+/// Hands the records out batch by batch, to one decoder after the other, and ends with the first error.
+fn read_all(log: &dyn Log, from: Position, end: Position, decoders: &[Sender<Batch<Record>>]) {
     let mut next = from.next();
-    while next <= end {
-        let batch = read_batch(log, next, end)?;
-        let decoded: Vec<_> = batch.iter().map(decode_record).collect::<Result<_, _>>()?;
-        next = next.plus(decoded.len() as u64);
-        if sender.send(Ok(decoded)).is_err() {
+    for decoder in decoders.iter().cycle() {
+        if next > end {
             break;
         }
+        let batch = read_batch(log, next, end);
+        let read = batch.as_ref().map_or(0, Vec::len) as u64;
+        if decoder.send(batch).is_err() || read == 0 {
+            break;
+        }
+        next = next.plus(read);
     }
-    Ok(())
 }
 
 /// The records from `next` on, at least one, none after `end`, which is durable.

@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use crossbeam_channel::bounded;
 use muster_domain::{Emitted, Now, State, execute, fire_timer};
 use muster_log::{CommandEntry, CommandKey, IndexEntry, Log, OnDurable, Position, Unit};
 use muster_proto::{Answer, CommandError, CommonPart};
 
-use crate::board::Board;
+use crate::board::{Board, PanicGuard};
 use crate::clock::Clock;
 use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, LOG_UNREADABLE, NO_SPACE, SHUTTING_DOWN, ShutdownError};
 use crate::form;
@@ -56,6 +57,7 @@ impl From<Fatal> for End {
 impl Sequencer {
     /// Runs until the end, and answers everybody.
     pub(crate) fn run(mut self) {
+        // A panic in the middle of a command leaves a state that is neither before nor after it.
         let _guard = PanicGuard(Arc::clone(&self.board));
         let end = self.serve();
         let error = match &end {
@@ -118,7 +120,10 @@ impl Sequencer {
             }
         };
         match received {
-            Ok(input) => Ok(Some(input)),
+            Ok(input) => {
+                count(&self.board.taken);
+                Ok(Some(input))
+            }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(End::Abandoned),
         }
@@ -329,15 +334,4 @@ fn nothing_changed() -> Answer {
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// A panic in the middle of a command leaves a state that is neither before nor after it.
-struct PanicGuard(Arc<Board>);
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.fail(Fatal::Panicked);
-        }
-    }
 }

@@ -1,10 +1,10 @@
 //! The start of an engine: state from the newest snapshot and the records after it, clock and index checked, threads begun.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use crossbeam_channel::bounded;
 use muster_domain::State;
 use muster_log::{Log, Position};
 use muster_proto::peek;
@@ -57,9 +57,10 @@ impl Engine {
             })
             .transpose()
             .map_err(StartError::Thread)?;
-        let (sender, inputs) = bounded(queue_max.max(1));
+        let (sender, inputs) = sync_channel(queue_max.max(1));
         let door = Door {
             inputs: sender,
+            handed_in: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             board: Arc::clone(&board),
             log: Arc::clone(&log),
@@ -67,7 +68,7 @@ impl Engine {
             has_replica,
             queue_max: queue_max.max(1),
         };
-        let (repeats, repeats_thread) = Repeats::start(Arc::clone(&log)).map_err(StartError::Thread)?;
+        let (repeats, repeats_thread) = Repeats::start(Arc::clone(&log), Arc::clone(&board)).map_err(StartError::Thread)?;
         let sequencer = Sequencer {
             state,
             log,

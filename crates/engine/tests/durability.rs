@@ -189,3 +189,37 @@ fn dropping_every_handle_still_stores_what_was_handed_in() {
     }
     assert_eq!(log.watermark(), Position(104));
 }
+
+#[test]
+fn everybody_is_answered_however_a_shutdown_falls_between_requests() {
+    for round in 0..50 {
+        let log = memory();
+        let engine = start(&log);
+        plant_tree(&engine);
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let engine = engine.clone();
+                std::thread::spawn(move || {
+                    let mut accepted = 0;
+                    for n in 0.. {
+                        let id = format!("{client}-{n}");
+                        match ask(&engine, request(&id, enroll(client * 1_000_000 + n))) {
+                            Ok(_) => accepted += 1,
+                            Err(error) => return (accepted, error),
+                        }
+                    }
+                    unreachable!("the shutdown ends the loop");
+                })
+            })
+            .collect();
+        until("some are accepted", || engine.status().accepted > 4 + round);
+        let ended = engine.shutdown().wait().unwrap();
+        let mut stored = 4;
+        for client in clients {
+            let (accepted, error) = client.join().unwrap();
+            assert!(matches!(error, CommandError::Unavailable { .. }), "{error}");
+            stored += accepted;
+        }
+        assert_eq!(ended.end.position, Position(stored), "what is stored was acknowledged, and the other way round");
+    }
+}
