@@ -72,3 +72,10 @@ pub const AS_OF_KEPT_MAX: usize = 4;
 
 /// How long a question that rests on the tree of areas waits for the views: twenty of their write intervals.
 pub const VIEWS_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a line of a batch waits for room in the engine's queue before it is answered `queue_full`. A full queue is
+/// drained in about a third of a second.
+pub const QUEUE_FULL_WAIT: Duration = Duration::from_secs(10);
+
+/// How long it waits between two tries.
+pub const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);

@@ -59,6 +59,8 @@ pub struct ServerOptions {
     pub log: OpenOptions,
     /// Records between two snapshots of the state; the engine's own default if not given.
     pub snapshot_every: Option<u64>,
+    /// Commands that may wait for the engine; the engine's own default if not given.
+    pub queue_max: Option<usize>,
     /// How the views are run.
     pub views: RunnerOptions,
 }
@@ -78,6 +80,7 @@ impl ServerOptions {
             log_created_ms: None,
             log: OpenOptions::default(),
             snapshot_every: None,
+            queue_max: None,
             views: RunnerOptions::default(),
         }
     }
@@ -228,6 +231,9 @@ fn open(options: ServerOptions, addr: SocketAddr, fail: watch::Sender<bool>) -> 
     };
     if let Some(every) = options.snapshot_every {
         engine.snapshot_every = every;
+    }
+    if let Some(most) = options.queue_max {
+        engine.queue_max = most;
     }
     let opened = open_beside(&data, &log, options.entropy, engine);
     if opened.is_err() {

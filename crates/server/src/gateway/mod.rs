@@ -260,8 +260,9 @@ fn complete(mut context: v1::Context, principal: &Principal) -> v1::Context {
 
 /// What two bodies that mean the same have in common, however they are spelled: the encoded command, then the context.
 fn canonical_bytes(command: &Command, context: &v1::Context) -> Vec<u8> {
-    let command = v1::Command { kind: Some(command.clone()) };
-    let mut bytes = command.encode_length_delimited_to_vec();
+    let mut bytes = Vec::with_capacity(command.encoded_len() + context.encoded_len() + 8);
+    prost::encoding::encode_varint(command.encoded_len() as u64, &mut bytes);
+    command.encode(&mut bytes);
     context.encode(&mut bytes).expect("a Vec takes any length");
     bytes
 }

@@ -175,6 +175,7 @@ fn describe(meters: &Meters) {
         ("muster_engine_timers_fired_total", "Timers that fired.", Kind::Counter),
         ("muster_engine_snapshot", "The position of the last snapshot of the state.", Kind::Gauge),
         ("muster_engine_wall_offset_seconds", "How far the wall clock moved against the monotonic one.", Kind::Gauge),
+        ("muster_views_running", "1 while the views are kept up to date.", Kind::Gauge),
         ("muster_views_position", "The last record that the views have taken in.", Kind::Gauge),
         ("muster_views_lag_positions", "Records that the views are behind.", Kind::Gauge),
         ("muster_views_lag_seconds", "How long the oldest of them has been known.", Kind::Gauge),

@@ -2,6 +2,7 @@
 //! in their order and answered as they become durable; one that fails does not stop the others.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -48,6 +49,9 @@ struct Head {
     name: Option<&'static str>,
     started: Instant,
 }
+
+/// What the engine says when it has no room; it says so at once.
+const QUEUE_FULL: &str = "queue_full";
 
 type LineAnswer = (Head, Result<Answer, Problem>);
 
@@ -133,21 +137,34 @@ async fn submit<'a>(node: &'a Node, principal: &Principal, group: Vec<Line>, lin
         heads.push((head, failed));
     }
     let mut requests = seal(node, prepared).await.into_iter();
-    let hand_in = |(head, failed): (Head, Option<Problem>)| -> BoxFuture<'a, LineAnswer> {
-        if let Some(problem) = failed {
-            return ready((head, Err(problem))).boxed();
-        }
-        match requests.next() {
-            Some(Ok(request)) => {
-                // Handed in here and now, so that the lines keep their order; only the answer is waited for.
-                let pending = node.port.submit(request);
-                async move { (head, pending.await.map_err(Problem::from)) }.boxed()
+    let mut answers = Vec::with_capacity(heads.len());
+    for (head, failed) in heads {
+        let request = match failed {
+            Some(problem) => Err(problem),
+            None => requests.next().map_or_else(|| Err(Problem::internal()), |request| request.map_err(Problem::from)),
+        };
+        answers.push(match request {
+            Ok(request) => hand_in(node, head, request).await,
+            Err(problem) => ready((head, Err(problem))).boxed(),
+        });
+    }
+    answers
+}
+
+/// Hands a request in, so that the lines keep their order; only the answer is left to be waited for. While the engine's
+/// queue is full the line waits here, and with it all lines after it: they may rest on it.
+async fn hand_in<'a>(node: &'a Node, head: Head, request: Request) -> BoxFuture<'a, LineAnswer> {
+    let deadline = Instant::now() + limits::QUEUE_FULL_WAIT;
+    loop {
+        let mut pending = node.port.submit(request.clone());
+        match futures::poll!(&mut pending) {
+            Poll::Ready(Err(CommandError::Unavailable { reason: QUEUE_FULL })) if Instant::now() < deadline => {
+                tokio::time::sleep(limits::QUEUE_FULL_PAUSE).await;
             }
-            Some(Err(error)) => ready((head, Err(Problem::from(error)))).boxed(),
-            None => ready((head, Err(Problem::internal()))).boxed(),
+            Poll::Ready(outcome) => return ready((head, outcome.map_err(Problem::from))).boxed(),
+            Poll::Pending => return async move { (head, pending.await.map_err(Problem::from)) }.boxed(),
         }
-    };
-    heads.into_iter().map(hand_in).collect()
+    }
 }
 
 fn prepare(node: &Node, principal: &Principal, text: &Line, head: &mut Head) -> Result<Prepared, Problem> {

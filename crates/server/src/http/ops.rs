@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use muster_feed::RelayStatus;
 use muster_log::Health;
 use muster_proto::CommandError;
+use muster_views::QueryError;
 use serde_json::{Value, json};
 
 use super::app::{App, Node};
@@ -17,9 +18,12 @@ use crate::problem::Problem;
 
 const PAGE: &str = include_str!("page.html");
 
-/// Whether the process does its work: it fails when the log or the engine stopped. A relay that is fenced or without a
+/// Whether the process does its work: it fails when the log or the engine stopped, at a worker when its views did. A relay that is fenced or without a
 /// server is no reason to restart the process: commits never depend on NATS.
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    if app.is_worker() {
+        views_running(&app)?;
+    }
     match app.try_node() {
         Some(node) if !is_running(node) => Err(CommandError::Unavailable { reason: "log_stopped" }.into()),
         _ => Ok("ok\n"),
@@ -30,12 +34,18 @@ pub(super) async fn healthz(State(app): State<Arc<App>>) -> Result<&'static str,
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     app.views()?;
     if app.is_worker() {
+        views_running(&app)?;
         return Ok("ready\n");
     }
     if !is_running(app.node()?) {
         return Err(CommandError::Unavailable { reason: "log_stopped" }.into());
     }
     Ok("ready\n")
+}
+
+fn views_running(app: &App) -> Result<(), Problem> {
+    let stopped = app.try_views().and_then(|views| views.progress().borrow().stopped.clone());
+    stopped.map_or(Ok(()), |error| Err(super::views::unreadable(&QueryError::Stopped(error))))
 }
 
 fn is_running(node: &Node) -> bool {

@@ -194,6 +194,8 @@ pub(super) fn status(views: &ViewsHandle) -> Value {
 
 pub(super) fn sample(meters: &Meters, views: &ViewsHandle) {
     let lag = views.lag();
+    let running = views.progress().borrow().stopped.is_none();
+    meters.gauge("muster_views_running", &[]).set(f64::from(u8::from(running)));
     meters.gauge("muster_views_position", &[]).set(as_f64(views.at().position.0));
     meters.gauge("muster_views_lag_positions", &[]).set(as_f64(lag.positions));
     meters.gauge("muster_views_lag_seconds", &[]).set(lag.age.as_secs_f64());

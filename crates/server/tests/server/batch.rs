@@ -143,3 +143,25 @@ async fn a_stop_ends_a_batch_that_is_still_open() {
     assert!(started.elapsed() < muster_server::limits::SHUTDOWN_GRACE, "the stop waited for a client that had nothing more to say");
     drop(lines);
 }
+
+/// A line that finds the engine's queue full waits, and the lines after it wait with it: they may rest on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_holds_lines_up_and_skips_none() {
+    let place = Place::with_queue(Some(1)).await;
+    place.define("4408", "湛江市", "CITY", "").await;
+    // Each area lies in the one before, as deep as the tree goes, over and over: any change of order is refused.
+    let mut body = String::new();
+    for round in 0..200 {
+        let mut parent = "4408".to_owned();
+        for level in ["COUNTY", "TOWNSHIP", "VILLAGE", "GRID"] {
+            let id = format!("{level}-{round}");
+            let area = json!({"area_id": id, "name": level, "level": format!("AREA_LEVEL_{level}"), "parent_id": parent});
+            body += &line("DefineArea", &id, &area);
+            parent = id;
+        }
+    }
+    let answers = batch(&place, body).await;
+    let wrong: Vec<_> = answers.iter().filter(|answer| answer["status"] != 200).collect();
+    assert_eq!(answers.len(), 800);
+    assert!(wrong.is_empty(), "{} of 800: {}", wrong.len(), wrong[0]);
+}

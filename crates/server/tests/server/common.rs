@@ -29,8 +29,13 @@ pub fn options(data: &Path) -> ServerOptions {
 
 impl Place {
     pub async fn new() -> Self {
+        Self::with_queue(None).await
+    }
+
+    /// A server on an empty folder whose engine has room for so many waiting commands.
+    pub async fn with_queue(queue_max: Option<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(options(folder.path())).await.unwrap();
+        let server = Server::start(ServerOptions { queue_max, ..options(folder.path()) }).await.unwrap();
         Self { folder, http: reqwest::Client::new(), server: Some(server) }
     }
 
