@@ -13,7 +13,6 @@ macro_rules! command {
 mod base;
 mod calls;
 mod conversion;
-mod dispute;
 mod fill;
 mod incident;
 mod invariants;
