@@ -30,7 +30,9 @@ fn ids_of_areas_are_subject_tokens() {
     story.when(command!(DefineArea { area_id: "x", parent_id: "c", level: AreaLevel::County })).then_rejected("field_missing");
     story.when(command!(DefineArea { area_id: "x", name: "x", parent_id: "c" })).then_rejected("field_missing");
     story.when(command!(DefineArea { area_id: "x", name: "x", parent_id: "c", level: 99 })).then_rejected("field_invalid");
-    story.when(command!(DefineArea { area_id: "x", name: "长".repeat(201), parent_id: "c", level: AreaLevel::County })).then_rejected("too_long");
+    story
+        .when(command!(DefineArea { area_id: "x", name: "长".repeat(201), parent_id: "c", level: AreaLevel::County }))
+        .then_rejected("too_long");
 }
 
 #[test]
@@ -63,7 +65,13 @@ fn an_area_in_use_is_not_retired() {
 fn what_happens_in_an_area_keeps_it() {
     for busy in [
         town::draft("plan", "g1", IncidentType::Flood, Vec::new(), Vec::new()),
-        town::draft("plan", "v1", IncidentType::Flood, vec![town::plan_site("s", "g1", muster_proto::v1::ResponseLevel::Iv, &[])], Vec::new()),
+        town::draft(
+            "plan",
+            "v1",
+            IncidentType::Flood,
+            vec![town::plan_site("s", "g1", muster_proto::v1::ResponseLevel::Iv, &[])],
+            Vec::new(),
+        ),
         town::declare("i", IncidentType::Flood, "g1", Severity::Minor, ""),
         town::blow("w", "g1", Severity::Minor, vec![town::need("n", NeedKind::Supply, "", 1)]),
         enroll("new", "g1", "", &[]),
@@ -106,9 +114,8 @@ fn switching_twice_changes_nothing() {
 #[test]
 fn organizations_are_registered_tied_and_keep_people_back() {
     let mut story = Story::given(town::people());
-    let hospital = |id: &str| {
-        command!(RegisterOrganization { organization_id: id, name: "医院", kind: OrganizationKind::Hospital, area_id: "k1" })
-    };
+    let hospital =
+        |id: &str| command!(RegisterOrganization { organization_id: id, name: "医院", kind: OrganizationKind::Hospital, area_id: "k1" });
     story.when(hospital("power")).then_rejected("already_exists");
     story.when(hospital("h/1")).then_rejected("id_invalid");
     story.when(hospital("h.1")).then(["OrganizationRegistered h.1"]);
@@ -137,7 +144,8 @@ fn one_id_is_one_person_with_one_home() {
     story.when(enroll("x", "nowhere", "", &[])).then_rejected("unknown_area");
     story.when(enroll("x", "", "nobody", &[])).then_rejected("unknown_organization");
     story.when(command!(EnrollResponder { responder_id: "x", area_id: "v1", kind: 1 })).then_rejected("field_missing");
-    let moved = story.when(command!(ReportToCommunity { responder_id: "a1", area_id: "v2" })).then(["ResponderReportedToCommunity a1 v1 -> v2"]);
+    let moved =
+        story.when(command!(ReportToCommunity { responder_id: "a1", area_id: "v2" })).then(["ResponderReportedToCommunity a1 v1 -> v2"]);
     assert_eq!(moved[0].other_area_ids, ["v1"]);
     story.when(command!(ReportToCommunity { responder_id: "a1", area_id: "v2" })).then_nothing();
     story.when(command!(TransferResponder { responder_id: "e1", organization_id: "power" })).then_nothing();

@@ -74,7 +74,11 @@ fn converting_twice_changes_nothing_and_raising_calls_only_the_difference() {
 #[test]
 fn a_city_converts_with_all_plans_below_it() {
     let mut story = declared();
-    story.when(convert("out", "c", Iv)).then_among(["ResponseChanged c 0 -> IV", "AreaConverted out-v1@1 0 -> IV", "AreaConverted out-v2@1 0 -> IV"]);
+    story.when(convert("out", "c", Iv)).then_among([
+        "ResponseChanged c 0 -> IV",
+        "AreaConverted out-v1@1 0 -> IV",
+        "AreaConverted out-v2@1 0 -> IV",
+    ]);
     story.when(convert("out", "c", Iv)).then_nothing();
     story.when(convert("out", "t1", Iv)).then_nothing();
     // A plan that comes later is converted by the same command.
@@ -129,7 +133,9 @@ fn an_absence_that_is_over_or_still_to_come_does_not_count() {
         command!(SetAvailability { responder_id: id, availability: v1::Availability::Sick, from_ms: from_ms, until_ms: until_ms })
     };
     story.and([absent("a1", now_ms - hour_ms, now_ms), absent("a2", now_ms + hour_ms, 0)]);
-    story.when(convert("out", "v1", Iv)).then_among(["ResponderCalled c1 a1 out/out-v1/hq#desk PlanPrimary", "ResponderCalled c2 a2 - PlanPrimary"]);
+    story
+        .when(convert("out", "v1", Iv))
+        .then_among(["ResponderCalled c1 a1 out/out-v1/hq#desk PlanPrimary", "ResponderCalled c2 a2 - PlanPrimary"]);
 }
 
 #[test]
@@ -168,14 +174,15 @@ fn where_nobody_is_left_the_lesser_incident_says_who_took_the_person() {
 fn between_equals_the_first_keeps() {
     let mut story = declared();
     story.and([convert("out", "v1", Iv), declare("typ", IncidentType::Typhoon, "c", Severity::Moderate, ""), away("b3")]);
-    story.when(convert("typ", "t1", Iv)).then_among([
-        "GapRecorded typ/typ-t1/dyke#d1 a1 OnOtherDuty out",
-        "ResponderCalled c3 b1 typ/typ-t1/dyke#d2 PlanPrimary",
-    ]);
+    story
+        .when(convert("typ", "t1", Iv))
+        .then_among(["GapRecorded typ/typ-t1/dyke#d1 a1 OnOtherDuty out", "ResponderCalled c3 b1 typ/typ-t1/dyke#d2 PlanPrimary"]);
     // The grade decides between equal severities.
     story.and([declare("storm", IncidentType::Typhoon, "c", Severity::Moderate, "")]);
     story.and([command!(ChangeGrade { incident_id: "storm", grade: v1::IncidentGrade::Major })]);
-    story.when(convert("storm", "t1", Iv)).then_among(["DutyReleased c1 Outranked", "ResponderCalled c4 a1 storm/typ-t1/dyke#d1 PlanPrimary"]);
+    story
+        .when(convert("storm", "t1", Iv))
+        .then_among(["DutyReleased c1 Outranked", "ResponderCalled c4 a1 storm/typ-t1/dyke#d1 PlanPrimary"]);
 }
 
 /// A person may hold several duties one after the other; whoever takes the person takes all that would overlap.
@@ -299,7 +306,9 @@ fn whom_a_person_put_into_another_unit_stays_there() {
 fn a_running_conversion_keeps_its_version() {
     let mut story = declared();
     story.and([convert("out", "v1", Iv), town::draft("out-v1", "v1", IncidentType::Outbreak, vec![], vec![]), town::publish("out-v1")]);
-    story.when(change("out", "v1", Iii)).then_among(["AreaConverted out-v1@1 IV -> III", "ResponderCalled c3 a3 out/out-v1/gate#n1 PlanPrimary"]);
+    story
+        .when(change("out", "v1", Iii))
+        .then_among(["AreaConverted out-v1@1 IV -> III", "ResponderCalled c3 a3 out/out-v1/gate#n1 PlanPrimary"]);
     story.and([stand_down("out", "v1")]);
     story.when(convert("out", "v1", Iv)).then_among(["AreaConverted out-v1@2 0 -> IV"]);
 }

@@ -81,7 +81,12 @@ fn people_who_stand_by_come_first_and_the_busy_do_not() {
 #[test]
 fn the_less_burdened_come_first() {
     let mut story = Story::given(town::people());
-    story.and([town::outbreak(), town::site("s", "out", "v1", &["x"]), town::dispatch("a1", "s", "x"), command!(RecallResponder { call_id: "c1" })]);
+    story.and([
+        town::outbreak(),
+        town::site("s", "out", "v1", &["x"]),
+        town::dispatch("a1", "s", "x"),
+        command!(RecallResponder { call_id: "c1" }),
+    ]);
     story.when(whistle_for(1)).then(["WhistleBlown w", "DispatchProposed w#n 1: a2,a3"]);
 }
 
@@ -167,5 +172,9 @@ fn a_whistle_that_moved_is_not_filled_from_the_whole_city() {
     story.and([blow("w", "v3", Severity::Minor, vec![need("n", NeedKind::Person, "", 3)])]);
     story.and([send("d1", "w", "n"), command!(ReparentArea { area_id: "t2", parent_id: "k2" })]);
     // Before, k1 was asked; now t2 lies in k2.
-    story.when(decline("c1")).then_among(["DutyReleased c1 Declined", "DispatchProposed w#n 3: d2", "ReinforcementRequested w#n 2 from k2"]);
+    story.when(decline("c1")).then_among([
+        "DutyReleased c1 Declined",
+        "DispatchProposed w#n 3: d2",
+        "ReinforcementRequested w#n 2 from k2",
+    ]);
 }

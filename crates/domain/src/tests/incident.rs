@@ -23,7 +23,10 @@ fn only_the_area_or_one_above_declares() {
 #[test]
 fn conversion_needs_scope_authority_level_and_a_plan() {
     let mut story = Story::given(town::town());
-    story.and([declare("out", IncidentType::Outbreak, "k1", Severity::Minor, ""), declare("fire", IncidentType::Fire, "c", Severity::Minor, "")]);
+    story.and([
+        declare("out", IncidentType::Outbreak, "k1", Severity::Minor, ""),
+        declare("fire", IncidentType::Fire, "c", Severity::Minor, ""),
+    ]);
     story.when(convert("none", "v1", ResponseLevel::Iv)).then_rejected("unknown_incident");
     story.when(convert("out", "k2", ResponseLevel::Iv)).then_rejected("outside_incident");
     story.when(convert("out", "c", ResponseLevel::Iv)).then_rejected("outside_incident");

@@ -65,7 +65,8 @@ fn a_post_is_where_the_plan_has_one() {
     story.when(at(Iv, DutyRole::Standby, ["br", "hq", "desk"])).then_rejected("field_invalid");
     story.when(at(Iv, DutyRole::Standby, ["", "", ""])).then(["PostDesignated p@1 a1"]);
     story.when(post("none", Iv, DutyRole::Member, ["br", "", ""], "a1", &[])).then_rejected("unknown_plan");
-    story.when(command!(DesignatePost { plan_id: "p", tier: Iv, role: DutyRole::Member, unit_key: "br", responder_id: "a2", card_key: "x" }))
+    story
+        .when(command!(DesignatePost { plan_id: "p", tier: Iv, role: DutyRole::Member, unit_key: "br", responder_id: "a2", card_key: "x" }))
         .then_rejected("plan_part_unknown");
 }
 

@@ -36,7 +36,9 @@ fn incidents_of_one_exercise_share_its_people() {
         declare("two", IncidentType::Typhoon, "c", Severity::Severe, "drill"),
         convert("one", "v1", ResponseLevel::Iv),
     ]);
-    story.when(convert("two", "t1", ResponseLevel::Iv)).then_among(["DutyReleased c1 Outranked", "ResponderCalled c3 a1 two/typ-t1/dyke#d1 PlanPrimary"]);
+    story
+        .when(convert("two", "t1", ResponseLevel::Iv))
+        .then_among(["DutyReleased c1 Outranked", "ResponderCalled c3 a1 two/typ-t1/dyke#d1 PlanPrimary"]);
     story.when(command!(SettlePresence { responder_id: "a1", realm: "none" })).then_rejected("unknown_realm");
 }
 

@@ -48,7 +48,9 @@ fn whoever_is_on_post_checks_out_first() {
     story.when(convert("out", "v1", Iii)).then_rejected("area_standing_down");
     story.when(dispatch("a4", "out/out-v1/hq", "guard")).then_rejected("area_standing_down");
     story.when(command!(RelieveResponder { call_id: "c1", by_responder_id: "a4" })).then_rejected("call_phase");
-    story.when(command!(CallOrganization { organization_id: "power", site_id: "out/out-v1/hq", quantity: 1u32 })).then_rejected("area_standing_down");
+    story
+        .when(command!(CallOrganization { organization_id: "power", site_id: "out/out-v1/hq", quantity: 1u32 }))
+        .then_rejected("area_standing_down");
     story.when(check_out("a3", "out/out-v1/gate")).then(["CheckedOut a3 out/out-v1/gate", "DutyReleased c3 StandDown"]);
     story.when(check_out("a1", "out/out-v1/hq")).then([
         "CheckedOut a1 out/out-v1/hq",
@@ -93,7 +95,9 @@ fn a_recalled_person_in_dispute_does_not_hold_the_area_up() {
     let mut story = converted(Iv);
     story.and([town::site("s", "out", "v2", &["x"]), check_in("a1", "out/out-v1/hq"), stand_down("out", "v1")]);
     story.when(check_in("a1", "s")).then(["PresenceDisputed a1 s or out/out-v1/hq"]);
-    story.when(command!(SettlePresence { responder_id: "a1", site_id: "s" })).then_among(["DutyReleased c1 StandDown", "AreaStoodDown out-v1"]);
+    story
+        .when(command!(SettlePresence { responder_id: "a1", site_id: "s" }))
+        .then_among(["DutyReleased c1 StandDown", "AreaStoodDown out-v1"]);
 }
 
 #[test]
@@ -185,7 +189,12 @@ fn stood_down_everywhere_the_base_is_that_of_a_city_without_incidents() {
         story.and([change.clone()]);
         quiet.and([change]);
     }
-    story.and([stand_down("out", "c"), stand_down("typ", "c"), command!(CloseIncident { incident_id: "out" }), command!(CloseIncident { incident_id: "typ" })]);
+    story.and([
+        stand_down("out", "c"),
+        stand_down("typ", "c"),
+        command!(CloseIncident { incident_id: "out" }),
+        command!(CloseIncident { incident_id: "typ" }),
+    ]);
     assert!(story.state.base_digest() == quiet.state.base_digest());
 }
 

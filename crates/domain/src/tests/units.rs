@@ -1,1 +1,193 @@
-//! x
+//! Units and sites made by hand.
+
+use muster_proto::Command;
+use muster_proto::v1::{ResponseLevel, Seat, UnitKind};
+
+use super::Story;
+use super::town::{self, attach, check_in, check_out, convert, dispatch, unit};
+
+fn declared() -> Story {
+    let mut story = Story::given(town::town());
+    story.and([town::outbreak()]);
+    story
+}
+
+fn secretary(unit_id: &str, who: &str) -> Command {
+    command!(AppointSecretary { unit_id: unit_id, responder_id: who, document_no: "组〔2026〕3号" })
+}
+
+fn organizer(unit_id: &str, who: &str) -> Command {
+    command!(AppointOrganizer { unit_id: unit_id, responder_id: who, document_no: "组〔2026〕4号" })
+}
+
+fn dissolve(unit_id: &str) -> Command {
+    command!(DissolveUnit { unit_id: unit_id })
+}
+
+fn detach(unit_id: &str, who: &str) -> Command {
+    command!(DetachResponder { unit_id: unit_id, responder_id: who })
+}
+
+#[test]
+fn a_party_organization_is_approved_by_its_superior() {
+    let mut story = declared();
+    let bare = |kind: UnitKind| command!(EstablishUnit { unit_id: "u", incident_id: "out", kind: kind, name: "支部", area_id: "v1" });
+    story.by("v2").when(bare(UnitKind::ServiceTeam)).then_rejected("not_the_authority");
+    story.by("v1").when(bare(UnitKind::TemporaryBranch)).then_rejected("field_missing");
+    story
+        .when(command!(EstablishUnit {
+            unit_id: "u",
+            incident_id: "out",
+            kind: UnitKind::TemporaryBranch,
+            name: "支部",
+            area_id: "v1",
+            superior_organization_id: "party",
+        }))
+        .then_rejected("field_missing");
+    story.when(bare(UnitKind::ServiceTeam)).then(["UnitEstablished u"]);
+    story.when(bare(UnitKind::ServiceTeam)).then_rejected("already_exists");
+}
+
+#[test]
+fn units_are_a_tree_within_one_incident() {
+    let mut story = declared();
+    story.and([town::declare("fire", muster_proto::v1::IncidentType::Fire, "c", muster_proto::v1::Severity::Minor, "")]);
+    story.and([unit("top", "out", UnitKind::ServiceTeam, "v1"), unit("foreign", "fire", UnitKind::ServiceTeam, "v1")]);
+    let below = |parent: &str| {
+        command!(EstablishUnit {
+            unit_id: "u",
+            incident_id: "out",
+            kind: UnitKind::ServiceTeam,
+            name: "队",
+            area_id: "v1",
+            parent_unit_id: parent,
+        })
+    };
+    story.when(below("none")).then_rejected("unknown_unit");
+    story.when(below("foreign")).then_rejected("other_incident");
+    story.when(below("top")).then(["UnitEstablished u below top"]);
+    story.when(dissolve("top")).then_rejected("unit_has_subunits");
+    story.when(dissolve("u")).then(["UnitDissolved u"]);
+    story.when(dissolve("top")).then(["UnitDissolved top"]);
+    story.when(dissolve("top")).then_rejected("unit_dissolved");
+    story.when(below("top")).then_rejected("already_exists");
+}
+
+#[test]
+fn one_home_unit_and_extra_seats_beside_it() {
+    let mut story = declared();
+    story.and([unit("one", "out", UnitKind::ServiceTeam, "v1"), unit("two", "out", UnitKind::ServiceTeam, "v1")]);
+    story.when(attach("one", "a1")).then(["ResponderAttached one a1"]);
+    story.when(attach("one", "a1")).then_nothing();
+    story.when(attach("two", "a1")).then_rejected("home_unit_taken");
+    let extra = || command!(AttachResponder { unit_id: "two", responder_id: "a1", extra_seat: true });
+    story.when(extra()).then(["ResponderAttached two a1 extra"]);
+    story.when(extra()).then_nothing();
+    story.when(detach("two", "a2")).then_rejected("not_in_unit");
+    story.when(detach("two", "a1")).then(["ResponderDetached two a1"]);
+    story.when(detach("one", "a1")).then(["ResponderDetached one a1"]);
+    story.when(attach("two", "a1")).then(["ResponderAttached two a1"]);
+    story.and([town::away("a2")]);
+    story.when(attach("two", "a2")).then_rejected("responder_unavailable");
+}
+
+#[test]
+fn secretaries_are_of_the_unit_organizers_need_not_be() {
+    let mut story = declared();
+    story.and([unit("br", "out", UnitKind::TemporaryBranch, "v1"), unit("br2", "out", UnitKind::TemporaryBranch, "v1")]);
+    story.by("v2").when(secretary("br", "a1")).then_rejected("not_the_authority");
+    story.by("v1").when(secretary("br", "a1")).then_rejected("not_in_unit");
+    story.when(command!(AppointOrganizer { unit_id: "br", responder_id: "a2" })).then_rejected("field_missing");
+    story.when(organizer("br", "a2")).then(["OrganizerAppointed br a2"]);
+    story.when(organizer("br2", "a2")).then(["OrganizerAppointed br2 a2"]);
+    story.and([attach("br", "a1")]);
+    story.when(secretary("br", "a1")).then(["SecretaryAppointed br a1"]);
+    story.when(secretary("br", "a1")).then_nothing();
+    // Who leaves the unit no longer leads it.
+    story.and([detach("br", "a1")]);
+    assert_eq!(story.state.ops.units.get(story.state.ops.units.find("br").unwrap()).secretary, None);
+}
+
+#[test]
+fn a_missing_organizer_is_chased_once_after_a_day() {
+    let mut story = declared();
+    story.and([unit("br", "out", UnitKind::TemporaryBranch, "v1"), unit("team", "out", UnitKind::VanguardTeam, "v1")]);
+    story.and([unit("led", "out", UnitKind::TemporaryBranch, "v1"), organizer("led", "a1")]);
+    story.after_minutes(24 * 60 - 1).then_nothing();
+    story.after_minutes(1).then(["OrganizerGapOverdue br"]);
+    story.after_minutes(24 * 60).then_nothing();
+    story.and([unit("gone", "out", UnitKind::TemporaryBranch, "v1"), dissolve("gone")]);
+    story.after_minutes(24 * 60).then_nothing();
+}
+
+#[test]
+fn a_unit_is_not_dissolved_over_the_heads_of_its_people() {
+    let mut story = declared();
+    story.and([unit("team", "out", UnitKind::VanguardTeam, "v1"), town::site("s", "out", "v1", &["x"])]);
+    story.and([command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "x", unit_id: "team" })]);
+    story.when(dissolve("team")).then_rejected("responder_on_duty");
+    story.when(detach("team", "a1")).then_rejected("responder_on_duty");
+    story.and([check_in("a1", "s")]);
+    story.when(dissolve("team")).then_rejected("unit_has_people_on_post");
+    story.and([command!(RecallResponder { call_id: "c1" })]);
+    story.when(dissolve("team")).then_rejected("unit_has_people_on_post");
+    story.and([check_out("a1", "s")]);
+    story.when(dissolve("team")).then(["UnitDissolved team"]);
+}
+
+/// Two shifts in one unit: the end of the first does not take the person off it.
+#[test]
+fn a_member_with_another_duty_in_the_unit_stays() {
+    let mut story = declared();
+    story.and([unit("team", "out", UnitKind::VanguardTeam, "v1"), town::site("s", "out", "v1", &["x", "y"])]);
+    for (seat, from_ms, until_ms) in [("x", 0, story.now_ms + 1_000), ("y", story.now_ms + 1_000, 0)] {
+        story.and([command!(DispatchResponder {
+            responder_id: "a1",
+            site_id: "s",
+            seat_id: seat,
+            unit_id: "team",
+            from_ms: from_ms,
+            until_ms: until_ms,
+        })]);
+    }
+    let members = |story: &Story| story.state.ops.units.get(story.state.ops.units.find("team").unwrap()).members.len();
+    story.and([command!(RecallResponder { call_id: "c1" })]);
+    assert_eq!(members(&story), 1);
+    story.and([command!(RecallResponder { call_id: "c2" })]);
+    assert_eq!(members(&story), 0);
+}
+
+#[test]
+fn a_site_has_seats_with_ids_and_keeps_those_in_use() {
+    let mut story = declared();
+    story.by("v2").when(town::site("s", "out", "v1", &["x"])).then_rejected("not_the_authority");
+    story.by("c").when(town::site("s", "out", "v1", &["x", "x"])).then_rejected("already_exists");
+    story.when(town::site("s", "none", "v1", &["x"])).then_rejected("unknown_incident");
+    story.when(town::site("s", "out", "v1", &["x", "y"])).then(["SiteOpened s [x,y]"]);
+    story.when(town::site("s", "out", "v1", &[])).then_rejected("already_exists");
+    story.and([dispatch("a1", "s", "y")]);
+    let seats = |ids: &[&str]| {
+        let seats: Vec<_> = ids.iter().map(|id| Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect();
+        command!(SetRequirement { site_id: "s", seats: seats })
+    };
+    story.when(seats(&["x"])).then_rejected("seat_taken");
+    // The holder keeps the seat by its id, wherever it stands in the list.
+    story.when(seats(&["z", "w", "y"])).then(["RequirementSet s [z,w,y]"]);
+    story.when(dispatch("a2", "s", "y")).then_rejected("seat_taken");
+    story.when(command!(CloseSite { site_id: "s" })).then_rejected("site_in_use");
+    story.and([command!(RecallResponder { call_id: "c1" }), check_in("a2", "s")]);
+    story.when(command!(CloseSite { site_id: "s" })).then_rejected("site_in_use");
+    story.and([check_out("a2", "s")]);
+    story.when(command!(CloseSite { site_id: "s" })).then(["SiteClosed s"]);
+    story.when(seats(&["x"])).then_rejected("site_closed");
+}
+
+#[test]
+fn nobody_joins_a_unit_of_a_plan_that_is_standing_down() {
+    let mut story = declared();
+    story.and([convert("out", "v1", ResponseLevel::Iv), check_in("a1", "out/out-v1/hq"), town::site("s", "out", "v1", &["x"])]);
+    story.and([town::stand_down("out", "v1")]);
+    story
+        .when(command!(DispatchResponder { responder_id: "a3", site_id: "s", seat_id: "x", unit_id: "out/out-v1/br" }))
+        .then_rejected("area_standing_down");
+}

@@ -131,7 +131,11 @@ fn a_whistle_is_rated_once_by_the_office_that_blew_it() {
 fn people_come_off_when_the_whistle_is_over() {
     let mut story = Story::given(town::people());
     story.and([town::whistle_for(2), send("a1", "w", "n"), send("a2", "w", "n"), come("a1", "w")]);
-    story.when(command!(ResolveWhistle { whistle_id: "w" })).then(["WhistleResolved w", "ResponderRecalled c1", "DutyReleased c2 WhistleEnded"]);
+    story.when(command!(ResolveWhistle { whistle_id: "w" })).then([
+        "WhistleResolved w",
+        "ResponderRecalled c1",
+        "DutyReleased c2 WhistleEnded",
+    ]);
     story.when(town::go("a1", "w")).then(["CheckedOut a1 w", "DutyReleased c1 WhistleEnded"]);
     story.when(come("a3", "w")).then_rejected("whistle_ended");
     story.when(send("a3", "w", "n")).then_rejected("whistle_ended");
@@ -156,7 +160,9 @@ fn a_merged_whistle_lives_on_in_the_other() {
 fn needs_are_met_by_what_is_brought_and_who_is_there() {
     let mut story = Story::given(town::people());
     story.and([blow("w", "v1", Severity::Moderate, vec![need("n", NeedKind::Person, "", 1), need("s", NeedKind::Supply, "", 10)])]);
-    let bring = |need_id: &str, quantity: u32| command!(FulfilNeed { whistle_id: "w", need_id: need_id, quantity: quantity, organization_id: "power" });
+    let bring = |need_id: &str, quantity: u32| {
+        command!(FulfilNeed { whistle_id: "w", need_id: need_id, quantity: quantity, organization_id: "power" })
+    };
     story.when(bring("x", 1)).then_rejected("unknown_need");
     story.when(bring("s", 0)).then_rejected("field_missing");
     story.when(bring("s", 4)).then(["NeedFulfilled w#s 4"]);
