@@ -1,6 +1,8 @@
 //! The headers of a message: the fence, the position, and the CloudEvents attributes in binary mode.
 //!
-//! Owns their names and values. They say nothing that the record does not say, and never anything of a person.
+//! Owns their names and values. They say nothing that the record does not say, and never anything of a person. The server
+//! looks through all of them several times for each message, so that there are no more than are of use: the media type
+//! of all payloads, for one, stands in the stream's metadata.
 
 use std::fmt::Write as _;
 
@@ -14,11 +16,10 @@ use crate::record::RecordHead;
 /// The position of the record, decimal; equal to the message's sequence.
 pub const MUSTER_POSITION: &str = "Muster-Position";
 
-/// The media type of every payload.
-pub const CONTENT_TYPE: &str = "application/protobuf";
-
-/// What makes a record's message one of its kind: log id, epoch, position and the first half of a BLAKE3 digest of 128
-/// bits. Text form: `<log id>.<epoch>.<position>.<16 hexadecimal digits>`.
+/// What makes a record's message one of its kind: log, epoch, position and what it holds. Text form: `<first 16
+/// hexadecimal digits of the log's id>.<epoch>.<position>.<first 16 hexadecimal digits of the record's BLAKE3 digest>`. Each
+/// message carries two ids, and what they weigh is written for every record: the whole log id stands in the stream's
+/// metadata and in `ce-source`.
 #[must_use]
 pub fn message_id(log: LogId, epoch: Epoch, position: Position, record: &[u8]) -> String {
     HeaderWriter::new(log, epoch).message_id(position, record)
@@ -42,7 +43,7 @@ pub(crate) struct HeaderWriter {
 
 impl HeaderWriter {
     pub(crate) fn new(log: LogId, epoch: Epoch) -> Self {
-        let common = format!("ce-specversion: 1.0\r\nce-source: /muster/log/{log}\r\nce-datacontenttype: {CONTENT_TYPE}\r\n");
+        let common = format!("ce-specversion: 1.0\r\nce-source: /muster/{log}\r\n");
         Self { id_prefix: id_prefix(log, epoch), common, epoch, time: None }
     }
 
@@ -94,7 +95,10 @@ impl HeaderWriter {
 
 /// What all message ids of a log's epoch begin with.
 pub(crate) fn id_prefix(log: LogId, epoch: Epoch) -> String {
-    format!("{log}.{epoch}")
+    let mut prefix = log.to_string();
+    prefix.truncate(16);
+    write!(prefix, ".{epoch}").expect("a String takes it");
+    prefix
 }
 
 /// The area where the event takes effect; none if there is none or it is too long to be an id.
@@ -173,9 +177,8 @@ mod tests {
             "Nats-Expected-Last-Msg-Id: before",
             "Nats-Expected-Last-Sequence: 41",
             &format!("Nats-Msg-Id: {id}"),
-            "ce-datacontenttype: application/protobuf",
             "ce-id: 3.42",
-            "ce-source: /muster/log/abababababababababababababababab",
+            "ce-source: /muster/abababababababababababababababab",
             "ce-specversion: 1.0",
             "ce-subject: %E5%9D%A1%E5%A4%B4%20%E5%8C%BA",
             "ce-time: 2025-11-24T16:00:00.123Z",
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn an_id_changes_with_everything_it_is_made_of() {
         let id = message_id(LOG, Epoch(1), Position(1), b"a");
-        assert_eq!(id.len(), 32 + 1 + 1 + 1 + 1 + 1 + 16);
+        assert_eq!(id.len(), 16 + 1 + 1 + 1 + 1 + 1 + 16);
         assert_ne!(id, message_id(LogId([1; 16]), Epoch(1), Position(1), b"a"));
         assert_ne!(id, message_id(LOG, Epoch(2), Position(1), b"a"));
         assert_ne!(id, message_id(LOG, Epoch(1), Position(2), b"a"));

@@ -21,11 +21,15 @@ pub const STREAM_SUBJECTS: &str = "muster.evt.>";
 /// The form of messages and headers, as the stream's metadata tells it.
 pub const STREAM_SCHEMA: &str = "1";
 
+/// The media type of every payload, as the stream's metadata tells it.
+pub const CONTENT_TYPE: &str = "application/protobuf; proto=muster.v1.Envelope";
+
 const OWNER: &str = "muster";
 const META_OWNER: &str = "owner";
 const META_LOG: &str = "log";
 const META_EPOCH: &str = "epoch";
 const META_SCHEMA: &str = "schema";
+const META_CONTENT: &str = "content-type";
 
 /// The log, and its epoch, that a stream is a copy of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +79,7 @@ pub fn stream_config(name: &str, owner: StreamOwner, first: Position, replicas: 
         (META_LOG, owner.log.to_string()),
         (META_EPOCH, owner.epoch.to_string()),
         (META_SCHEMA, STREAM_SCHEMA.to_owned()),
+        (META_CONTENT, CONTENT_TYPE.to_owned()),
     ];
     Config {
         name: name.to_owned(),

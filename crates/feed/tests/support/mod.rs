@@ -32,25 +32,31 @@ pub struct Nats {
     binary: PathBuf,
     dir: TempDir,
     port: u16,
-    jetstream: bool,
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
 impl Nats {
     pub fn start() -> Self {
-        Self::start_as(binary("MUSTER_NATS_SERVER", "2.15.1"), true)
-    }
-
-    pub fn start_oldest() -> Self {
-        Self::start_as(binary("MUSTER_NATS_SERVER_OLDEST", "2.10.25"), true)
+        Self::start_with(&["-js"])
     }
 
     pub fn start_without_jetstream() -> Self {
-        Self::start_as(binary("MUSTER_NATS_SERVER", "2.15.1"), false)
+        Self::start_with(&[])
     }
 
-    fn start_as(binary: PathBuf, jetstream: bool) -> Self {
-        let mut nats = Self { binary, dir: tempfile::tempdir().unwrap(), port: 0, jetstream, child: None };
+    /// With arguments of the server's own; its storage is given in any case.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_as(binary("MUSTER_NATS_SERVER", "2.15.1"), arguments)
+    }
+
+    pub fn start_oldest() -> Self {
+        Self::start_as(binary("MUSTER_NATS_SERVER_OLDEST", "2.10.25"), &["-js"])
+    }
+
+    fn start_as(binary: PathBuf, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut nats = Self { binary, dir: tempfile::tempdir().unwrap(), port: 0, arguments, child: None };
         nats.start_again();
         nats
     }
@@ -61,10 +67,6 @@ impl Nats {
 
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
     }
 
     /// SIGKILL.
@@ -80,9 +82,7 @@ impl Nats {
         let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
         let mut command = Command::new(&self.binary);
         command.args(["-a", "127.0.0.1", "-p", &port]).stdout(Stdio::null()).stderr(Stdio::piped());
-        if self.jetstream {
-            command.arg("-js").arg("-sd").arg(self.dir.path());
-        }
+        command.args(&self.arguments).arg("-sd").arg(self.dir.path());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         self.child = Some(child);
