@@ -3,6 +3,34 @@
 //! Owns the order of things: positions, the engine's time, idempotency by command id, durable timers, recovery from
 //! snapshot and log, and the snapshots in `state/`. It must never change the rules of the domain, never answer before
 //! the log's watermark has passed what the answer rests on, and never go on after a unit was lost.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use muster_engine::{Engine, EngineOptions};
+//! use muster_log::MemoryLog;
+//! use muster_proto::{Command, Request, v1};
+//!
+//! let engine = Engine::start(Arc::new(MemoryLog::new()), EngineOptions::default())?;
+//! let city = v1::DefineArea {
+//!     area_id: "4408".into(),
+//!     name: "湛江市".into(),
+//!     level: v1::AreaLevel::City.into(),
+//!     ..Default::default()
+//! };
+//! let request = Request {
+//!     principal: "hq".into(),
+//!     id: "define-4408".into(),
+//!     digest: [0; 32],
+//!     context: v1::Context::default(),
+//!     command: Command::DefineArea(city),
+//! };
+//! let answer = engine.submit_waiting(request.clone()).wait()?;
+//! assert_eq!((answer.first, answer.last, answer.repeated), (1, 1, false));
+//! assert!(engine.submit_waiting(request).wait()?.repeated);
+//! engine.shutdown().wait()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod board;
 mod clock;

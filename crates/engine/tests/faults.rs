@@ -196,3 +196,27 @@ fn a_panic_on_the_engines_thread_stops_it_and_leaves_nobody_waiting() {
     assert_eq!(engine.fatal().as_deref(), Some(&Fatal::Panicked));
     assert_eq!(ask(&engine, request("b", enroll(2))), Err(CommandError::Unavailable { reason: "log_stopped" }));
 }
+
+#[test]
+fn a_folder_of_snapshots_that_cannot_be_used_stops_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state");
+    std::fs::write(&file, b"not a folder").unwrap();
+    let options = EngineOptions { state_dir: Some(file.clone()), ..manual() };
+    let error = Engine::start(memory() as Arc<dyn Log>, options).err().unwrap();
+    assert!(matches!(&error, StartError::StateDir { path, .. } if *path == file), "{error}");
+}
+
+#[test]
+fn no_snapshot_takes_the_space_that_the_log_needs() {
+    let log = Arc::new(MemoryLog::with_options(OpenOptions { free_floor_bytes: 1_000, ..OpenOptions::default() }));
+    let state = tempfile::tempdir().unwrap();
+    let engine = common::start_with_state(&log, state.path(), 1_000);
+    plant_tree(&engine);
+    log.set_free_bytes(900);
+    assert_eq!(engine.shutdown().wait().unwrap().snapshot, None);
+    assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
+    log.set_free_bytes(u64::MAX);
+    let engine = common::start_with_state(&log, state.path(), 1_000);
+    assert_eq!(engine.shutdown().wait().unwrap().snapshot, Some(Position(4)));
+}
