@@ -10,7 +10,7 @@ use prost::encoding::{DecodeContext, WireType};
 
 use crate::fold::Interest;
 use crate::people::CallKey;
-use crate::symbols::{Sym, Symbols};
+use crate::symbols::{EMPTY, Sym, Symbols};
 use crate::wire::{Fields, Value, malformed};
 
 /// One record.
@@ -139,7 +139,7 @@ impl Scribe {
                 fact => facts.extend(fact),
             }
         }
-        let names = self.names.since(self.told).to_vec();
+        let names = self.names.since(self.told).map(Box::from).collect();
         self.told = self.names.len();
         Ok(Batch { names, facts })
     }
@@ -183,16 +183,23 @@ impl Scribe {
     fn what(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
         match tag {
             240 => self.called(body),
-            245 => self.accepted(body),
-            251 => Ok(What::Released { call: self.first_call(body)? }),
+            245 => {
+                let [call, arrival] = pick(body, [1, 2])?;
+                Ok(What::Accepted { call: self.call(call)?, arrival_ms: arrival.map_or(Ok(0), Value::number)? })
+            }
+            251 => {
+                let [call] = pick(body, [1])?;
+                Ok(What::Released { call: self.call(call)? })
+            }
             252 | 255 => self.seen(tag, body),
             253 => {
-                let [person] = self.symbols(body, [1])?;
-                Ok(What::Left { person, area: 0 })
+                let [person] = pick(body, [1])?;
+                Ok(What::Left { person: self.symbol(person)?, area: EMPTY })
             }
             254 => {
-                let [person, site, area, other_site] = self.symbols(body, [1, 2, 4, 5])?;
-                Ok(What::Disputed { person, sites: [site, other_site], area })
+                let [person, site, area, other] = pick(body, [1, 2, 4, 5])?;
+                let sites = [self.symbol(site)?, self.symbol(other)?];
+                Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)? })
             }
             _ => self.event(tag, body),
         }
@@ -212,67 +219,51 @@ impl Scribe {
     }
 
     fn called(&mut self, body: &[u8]) -> Result<What, DecodeError> {
-        let mut standby = false;
-        let mut fields = Fields { rest: body };
-        while let Some((tag, value)) = fields.next()? {
-            if tag == 4 {
-                standby = value.number()? == i64::from(DutyRole::Standby as i32);
-            }
-        }
-        let [person, unit, site, seat, whistle, need, area] = self.symbols(body, [2, 5, 6, 7, 8, 9, 10])?;
-        let call = self.first_call(body)?;
-        Ok(What::Called(Called { call, person, standby, unit, site, seat, whistle, need, area }))
-    }
-
-    fn accepted(&mut self, body: &[u8]) -> Result<What, DecodeError> {
-        let mut arrival_ms = 0;
-        let mut fields = Fields { rest: body };
-        while let Some((tag, value)) = fields.next()? {
-            if tag == 2 {
-                arrival_ms = value.number()?;
-            }
-        }
-        Ok(What::Accepted { call: self.first_call(body)?, arrival_ms })
+        let [call, person, role, unit, site, seat, whistle, need, area] = pick(body, [1, 2, 4, 5, 6, 7, 8, 9, 10])?;
+        let standby = role.map_or(Ok(0), Value::number)? == i64::from(DutyRole::Standby as i32);
+        Ok(What::Called(Called {
+            call: self.call(call)?,
+            person: self.symbol(person)?,
+            standby,
+            unit: self.symbol(unit)?,
+            site: self.symbol(site)?,
+            seat: self.symbol(seat)?,
+            whistle: self.symbol(whistle)?,
+            need: self.symbol(need)?,
+            area: self.symbol(area)?,
+        }))
     }
 
     fn seen(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
         let checked_in = tag == 252;
-        // CheckedIn: call 2, site 3, whistle 4, area 5. PresenceSettled: site 2, whistle 3, area 4, call 5.
-        let (tags, call_tag) = if checked_in { ([1, 3, 4, 5], 2) } else { ([1, 2, 3, 4], 5) };
-        let [person, site, whistle, area] = self.symbols(body, tags)?;
-        if !checked_in && (site, whistle) == (0, 0) {
+        let tags = if checked_in { [1, 2, 3, 4, 5] } else { [1, 5, 2, 3, 4] };
+        let [person, call, site, whistle, area] = pick(body, tags)?;
+        let (person, site, whistle, area) = (self.symbol(person)?, self.symbol(site)?, self.symbol(whistle)?, self.symbol(area)?);
+        if !checked_in && (site, whistle) == (EMPTY, EMPTY) {
             return Ok(What::Left { person, area });
         }
-        let call = self.call(body, call_tag)?;
-        Ok(What::Seen(Seen { person, call, site, whistle, area, checked_in }))
+        Ok(What::Seen(Seen { person, call: self.call(call)?, site, whistle, area, checked_in }))
     }
 
-    /// The numbers of the texts at these tags, 0 for those that are not there.
-    fn symbols<const N: usize>(&mut self, body: &[u8], tags: [u32; N]) -> Result<[Sym; N], DecodeError> {
-        let mut found = [0; N];
-        let mut fields = Fields { rest: body };
-        while let Some((tag, value)) = fields.next()? {
-            if let Some(at) = tags.iter().position(|wanted| *wanted == tag) {
-                found[at] = self.names.intern(value.text()?);
-            }
+    fn symbol(&mut self, value: Option<Value<'_>>) -> Result<Sym, DecodeError> {
+        value.map_or(Ok(EMPTY), |value| Ok(self.names.intern(value.text()?)))
+    }
+
+    fn call(&mut self, value: Option<Value<'_>>) -> Result<CallKey, DecodeError> {
+        value.map_or(Ok(CallKey::NONE), |value| Ok(CallKey::of(value.text()?, &mut self.names)))
+    }
+}
+
+/// The values of these fields; nothing for those that are not there.
+fn pick<const N: usize>(body: &[u8], tags: [u32; N]) -> Result<[Option<Value<'_>>; N], DecodeError> {
+    let mut found = [None; N];
+    let mut fields = Fields { rest: body };
+    while let Some((tag, value)) = fields.next()? {
+        if let Some(at) = tags.iter().position(|wanted| *wanted == tag) {
+            found[at] = Some(value);
         }
-        Ok(found)
     }
-
-    fn first_call(&mut self, body: &[u8]) -> Result<CallKey, DecodeError> {
-        self.call(body, 1)
-    }
-
-    fn call(&mut self, body: &[u8], wanted: u32) -> Result<CallKey, DecodeError> {
-        let mut call = CallKey::NONE;
-        let mut fields = Fields { rest: body };
-        while let Some((tag, value)) = fields.next()? {
-            if tag == wanted {
-                call = CallKey::of(value.text()?, &mut self.names);
-            }
-        }
-        Ok(call)
-    }
+    Ok(found)
 }
 
 impl Head<'_> {

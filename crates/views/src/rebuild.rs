@@ -106,7 +106,7 @@ impl Draft {
 }
 
 /// Rebuilds the views of a store that no runner uses, up to the log's watermark, and gives the store of the new generation in exchange for the old.
-/// A process that stops halfway leaves the old generation in use. A running runner is rebuilt with [`crate::ViewsHandle::rebuild`].
+/// Views not named are left out of the new one. A process that stops halfway leaves the old generation in use. A running runner is rebuilt with [`crate::ViewsHandle::rebuild`].
 ///
 /// # Errors
 /// See [`ReplayError`]; the old generation is then still in use.

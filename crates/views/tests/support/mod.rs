@@ -1,6 +1,7 @@
 //! What the tests of the views share: records built by hand, a log in memory, and a wait that is bounded.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod live;
 pub mod naive;
 pub mod world;
 
@@ -78,7 +79,7 @@ pub fn append(log: &dyn Log, happenings: &[Happening]) {
     if records.is_empty() {
         return;
     }
-    let (sent, durable) = std::sync::mpsc::channel();
+    let (sent, durable) = std::sync::mpsc::sync_channel(1);
     log.append(Unit::records_only(first, records), Box::new(move |outcome| drop(sent.send(outcome)))).unwrap();
     durable.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
 }

@@ -1,4 +1,5 @@
 //! Random but plausible histories: a list of small choices becomes records that refer only to what is there. The same choices give the same history.
+#![allow(clippy::manual_is_multiple_of, reason = "the remainder of a choice decides, and zero is one of several")]
 
 use std::collections::BTreeMap;
 
