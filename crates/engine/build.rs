@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let crate_dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    // Asked when the script runs: a clone elsewhere may share the target folder, and with it the built script.
+    let crate_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts"));
     let mut files = Vec::new();
     for folder in ["../domain/src", "../../proto"] {
         let folder = crate_dir.join(folder);
