@@ -4,7 +4,7 @@ use muster_proto::Event;
 use muster_proto::v1;
 
 use super::At;
-use super::incident::{join_unit, leave_unit};
+use super::unit::{join_unit, leave_unit};
 use crate::ids::{CallRef, OrganizationCallRef};
 use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, Place, State, Timer};
 

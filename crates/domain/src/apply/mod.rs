@@ -6,9 +6,10 @@ mod base;
 mod call;
 mod incident;
 mod presence;
+mod unit;
 mod whistle;
 
-use muster_proto::Event;
+use muster_proto::{Aggregate, Event, aggregate_of};
 
 use crate::ids::RealmRef;
 use crate::state::State;
@@ -27,77 +28,20 @@ pub(crate) struct At {
 pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
     state.position = at.position;
     // Every handler answers `None` where an id is unknown: that ends its part and nothing else.
-    let _applied: Option<()> = match event {
-        Event::AreaDefined(_)
-        | Event::AreaReparented(_)
-        | Event::AreaRetired(_)
-        | Event::AutoFillSwitched(_)
-        | Event::OrganizationRegistered(_)
-        | Event::OrganizationTiedToArea(_)
-        | Event::PeopleReserved(_)
-        | Event::ResponderEnrolled(_)
-        | Event::ResponderReportedToCommunity(_)
-        | Event::ResponderTransferred(_)
-        | Event::SpecialtiesSet(_)
-        | Event::AvailabilitySet(_)
-        | Event::ResponderWithdrawn(_)
-        | Event::PlanDrafted(_)
-        | Event::PostDesignated(_)
-        | Event::PlanPublished(_) => base::apply(state, event),
-        Event::IncidentDeclared(_)
-        | Event::AreaConverted(_)
-        | Event::ResponseChanged(_)
-        | Event::WarningChanged(_)
-        | Event::GradeChanged(_)
-        | Event::StandDownOrdered(_)
-        | Event::AreaStoodDown(_)
-        | Event::IncidentClosed(_)
-        | Event::UnitEstablished(_)
-        | Event::SecretaryAppointed(_)
-        | Event::OrganizerAppointed(_)
-        | Event::OrganizerGapOverdue(_)
-        | Event::ResponderAttached(_)
-        | Event::ResponderDetached(_)
-        | Event::UnitDissolved(_)
-        | Event::SiteOpened(_)
-        | Event::RequirementSet(_)
-        | Event::SiteClosed(_) => incident::apply(state, at, event),
-        Event::WhistleBlown(_)
-        | Event::WhistleAcknowledged(_)
-        | Event::WhistleEscalated(_)
-        | Event::WhistlesMerged(_)
-        | Event::NeedFulfilled(_)
-        | Event::WhistleFilled(_)
-        | Event::WhistleResolved(_)
-        | Event::WhistleWithdrawn(_)
-        | Event::WhistleRated(_)
-        | Event::DispatchProposed(_)
-        | Event::ReinforcementRequested(_)
-        | Event::PolicyStepRefused(_) => whistle::apply(state, at, event),
-        Event::ResponderCalled(_)
-        | Event::ResponderPutOnStandby(_)
-        | Event::StandbyEnded(_)
-        | Event::CallAcknowledged(_)
-        | Event::CallAccepted(_)
-        | Event::CallDeclined(_)
-        | Event::CallUnanswered(_)
-        | Event::NoShowDeclared(_)
-        | Event::NoShowCorrected(_)
-        | Event::ResponderRecalled(_)
-        | Event::DutyReleased(_)
-        | Event::OrganizationCalled(_)
-        | Event::OrganizationAcknowledged(_)
-        | Event::PeopleNominated(_)
-        | Event::OrganizationReportedIn(_)
-        | Event::OrganizationOverdue(_)
-        | Event::OrganizationCallDeclined(_)
-        | Event::OrganizationCallEnded(_) => call::apply(state, at, event),
-        Event::CheckedIn(_)
-        | Event::CheckedOut(_)
-        | Event::PresenceDisputed(_)
-        | Event::PresenceSettled(_)
-        | Event::PastPresenceRecorded(_) => presence::apply(state, at, event),
-        // Said for people and auditors; the state needs nothing of them.
-        Event::GapRecorded(_) | Event::LogRestored(_) => Some(()),
+    let _applied: Option<()> = match aggregate_of(event.tag()) {
+        Aggregate::Area | Aggregate::Organization | Aggregate::Responder | Aggregate::ConversionPlan => base::apply(state, event),
+        Aggregate::Incident => incident::apply(state, event),
+        Aggregate::Unit => unit::apply_to_unit(state, at, event),
+        Aggregate::Site => unit::apply_to_site(state, event),
+        Aggregate::Whistle => whistle::apply(state, at, event),
+        Aggregate::Call => match event {
+            Event::CheckedIn(_)
+            | Event::CheckedOut(_)
+            | Event::PresenceDisputed(_)
+            | Event::PresenceSettled(_)
+            | Event::PastPresenceRecorded(_) => presence::apply(state, at, event),
+            _ => call::apply(state, at, event),
+        },
+        Aggregate::System => whistle::apply_refused_step(state, event),
     };
 }

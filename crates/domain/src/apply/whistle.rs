@@ -50,13 +50,19 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             let need = state.ops.whistles.get_mut(key).needs.iter_mut().find(|need| *need.id == *body.need_id)?;
             need.reach = Some(from);
         }
-        // The timer that asked for the step is spent; without this a replay would keep it, and it would fire again.
-        Event::PolicyStepRefused(body) if body.policy == escalation::POLICY => {
-            acknowledge_settled(state, state.ops.whistles.find(&body.subject_id)?);
-        }
         // A proposal binds nobody.
         Event::DispatchProposed(_) => {}
         _ => {}
+    }
+    Some(())
+}
+
+/// The timer that asked for the step is spent; without this a replay would keep it, and it would fire again.
+pub(super) fn apply_refused_step(state: &mut State, event: &Event) -> Option<()> {
+    if let Event::PolicyStepRefused(body) = event
+        && body.policy == escalation::POLICY
+    {
+        acknowledge_settled(state, state.ops.whistles.find(&body.subject_id)?);
     }
     Some(())
 }

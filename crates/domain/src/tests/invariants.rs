@@ -223,8 +223,12 @@ pub(super) fn invariant_organization_calls_are_listed(state: &State) {
     let mut named = BTreeMap::new();
     for (key, call) in state.ops.organization_calls.iter() {
         if call.phase <= OrganizationCallPhase::ReportedIn {
-            call.site.map(|site| by_site.entry(site).or_insert_with(Vec::new).push(key));
-            call.whistle.map(|whistle| by_whistle.entry(whistle).or_insert_with(Vec::new).push(key));
+            if let Some(site) = call.site {
+                by_site.entry(site).or_insert_with(Vec::new).push(key);
+            }
+            if let Some(whistle) = call.whistle {
+                by_whistle.entry(whistle).or_insert_with(Vec::new).push(key);
+            }
         }
         named.extend(call.calls.iter().map(|call| (*call, key)));
     }

@@ -12,7 +12,7 @@ use proptest::test_runner::TestRunner;
 use super::random_commands::{Roll, command, office};
 use super::{MINUTE_MS, START_MS, Story, lines, town};
 use crate::execute::{Emitted, Meta};
-use crate::ids::Dense as _;
+use crate::ids::Table;
 use crate::state::{Place, State};
 use crate::words;
 
@@ -82,7 +82,7 @@ impl Peacetime {
 
 fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: &Roll) {
     // Mostly many things in a few minutes; now and then a long while.
-    let minutes = if roll.minutes % 8 == 0 { i64::from(roll.minutes) } else { i64::from(roll.minutes % 3) };
+    let minutes = if roll.minutes.is_multiple_of(8) { i64::from(roll.minutes) } else { i64::from(roll.minutes % 3) };
     told.steps.push(format!("+{minutes} min"));
     let fired = story.after_minutes(minutes).events();
     told.happened(&fired);
@@ -90,7 +90,7 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     let asked = command(story, roll);
     let by = office(&story.state, &asked, roll.office);
     story.by(&by);
-    if roll.late % 4 == 0 {
+    if roll.late.is_multiple_of(4) {
         story.told_late(i64::from(roll.late / 4));
     }
     told.steps.push(format!("{by}: {asked:?}"));
@@ -110,83 +110,49 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     }
 }
 
-/// Brings every incident to its end, as people would.
+/// The ids that the filter lets through.
+fn those<K: crate::ids::Dense, V>(table: &Table<K, V>, wanted: impl Fn(&V) -> bool) -> Vec<String> {
+    table.iter().filter(|(_, value)| wanted(value)).map(|(key, _)| table.id(key).to_owned()).collect()
+}
+
+fn end(story: &mut Story, told: &mut Telling, command: Command) {
+    told.steps.push(format!("ending: {command:?}"));
+    let emitted = story.when(command).events();
+    told.happened(&emitted);
+}
+
+/// Brings everything to its end, as people would.
 fn end_all(story: &mut Story, told: &mut Telling) {
-    let run = |story: &mut Story, told: &mut Telling, command: Command| {
-        told.steps.push(format!("ending: {command:?}"));
-        let emitted = story.when(command).events();
-        told.happened(&emitted);
-    };
     story.by("c");
-    let ids: Vec<String> = story.state.ops.incidents.iter().map(|(key, _)| story.state.ops.incidents.id(key).to_owned()).collect();
-    for id in &ids {
-        let key = story.state.ops.incidents.find(id).expect("it was listed");
-        let incident = story.state.ops.incidents.get(key);
-        let area = story.state.base.areas.id(incident.area).to_owned();
-        let standing = incident.conversions.values().any(|conversion| !conversion.standing_down);
-        if !incident.closed && standing {
-            // Conversions may have left the incident's area by a change of the tree: the whole city is asked where it may be.
-            told.steps.push(format!("ending: StandDownArea {id} {area}"));
-            if let Ok(emitted) = story.run(&town::stand_down(id, &area)) {
-                told.happened(&emitted);
-            }
-        }
-    }
-    let whistles: Vec<String> = story
-        .state
-        .ops
-        .whistles
-        .iter()
-        .filter(|(_, whistle)| whistle.phase.open())
-        .map(|(key, _)| story.state.ops.whistles.id(key).to_owned())
-        .collect();
-    for id in whistles {
-        run(story, told, command!(ResolveWhistle { whistle_id: id }));
-    }
-    for realm in 0..story.state.ops.realms.len() {
-        let realm = crate::ids::RealmRef::from_index(realm);
-        let name = story.state.realm_name(realm).to_owned();
-        let there: Vec<_> =
-            story.state.ops.realms.get(realm).presence.iter().filter(|(_, seen)| seen.place.is_some()).map(|(who, _)| *who).collect();
-        for who in there {
-            let id = story.state.base.responders.id(who).to_owned();
-            run(story, told, command!(SettlePresence { responder_id: id, realm: name.clone() }));
-        }
-    }
-    let calls: Vec<_> = story.state.ops.calls.iter().filter(|(_, call)| call.phase.open()).map(|(key, _)| key.text()).collect();
-    for id in calls {
-        // One release may end several.
-        told.steps.push(format!("ending: {id}"));
-        let _over = story.run(&command!(RecallResponder { call_id: id }));
-    }
-    let units: Vec<String> = story
-        .state
-        .ops
-        .units
-        .iter()
-        .filter(|(_, unit)| !unit.dissolved && unit.plan.is_none())
-        .map(|(key, _)| story.state.ops.units.id(key).to_owned())
-        .collect();
-    for id in units.iter().rev() {
-        run(story, told, command!(DissolveUnit { unit_id: id.as_str() }));
-    }
-    let sites: Vec<String> = story
-        .state
-        .ops
-        .sites
-        .iter()
-        .filter(|(_, site)| !site.closed && site.plan.is_none())
-        .map(|(key, _)| story.state.ops.sites.id(key).to_owned())
-        .collect();
-    for id in sites {
-        run(story, told, command!(CloseSite { site_id: id }));
-    }
-    for id in ids {
+    for id in those(&story.state.ops.incidents, |incident| incident.conversions.values().any(|conversion| !conversion.standing_down)) {
         let key = story.state.ops.incidents.find(&id).expect("it was listed");
-        let incident = story.state.ops.incidents.get(key);
-        if !incident.closed && incident.conversions.values().all(|conversion| conversion.stood_down) {
-            run(story, told, command!(CloseIncident { incident_id: id }));
+        let area = story.state.base.areas.id(story.state.ops.incidents.get(key).area).to_owned();
+        end(story, told, town::stand_down(&id, &area));
+    }
+    for id in those(&story.state.ops.whistles, |whistle| whistle.phase.open()) {
+        end(story, told, command!(ResolveWhistle { whistle_id: id }));
+    }
+    let realms: Vec<_> = story.state.ops.realms.iter().map(|(key, _)| key).collect();
+    for realm in realms {
+        let seen = story.state.ops.realms.get(realm).presence.iter().filter(|(_, seen)| seen.place.is_some());
+        let there: Vec<_> = seen.map(|(who, _)| story.state.base.responders.id(*who).to_owned()).collect();
+        let name = story.state.realm_name(realm).to_owned();
+        for who in there {
+            end(story, told, command!(SettlePresence { responder_id: who, realm: name.clone() }));
         }
+    }
+    let open = |story: &Story| story.state.ops.calls.iter().find(|(_, call)| call.phase.open()).map(|(key, _)| key.text());
+    while let Some(call) = open(story) {
+        end(story, told, command!(RecallResponder { call_id: call }));
+    }
+    for id in those(&story.state.ops.units, |unit| !unit.dissolved && unit.plan.is_none()).iter().rev() {
+        end(story, told, command!(DissolveUnit { unit_id: id.as_str() }));
+    }
+    for id in those(&story.state.ops.sites, |site| !site.closed && site.plan.is_none()) {
+        end(story, told, command!(CloseSite { site_id: id }));
+    }
+    for id in those(&story.state.ops.incidents, |incident| !incident.closed) {
+        end(story, told, command!(CloseIncident { incident_id: id }));
     }
 }
 

@@ -51,13 +51,13 @@ pub(super) fn office(state: &State, asked: &Command, die: u8) -> String {
         return area.map_or_else(|| "c".to_owned(), |area| state.base.areas.id(area).to_owned());
     }
     // The city may do most, so it speaks most.
-    if die % 3 == 0 { any(&state.base.areas, die / 3) } else { "c".to_owned() }
+    if die.is_multiple_of(3) { any(&state.base.areas, die / 3) } else { "c".to_owned() }
 }
 
 /// A call that is most likely open.
 fn call(state: &State, die: u8) -> String {
     let open: Vec<_> = state.ops.calls.iter().filter(|(_, call)| call.phase.open()).map(|(key, _)| key).collect();
-    if open.is_empty() || die % STRAY == 0 {
+    if open.is_empty() || die.is_multiple_of(STRAY) {
         return format!("c{die}");
     }
     open[usize::from(die) % open.len()].text()
