@@ -132,3 +132,191 @@ fn differences<K: Ord + std::fmt::Debug, V: PartialEq + Serialize>(
     let keys = ours.chain(theirs).take(limit);
     keys.map(|key| Difference { view, row: format!("{key:?}"), left: json(left.get(key)), right: json(right.get(key)) }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use muster_proto::Event;
+    use muster_proto::v1::*;
+
+    use super::*;
+
+    struct Story(Vec<Envelope>);
+
+    impl Story {
+        /// City, county `c`, villages `v` and `w` below it.
+        fn new() -> Self {
+            let mut story = Self(Vec::new());
+            for (id, parent, level) in [
+                ("city", "", AreaLevel::City),
+                ("c", "city", AreaLevel::County),
+                ("v", "c", AreaLevel::Village),
+                ("w", "c", AreaLevel::Village),
+            ] {
+                story.add(Event::AreaDefined(AreaDefined {
+                    area_id: id.into(),
+                    name: id.into(),
+                    level: level.into(),
+                    parent_id: parent.into(),
+                    ..Default::default()
+                }));
+            }
+            story
+        }
+
+        fn add(&mut self, event: Event) -> &mut Self {
+            self.add_in("actual", event)
+        }
+
+        fn add_in(&mut self, realm: &str, event: Event) -> &mut Self {
+            let position = self.0.len() as u64 + 1;
+            let at_ms = i64::try_from(position).unwrap() * 1_000;
+            let record = Envelope {
+                position,
+                recorded_at_ms: at_ms,
+                occurred_at_ms: at_ms,
+                realm: realm.into(),
+                count: 1,
+                event: Some(event),
+                ..Default::default()
+            };
+            self.0.push(record);
+            self
+        }
+
+        fn site(&mut self, realm: &str, id: &str, area: &str, shifts: &[&str]) -> &mut Self {
+            let seats = shifts.iter().enumerate();
+            let seats = seats.map(|(n, shift)| Seat { seat_id: format!("s{n}"), shift: (*shift).into(), ..Default::default() });
+            let body = SiteOpened { site_id: id.into(), area_id: area.into(), seats: seats.collect(), ..Default::default() };
+            self.add_in(realm, Event::SiteOpened(body))
+        }
+
+        fn call(&mut self, realm: &str, call: &str, person: &str, site: &str, seat: &str, area: &str) -> &mut Self {
+            let body = ResponderCalled {
+                call_id: call.into(),
+                responder_id: person.into(),
+                role: DutyRole::Member.into(),
+                site_id: site.into(),
+                seat_id: seat.into(),
+                unit_id: "u".into(),
+                area_id: area.into(),
+                ..Default::default()
+            };
+            self.add_in(realm, Event::ResponderCalled(body))
+        }
+
+        fn check_in(&mut self, call: &str, person: &str, site: &str, area: &str) -> &mut Self {
+            let body = CheckedIn {
+                responder_id: person.into(),
+                call_id: call.into(),
+                site_id: site.into(),
+                area_id: area.into(),
+                ..Default::default()
+            };
+            self.add(Event::CheckedIn(body))
+        }
+
+        fn coverage(&self, realm: &str, area: &str) -> CoverageRow {
+            count(&self.0).coverage[&(realm.to_owned(), area.to_owned())].clone()
+        }
+    }
+
+    #[test]
+    fn figures_roll_up_and_each_post_counts_once() {
+        let mut story = Story::new();
+        story.site("actual", "x", "v", &["", "day"]).site("actual", "y", "w", &[""]);
+        story.call("actual", "c1", "p1", "x", "s0", "v").call("actual", "c2", "p2", "x", "s1", "v");
+        story.call("actual", "c3", "p3", "y", "s0", "w").add(Event::CallAccepted(CallAccepted { call_id: "c2".into(), estimated_arrival_ms: 9 }));
+        story.check_in("c1", "p1", "x", "v").check_in("", "p9", "y", "w");
+        let county = story.coverage("actual", "c");
+        let figures = (county.required, county.filled, county.gap, county.dispatched, county.en_route, county.on_post, county.walk_in);
+        assert_eq!(figures, (3, 1, 2, 1, 1, 1, 1));
+        assert_eq!(story.coverage("actual", "city").by_shift, county.by_shift);
+        assert_eq!(story.coverage("actual", "w").gap, 1);
+        let sites = count(&story.0).sites;
+        let row = |shift: &str| sites[&("actual".to_owned(), "x".to_owned(), shift.to_owned())].clone();
+        assert_eq!((row("").seats, row("").present, row("day").filled, row("day").full_strength_at_ms), (1, 1, 1, 9));
+    }
+
+    #[test]
+    fn disputed_presence_counts_nowhere_until_settled() {
+        let mut story = Story::new();
+        story.site("actual", "x", "v", &[""]).site("actual", "y", "w", &[""]);
+        story.call("actual", "c1", "p1", "x", "s0", "v").check_in("c1", "p1", "x", "v");
+        story.add(Event::PresenceDisputed(PresenceDisputed {
+            responder_id: "p1".into(),
+            site_id: "y".into(),
+            area_id: "w".into(),
+            other_site_id: "x".into(),
+            ..Default::default()
+        }));
+        let county = story.coverage("actual", "c");
+        assert_eq!((county.unconfirmed, county.on_post, county.dispatched, county.filled), (1, 0, 0, 0));
+        assert_eq!(story.coverage("actual", "v").unconfirmed, 0);
+        story.add(Event::PresenceSettled(PresenceSettled { responder_id: "p1".into(), ..Default::default() }));
+        let county = story.coverage("actual", "c");
+        assert_eq!((county.unconfirmed, county.on_post, county.dispatched), (0, 0, 1));
+    }
+
+    #[test]
+    fn realms_are_apart_and_an_exercise_has_rows_only_where_it_is() {
+        let mut story = Story::new();
+        story.site("drill", "x", "v", &[""]).call("drill", "c1", "p1", "x", "s0", "v");
+        assert_eq!(story.coverage("actual", "city").required, 0);
+        assert_eq!(story.coverage("drill", "city").required, 1);
+        assert!(!count(&story.0).coverage.contains_key(&("drill".to_owned(), "w".to_owned())));
+        story.add(Event::AreaReparented(AreaReparented { area_id: "v".into(), parent_id: "city".into(), former_parent_id: "c".into() }));
+        assert_eq!((story.coverage("drill", "c").required, story.coverage("drill", "city").required), (0, 1));
+    }
+
+    #[test]
+    fn a_unit_is_who_was_called_for_it_and_was_not_released() {
+        let mut story = Story::new();
+        let body = UnitEstablished { unit_id: "u".into(), kind: UnitKind::TemporaryBranch.into(), plan_id: "p".into(), ..Default::default() };
+        story.add(Event::UnitEstablished(body)).site("actual", "x", "v", &["", ""]);
+        story.call("actual", "c1", "p1", "x", "s0", "v").call("actual", "c2", "p2", "x", "s1", "v");
+        let body = SecretaryAppointed { unit_id: "u".into(), responder_id: "p1".into(), ..Default::default() };
+        story.add(Event::SecretaryAppointed(body)).check_in("c2", "p2", "x", "v");
+        let unit = |story: &Story| count(&story.0).units[&("actual".to_owned(), "u".to_owned())].clone();
+        let now = unit(&story);
+        assert_eq!((now.strength, now.present, now.active, now.organizer_missing_since_ms), (2, 1, true, 5_000));
+        story.add(Event::DutyReleased(DutyReleased { call_id: "c1".into(), responder_id: "p1".into(), ..Default::default() }));
+        let now = unit(&story);
+        assert_eq!((now.strength, now.secretary_id.as_str(), now.active), (1, "", false));
+    }
+
+    #[test]
+    fn a_whistle_tells_its_levels_and_falls_back_when_people_leave() {
+        let mut story = Story::new();
+        let need = Need { need_id: "n".into(), kind: NeedKind::Person.into(), quantity: 1, ..Default::default() };
+        let body = WhistleBlown { whistle_id: "w1".into(), area_id: "v".into(), needs: vec![need], ..Default::default() };
+        story.add(Event::WhistleBlown(body));
+        let body = WhistleEscalated { whistle_id: "w1".into(), from_area_id: "v".into(), to_area_id: "c".into(), ..Default::default() };
+        story.add(Event::WhistleEscalated(body));
+        let row = |story: &Story| count(&story.0).whistles[&("actual".to_owned(), "w1".to_owned())].clone();
+        assert_eq!(row(&story).level_times, [WhistleLevelTime { level: AreaLevel::Village.into(), seconds: 1 }]);
+        assert_eq!(row(&story).status(), WhistleStatus::Blown);
+        let call = ResponderCalled {
+            call_id: "c1".into(),
+            responder_id: "p1".into(),
+            role: DutyRole::Member.into(),
+            whistle_id: "w1".into(),
+            need_id: "n".into(),
+            area_id: "v".into(),
+            ..Default::default()
+        };
+        story.add(Event::ResponderCalled(call));
+        assert_eq!(row(&story).status(), WhistleStatus::Dispatching);
+        let body =
+            CheckedIn { responder_id: "p1".into(), call_id: "c1".into(), whistle_id: "w1".into(), area_id: "v".into(), ..Default::default() };
+        story.add(Event::CheckedIn(body));
+        assert_eq!(row(&story).status(), WhistleStatus::Filled);
+        assert_eq!(story.coverage("actual", "c").gap, 0);
+        story.add(Event::CheckedOut(CheckedOut { responder_id: "p1".into(), ..Default::default() }));
+        assert_eq!(row(&story).status(), WhistleStatus::Dispatching);
+        story.add(Event::WhistleResolved(WhistleResolved { whistle_id: "w1".into(), ..Default::default() }));
+        let over = row(&story);
+        assert_eq!((over.status(), over.level_since_ms, over.level_times.len()), (WhistleStatus::Resolved, 0, 2));
+        assert_eq!(story.coverage("actual", "city").open_whistles, 0);
+    }
+}

@@ -111,7 +111,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
 
     fn answer(&mut self, record: &Envelope, body: &v1::ResponderCalled) {
         let Some(place) = Place::of(&body.site_id, &body.whistle_id) else { return };
-        let conduct = conduct(&record.realm, self.mirror.calls.len());
+        // Whom a department names has been asked before.
+        let nominated = body.reason() == v1::CallReason::Nominated;
+        let conduct = if nominated { Conduct::Prompt } else { conduct(&record.realm, self.mirror.calls.len()) };
         let minutes = Minutes::of(self.city.seed, body);
         let call = body.call_id.as_str();
         let person = body.responder_id.as_str();

@@ -188,7 +188,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     }
 
     fn free_people_of(&self, organization_id: &str, quantity: u32) -> Vec<String> {
-        let own = self.city.responders.iter().filter(|person| person.organization_id == organization_id && person.away.is_none());
+        // From the roster's end: the Fill policy asks from its beginning, and both are on their way at the same time.
+        let own = self.city.responders.iter().rev().filter(|person| person.organization_id == organization_id && person.away.is_none());
         let free = own.filter(|person| self.mirror.is_free(ACTUAL, &person.id)).map(|person| person.id.clone());
         free.take(usize::try_from(quantity).unwrap_or(usize::MAX)).collect()
     }

@@ -3,6 +3,7 @@
 //! uses, except to verify.
 
 mod screen;
+mod snapshots;
 mod stage;
 mod summary;
 mod verify;
@@ -12,6 +13,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_demo::script::{self, Observer, Played};
@@ -27,6 +29,7 @@ use crate::telemetry::{self, LogFormat};
 use crate::wiring::{RunningServer, Server, ServerOptions};
 use crate::words::Lang;
 use screen::Screen;
+use snapshots::Snapshots;
 use stage::LocalStage;
 use summary::Summary;
 use worker::WorkerProcess;
@@ -52,7 +55,7 @@ pub async fn run(args: DemoArgs, lang: Lang) -> Result<ExitCode, CliError> {
     let mut stop = Stop::listen()?;
     let demo = Demo { city: City::generate(args.seed, scale(args.scale)), nats, folder: folder.path.clone(), lang, args };
     let code = tokio::select! {
-        code = demo.play() => code,
+        code = demo.run() => code,
         () = stop.asked() => Ok(ExitCode::SUCCESS),
     };
     folder.remove();
@@ -129,28 +132,56 @@ struct Demo {
 }
 
 impl Demo {
-    async fn play(&self) -> Result<ExitCode, CliError> {
-        let began = Instant::now();
-        let server = self.start(CITY_DIR, self.nats.clone(), self.listen()).await?;
-        let mut screen = Screen::new(self.lang, !self.args.check, &self.city, server.views.clone());
-        screen.figures(&self.city.figures());
+    async fn run(&self) -> Result<ExitCode, CliError> {
         if !self.args.check {
-            self.tell_addresses(&server);
+            return self.show().await;
         }
-        let worker = match &self.nats {
-            Nats::Url(url) if self.args.check => Some(WorkerProcess::start(url, &self.folder.join(WORKER_DIR)).await),
-            _ => None,
-        };
-        let mut stage = LocalStage::new(&server, if self.args.check { 0.0 } else { self.args.speed });
-        let played = self.perform(&mut stage, &mut screen).await?;
-        if self.args.check {
-            let mut summary = Summary::new(&self.city, &played, &stage);
-            summary.figures.seconds_to_play = began.elapsed().as_secs_f64();
-            return self.check(server, worker, stage, played, summary, screen).await;
-        }
+        let summary = self.check().await?;
+        let line = serde_json::to_string(&summary).map_err(|error| CliError::io("summary", &error.into()))?;
+        writeln!(io::stdout().lock(), "{line}").map_err(|error| CliError::io("stdout", &error))?;
+        Ok(if summary.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// For people: plays, and stays.
+    async fn show(&self) -> Result<ExitCode, CliError> {
+        let server = self.start(CITY_DIR, self.nats.clone(), self.args.listen).await?;
+        let mut screen = Screen::new(self.lang, true, &self.city, server.views.clone());
+        screen.figures(&self.city.figures());
+        self.tell_addresses(&server);
+        let mut stage = LocalStage::new(&server, self.args.speed);
+        self.perform(&mut stage, &mut screen).await?;
         screen.over();
         self.tell_addresses(&server);
         self.stay(&server, stage.now_ms()).await
+    }
+
+    /// Without a person: plays and verifies.
+    async fn check(&self) -> Result<Summary, CliError> {
+        let began = Instant::now();
+        let server = self.start(CITY_DIR, self.nats.clone(), self.unattended_listen()).await?;
+        let mut screen = Screen::new(self.lang, false, &self.city, server.views.clone());
+        screen.figures(&self.city.figures());
+        let worker = match &self.nats {
+            Nats::Url(url) => Some(WorkerProcess::start(url, &self.folder.join(WORKER_DIR)).await.map(Arc::new)),
+            Nats::Off => None,
+        };
+        let mut stage = LocalStage::new(&server, 0.0);
+        let asked = worker.as_ref().and_then(|worker| worker.as_ref().ok()).map(Arc::clone);
+        stage.snapshots = Some(Snapshots::new(server.views.clone(), asked));
+        let played = self.perform(&mut stage, &mut screen).await?;
+        let mut summary = Summary::new(&self.city, &played, &stage);
+        summary.figures.seconds_to_play = began.elapsed().as_secs_f64();
+        verify::scenario(&mut summary, &self.city, &played);
+        let snapshots = stage.snapshots.take().map(Snapshots::taken).unwrap_or_default();
+        verify::server(&mut summary, &mut screen, self, &server, worker, snapshots).await;
+        verify::base(&mut summary, &mut screen, &self.city, &server, &stage).await;
+        self.play_again(&mut summary, &mut screen, &server).await;
+        drop(stage);
+        server.shutdown().await;
+        verify::files(&mut summary, &mut screen, &self.city, &self.folder).await;
+        screen.over();
+        summary.finish();
+        Ok(summary)
     }
 
     async fn perform<O: Observer>(&self, stage: &mut LocalStage, observer: &mut O) -> Result<Played, CliError> {
@@ -176,10 +207,10 @@ impl Demo {
         Server::start(options).await.map_err(|error| CliError { words: error.words(), exit_code: 1 })
     }
 
-    /// A check needs no address that anybody knows, and several may run at once.
-    fn listen(&self) -> SocketAddr {
+    /// Nobody knows the address of a check in advance, and several may run at once.
+    fn unattended_listen(&self) -> SocketAddr {
         let default = crate::config::DEFAULT_LISTEN.parse() == Ok(self.args.listen);
-        if self.args.check && default { SocketAddr::from(([127, 0, 0, 1], 0)) } else { self.args.listen }
+        if default { SocketAddr::from(([127, 0, 0, 1], 0)) } else { self.args.listen }
     }
 
     fn tell_addresses(&self, server: &RunningServer) {
@@ -210,29 +241,6 @@ impl Demo {
         Err(CliError::new("日志已停止写入，演示结束。", "the log stopped; the demo ends."))
     }
 
-    async fn check(
-        &self,
-        server: RunningServer,
-        worker: Option<Result<WorkerProcess, CliError>>,
-        stage: LocalStage,
-        played: Played,
-        mut summary: Summary,
-        mut screen: Screen,
-    ) -> Result<ExitCode, CliError> {
-        verify::scenario(&mut summary, &self.city, &played);
-        verify::server(&mut summary, &mut screen, self, &server, worker).await;
-        verify::base(&mut summary, &mut screen, &self.city, &server, &stage).await;
-        self.play_again(&mut summary, &mut screen, &server).await;
-        drop(stage);
-        server.shutdown().await;
-        verify::files(&mut summary, &mut screen, &self.city, &self.folder).await;
-        screen.over();
-        let ok = summary.finish();
-        let line = serde_json::to_string(&summary).map_err(|error| CliError::io("summary", &error.into()))?;
-        writeln!(io::stdout().lock(), "{line}").map_err(|error| CliError::io("stdout", &error))?;
-        Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
     /// The same seed on the same clock in another folder, without NATS: the same log, byte for byte.
     async fn play_again(&self, summary: &mut Summary, screen: &mut Screen, first: &RunningServer) {
         screen.verifying("同一种子再播放一遍", "playing the seed a second time");
@@ -249,5 +257,43 @@ impl Demo {
             }
             Err(error) => summary.failed("same_seed_same_bytes", error.words.get(Lang::En)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Everything but what needs a NATS server: those checks must fail, and with them the whole.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_small_demo_holds_without_nats_what_needs_no_nats() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = DemoArgs {
+            nats: None,
+            data: Some(folder.path().to_path_buf()),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            scale: DemoScale::Small,
+            speed: 0.0,
+            seed: 3,
+            check: true,
+        };
+        let city = City::generate(args.seed, Scale::Small);
+        let demo = Demo { city, nats: Nats::Off, folder: folder.path().to_path_buf(), lang: Lang::En, args };
+        let summary = demo.check().await.unwrap();
+        assert!(!summary.ok);
+        assert_eq!(summary.checks.len(), summary::CHECKS.len());
+        for check in &summary.checks {
+            let needs_nats = ["stream_equals_log", "views_equal_worker"].contains(&check.name);
+            assert_eq!(check.ok, !needs_nats, "seed {}: {check:?}", summary.seed);
+        }
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(CITY_DIR)).unwrap();
+        let error = Folder::prepare(Some(folder.path())).map(|_| ()).unwrap_err();
+        assert!(error.words.get(Lang::En).contains(CITY_DIR), "{error:?}");
     }
 }

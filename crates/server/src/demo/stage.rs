@@ -11,6 +11,7 @@ use muster_log::{Log, Position};
 use muster_proto::v1::Envelope;
 use muster_proto::{Answer, CommandError, CommandPort as _, Request, decode};
 
+use super::snapshots::Snapshots;
 use crate::gateway::{CONTEXT_MEMBER, CommandId, Gateway, Principal};
 use crate::wiring::RunningServer;
 
@@ -37,6 +38,8 @@ pub(super) struct LocalStage {
     incident_declared: bool,
     /// How long each conversion took until it was durable.
     pub(super) conversions: Vec<(String, Duration)>,
+    /// The views in the middle of the play, if they are to be compared.
+    pub(super) snapshots: Option<Snapshots>,
 }
 
 impl LocalStage {
@@ -50,6 +53,7 @@ impl LocalStage {
             meanwhile: Vec::new(),
             incident_declared: false,
             conversions: Vec::new(),
+            snapshots: None,
         }
     }
 
@@ -103,6 +107,9 @@ fn outcome(command: &ScriptCommand, answer: Result<Answer, CommandError>) -> Res
 
 impl Stage for LocalStage {
     async fn submit(&mut self, commands: Vec<ScriptCommand>) -> Result<Vec<Outcome>, StageError> {
+        if let (Some(snapshots), Some(command)) = (&mut self.snapshots, commands.first()) {
+            snapshots.before(command.name, self.log.end()).await;
+        }
         let gateway = Arc::clone(&self.gateway);
         let sealing = tokio::task::spawn_blocking(move || requests(&gateway, &commands).map(|requests| (commands, requests)));
         let (commands, requests) = sealing.await.map_err(|error| StageError::new("seal", error))??;

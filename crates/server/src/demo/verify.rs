@@ -15,10 +15,11 @@ use muster_feed::{RelayStatus, STREAM, verify_stream};
 use muster_log::{EpochPosition, Log, Position};
 use muster_proto::v1::{self, UnitKind};
 use muster_proto::{aggregate_of, decode};
-use muster_views::{Row, View};
+use muster_views::View;
 use serde_json::{Value, json};
 
 use super::screen::Screen;
+use super::snapshots::{self, Taken};
 use super::stage::{LocalStage, requests};
 use super::summary::Summary;
 use super::worker::WorkerProcess;
@@ -119,36 +120,28 @@ pub(super) async fn server(
     screen: &mut Screen,
     demo: &Demo,
     server: &RunningServer,
-    worker: Option<Result<WorkerProcess, CliError>>,
+    worker: Option<Result<Arc<WorkerProcess>, CliError>>,
+    snapshots: Vec<Taken>,
 ) {
     let end = server.log.end();
     summary.figures.events = end.position.0;
     screen.verifying("逐条比对日志与 JetStream", "comparing the log with JetStream, message by message");
     stream(summary, &demo.nats, server, end).await;
     let rows = match server.views.wait_for(end.position).await {
-        Ok(_) => server_rows(server),
+        Ok(_) => snapshots::rows(&server.views),
         Err(error) => Err(error.to_string()),
     };
-    match rows {
-        Ok(rows) => {
-            let rows = Arc::new(rows);
-            screen.verifying("比对视图进程的视图", "comparing with the worker's views");
-            match worker {
-                Some(worker) => with_worker(summary, &rows, worker, end).await,
-                None => summary.failed("views_equal_worker", "there is no NATS"),
-            }
-            screen.verifying("从第 1 条重建视图", "rebuilding the views from position 1");
-            with_rebuild(summary, &rows, server, end).await;
-            screen.verifying("独立清点视图", "counting the views independently");
-            over_records(summary, Some(rows), &demo.city, server).await;
-        }
-        Err(reason) => {
-            for name in ["views_equal_worker", "views_equal_rebuild", "views_equal_naive_count"] {
-                summary.failed(name, &reason);
-            }
-            over_records(summary, None, &demo.city, server).await;
-        }
+    screen.verifying("比对视图进程的视图", "comparing with the worker's views");
+    let mut taken = snapshots;
+    taken.push(Taken { at: end, server: rows, worker: None });
+    match worker {
+        Some(worker) => with_worker(summary, &mut taken, worker).await,
+        None => summary.failed("views_equal_worker", "there is no NATS"),
     }
+    screen.verifying("从第 1 条重建视图", "rebuilding the views from position 1");
+    with_rebuild(summary, taken.last(), server).await;
+    screen.verifying("独立清点视图", "counting the views independently");
+    over_records(summary, taken, &demo.city, server).await;
 }
 
 async fn stream(summary: &mut Summary, nats: &Nats, server: &RunningServer, end: EpochPosition) {
@@ -190,53 +183,64 @@ async fn relayed(mut status: tokio::sync::watch::Receiver<RelayStatus>, position
     }
 }
 
-/// All rows of the server's views.
-fn server_rows(server: &RunningServer) -> Result<Rows, String> {
-    let mut rows = Rows::default();
-    for view in View::ALL {
-        let (_, dump) = server.views.dump(view).map_err(|error| error.to_string())?;
-        for (_, bytes) in dump {
-            match Row::decode(view, &bytes).map_err(|error| error.to_string())? {
-                Row::Coverage(row) => rows.insert_coverage(row),
-                Row::Unit(row) => rows.insert_unit(row),
-                Row::Site(row) => rows.insert_site(row),
-                Row::Whistle(row) => rows.insert_whistle(row),
+/// Compares rows that were taken at some positions with others of the same positions: a check of that name.
+fn compared(summary: &mut Summary, name: &'static str, pairs: &[(u64, Result<(&Rows, &Rows), &str>)]) {
+    let (mut ok, mut at) = (!pairs.is_empty(), Vec::new());
+    for (position, pair) in pairs {
+        at.push(match pair {
+            Ok((left, right)) => {
+                let differences = left.differences(right, DIFFERENCES_MAX);
+                ok &= differences.is_empty() && !left.is_empty();
+                json!({"position": position, "rows": left.len(), "rows_compared_with": right.len(), "on_post": on_post(left), "differences": differences})
             }
-        }
+            Err(reason) => {
+                ok = false;
+                json!({"position": position, "reason": reason})
+            }
+        });
     }
-    Ok(rows)
+    summary.add(name, ok, json!({"compared_at": at}));
 }
 
-fn compared(summary: &mut Summary, name: &'static str, left: &Rows, right: &Rows) {
-    let differences = left.differences(right, DIFFERENCES_MAX);
-    let figures = json!({"rows": left.len(), "rows_compared_with": right.len(), "differences": differences});
-    summary.add(name, differences.is_empty() && !left.is_empty(), figures);
+/// People on post in the whole city, to see that the rows were not all empty.
+fn on_post(rows: &Rows) -> i64 {
+    let city = (muster_proto::ACTUAL.to_owned(), muster_demo::CITY.to_owned());
+    rows.coverage.get(&city).map_or(0, |row| row.on_post)
 }
 
-async fn with_worker(summary: &mut Summary, rows: &Rows, worker: Result<WorkerProcess, CliError>, end: EpochPosition) {
+async fn with_worker(summary: &mut Summary, taken: &mut [Taken], worker: Result<Arc<WorkerProcess>, CliError>) {
     const NAME: &str = "views_equal_worker";
     let worker = match worker {
         Ok(worker) => worker,
         Err(error) => return summary.failed(NAME, error.words.get(Lang::En)),
     };
-    let found = match worker.wait_for(end).await {
-        Ok(()) => worker.rows().await,
-        Err(error) => Err(error),
-    };
-    match found {
-        Ok(found) => compared(summary, NAME, rows, &found),
-        Err(error) => summary.failed(NAME, error.words.get(Lang::En)),
+    if let Some(last) = taken.last_mut() {
+        last.worker = Some(snapshots::worker_rows(&worker, last.at).await);
     }
-    worker.stop().await;
+    let pairs: Vec<_> = taken
+        .iter()
+        .map(|taken| {
+            let worker = taken.worker.as_ref().map_or(Err("the worker was not asked"), |rows| rows.as_ref().map_err(String::as_str));
+            (taken.at.position.0, taken.server.as_ref().map_err(String::as_str).and_then(|server| Ok((server, worker?))))
+        })
+        .collect();
+    compared(summary, NAME, &pairs);
+    drop(pairs);
+    if let Some(worker) = Arc::into_inner(worker) {
+        worker.stop().await;
+    }
 }
 
-async fn with_rebuild(summary: &mut Summary, rows: &Rows, server: &RunningServer, end: EpochPosition) {
+async fn with_rebuild(summary: &mut Summary, end: Option<&Taken>, server: &RunningServer) {
     const NAME: &str = "views_equal_rebuild";
+    let Some((at, rows)) = end.and_then(|end| Some((end.at, end.server.as_ref().ok()?))) else {
+        return summary.failed(NAME, "the server's rows could not be read");
+    };
     match server.views.rebuild(Arc::clone(&server.log)).await {
         Ok(rebuilt) => {
-            let after = server_rows(server).unwrap_or_default();
+            let after = snapshots::rows(&server.views).unwrap_or_default();
             let differences = rows.differences(&after, DIFFERENCES_MAX);
-            let whole = rebuilt.at == end && rebuilt.compared.len() == View::ALL.len() && rebuilt.differences.is_empty();
+            let whole = rebuilt.at == at && rebuilt.compared.len() == View::ALL.len() && rebuilt.differences.is_empty();
             let figures = json!({
                 "rows": rebuilt.rows.iter().map(|(_, count)| count).sum::<u64>(),
                 "views_compared": rebuilt.compared.len(),
@@ -255,13 +259,14 @@ struct Pass {
     records: u64,
     checked: Result<Checked, Broken>,
     plain: Option<(u64, Plain)>,
-    rows: Rows,
+    /// The count at each position that was asked for.
+    rows: Vec<(u64, Rows)>,
 }
 
-fn pass(log: &dyn Log, city: &City) -> Result<Pass, String> {
+fn pass(log: &dyn Log, city: &City, count_at: &[u64]) -> Result<Pass, String> {
     let scanner = PlainScanner::new(city);
     let (mut counter, mut checker, mut broken) = (Counter::default(), Checker::default(), None);
-    let (mut bytes, mut records, mut plain) = (0, 0, None);
+    let (mut bytes, mut records, mut plain, mut rows) = (0, 0, None, Vec::new());
     each_record(log, |position, record| {
         let envelope = decode(record).map_err(|error| error.to_string())?;
         counter.note(&envelope);
@@ -271,10 +276,13 @@ fn pass(log: &dyn Log, city: &City) -> Result<Pass, String> {
         plain = plain.or_else(|| scanner.find(record).map(|plain| (position.0, plain)));
         bytes += record.len() as u64;
         records += 1;
+        if count_at.contains(&position.0) {
+            rows.push((position.0, counter.rows()));
+        }
         Ok(())
     })?;
     let checked = broken.map_or_else(|| checker.finish(), Err);
-    Ok(Pass { bytes, records, checked, plain, rows: counter.rows() })
+    Ok(Pass { bytes, records, checked, plain, rows })
 }
 
 fn each_record(log: &dyn Log, mut take: impl FnMut(Position, &[u8]) -> Result<(), String>) -> Result<(), String> {
@@ -289,9 +297,10 @@ fn each_record(log: &dyn Log, mut take: impl FnMut(Position, &[u8]) -> Result<()
     }
 }
 
-async fn over_records(summary: &mut Summary, rows: Option<Arc<Rows>>, city: &City, server: &RunningServer) {
+async fn over_records(summary: &mut Summary, taken: Vec<Taken>, city: &City, server: &RunningServer) {
     let (log, city) = (Arc::clone(&server.log), city.clone());
-    let passed = tokio::task::spawn_blocking(move || pass(&*log, &city)).await;
+    let count_at: Vec<u64> = taken.iter().map(|taken| taken.at.position.0).collect();
+    let passed = tokio::task::spawn_blocking(move || pass(&*log, &city, &count_at)).await;
     let passed = match passed.map_err(|error| error.to_string()).and_then(|passed| passed) {
         Ok(passed) => passed,
         Err(reason) => {
@@ -304,9 +313,16 @@ async fn over_records(summary: &mut Summary, rows: Option<Arc<Rows>>, city: &Cit
         }
     };
     summary.figures.bytes = passed.bytes;
-    if let Some(rows) = rows {
-        compared(summary, "views_equal_naive_count", &(*rows).clone().without_positions(), &passed.rows);
-    }
+    let served: Vec<_> = taken.into_iter().map(|taken| (taken.at.position.0, taken.server.map(Rows::without_positions))).collect();
+    let pairs: Vec<_> = served
+        .iter()
+        .map(|(position, served)| {
+            let counted = passed.rows.iter().find(|(at, _)| at == position).map(|(_, rows)| rows);
+            let counted = counted.ok_or("the log ended before");
+            (*position, served.as_ref().map_err(String::as_str).and_then(|served| Ok((served, counted?))))
+        })
+        .collect();
+    compared(summary, "views_equal_naive_count", &pairs);
     rules(summary, &passed.checked);
     let found = passed.plain.map(|(position, plain)| json!({"position": position, "field": plain.field}));
     let figures = json!({"messages": passed.records, "bytes": passed.bytes, "found": found});
