@@ -88,6 +88,9 @@ pub fn check_records<'a>(records: impl IntoIterator<Item = &'a Envelope>) -> Res
     checker.finish()
 }
 
+/// A duty's call, and its period: from and until, Unix milliseconds.
+type HeldDuty = (String, i64, i64);
+
 /// The same checks for records that come one after the other.
 #[derive(Default)]
 pub struct Checker {
@@ -96,8 +99,8 @@ pub struct Checker {
     open: Option<(u32, u32)>,
     commands: BTreeSet<(String, String)>,
     calls: BTreeSet<String>,
-    /// Call and period of the duties that each person holds.
-    held: BTreeMap<(String, String), Vec<(String, i64, i64)>>,
+    /// What each person holds in each realm.
+    held: BTreeMap<(String, String), Vec<HeldDuty>>,
 }
 
 impl Checker {
@@ -227,15 +230,15 @@ impl PlainScanner {
         for (offset, byte) in bytes.iter().enumerate() {
             let rest = &bytes[offset..];
             match byte {
-                0xe4..=0xe9 if rest.len() >= NAME_BYTES && self.first[usize::from(rest[1]) << 8 | usize::from(rest[2])] => {
-                    if self.names.contains(&rest[..NAME_BYTES]) {
-                        return Some(Plain { field: "name", offset });
-                    }
+                0xe4..=0xe9
+                    if rest.len() >= NAME_BYTES
+                        && self.first[usize::from(rest[1]) << 8 | usize::from(rest[2])]
+                        && self.names.contains(&rest[..NAME_BYTES]) =>
+                {
+                    return Some(Plain { field: "name", offset });
                 }
-                b'1' if rest.len() >= PHONE_BYTES && rest[1] == b'0' && rest[2] == b'0' => {
-                    if self.phones.contains(&rest[..PHONE_BYTES]) {
-                        return Some(Plain { field: "phone", offset });
-                    }
+                b'1' if rest.len() >= PHONE_BYTES && rest[1] == b'0' && rest[2] == b'0' && self.phones.contains(&rest[..PHONE_BYTES]) => {
+                    return Some(Plain { field: "phone", offset });
                 }
                 _ => {}
             }

@@ -177,7 +177,7 @@ fn grid(parent_id: &str, parent_name: &str, number: usize) -> Area {
         parent_id: parent_id.to_owned(),
         official_code: String::new(),
         codes,
-        tags: if number % 7 == 0 { vec!["专属网格"] } else { Vec::new() },
+        tags: if number.is_multiple_of(7) { vec!["专属网格"] } else { Vec::new() },
         id,
     }
 }

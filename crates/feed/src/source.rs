@@ -121,7 +121,7 @@ impl JetStreamSource {
         }
         let opened = Reader::open(link, &self.options.stream, &self.options.consumer, self.next.0).await;
         let reader = opened.map_err(|error| Fault::Wait(error.to_string()))?;
-        Ok(Attached::Here(reader, Position(facts.last)))
+        Ok(Attached::Here(Box::new(reader), Position(facts.last)))
     }
 
     async fn reader(&mut self) -> Result<(), Fault> {
@@ -130,7 +130,7 @@ impl JetStreamSource {
         }
         match self.attach().await? {
             Attached::Here(reader, last) => {
-                self.reader = Some(reader);
+                self.reader = Some(*reader);
                 self.ends_at(last);
                 self.state.send_replace(SourceState::Reading);
                 Ok(())
@@ -219,7 +219,7 @@ impl EventSource for JetStreamSource {
 }
 
 enum Attached {
-    Here(Reader, Position),
+    Here(Box<Reader>, Position),
     Elsewhere(Origin, Position),
 }
 

@@ -208,7 +208,7 @@ fn seat_unit(plan: &mut Builder<'_>, unit: &GridUnit, members: &[usize]) {
         let last = place + 1 == members.len();
         let role = match place {
             0 if unit.branch => DutyRole::Secretary,
-            _ if unit.branch && last && unit.number % 4 == 0 => DutyRole::Organizer,
+            _ if unit.branch && last && unit.number.is_multiple_of(4) => DutyRole::Organizer,
             _ => DutyRole::Member,
         };
         plan.seat(*person, &unit.place(place, TIERS[place.min(TIERS.len() - 1)], role));

@@ -166,13 +166,16 @@ fn local_plan(ground: &Ground<'_>, area: &Area, called: &Called) -> Plan {
     plan.build()
 }
 
+/// A site's place in the plan, and what is asked for there.
+type VillageSite = (usize, &'static str);
+
 /// The branches and sites of a township's villages, made when the first person needs them.
 struct Villages<'a> {
     ground: &'a Ground<'a>,
     area: &'a Area,
     committee: &'a str,
     /// Sites of a home with the turn of the next one.
-    sites: BTreeMap<&'a str, (Vec<(usize, &'static str)>, usize)>,
+    sites: BTreeMap<&'a str, (Vec<VillageSite>, usize)>,
     branches: BTreeMap<&'a str, String>,
 }
 

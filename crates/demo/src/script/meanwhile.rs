@@ -29,8 +29,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         let voice = Voice::office(CITY, "组织部值班员").by_document("人员变动登记");
         let command = match number % 5 {
             0 => {
-                let others = self.city.organizations.iter().filter(|organization| organization.id != person.organization_id);
-                let organization = others.last()?;
+                let mut others = self.city.organizations.iter().filter(|organization| organization.id != person.organization_id);
+                let organization = others.next_back()?;
                 let body = json!({"responder_id": id, "organization_id": organization.id});
                 voice.says("TransferResponder", format!("m-transfer-{id}"), body)
             }

@@ -1,12 +1,14 @@
 //! What the feed's tests share: a real nats-server as a child process, a proxy whose connections can be cut, logs with
 //! records in them, and bounded waits. No ports are fixed and no time is waited for.
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+// A seed is printed so that a failure can be played again.
+#![allow(clippy::print_stdout)]
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -86,7 +88,7 @@ impl Nats {
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         self.child = Some(child);
-        let (told, ready) = channel();
+        let (told, ready) = sync_channel(1);
         // The pipe is read to its end, so that the server never waits for it.
         std::thread::spawn(move || {
             let mut port = None;
@@ -238,7 +240,7 @@ impl Records {
             let records = (0..length).map(|index| self.make(first.plus(index))).collect();
             log.append(Unit::records_only(first, records), Box::new(|_| {})).unwrap();
         }
-        let (told, durable) = channel();
+        let (told, durable) = sync_channel(1);
         log.after(end, Box::new(move |outcome| told.send(outcome).unwrap())).unwrap();
         durable.recv_timeout(LIMIT).unwrap().unwrap();
     }
