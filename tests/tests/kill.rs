@@ -1,7 +1,8 @@
 //! The server is killed with SIGKILL at random moments of the demo, while clients retry by command id. Every acknowledged
 //! command must be in the log once, none twice, without a gap, and the stream must be the log.
 
-#![allow(clippy::unwrap_used)]
+// The seed is printed so that a failure can be played again.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::Duration;
 

@@ -226,7 +226,9 @@ mod tests {
         let mut story = Story::new();
         story.site("actual", "x", "v", &["", "day"]).site("actual", "y", "w", &[""]);
         story.call("actual", "c1", "p1", "x", "s0", "v").call("actual", "c2", "p2", "x", "s1", "v");
-        story.call("actual", "c3", "p3", "y", "s0", "w").add(Event::CallAccepted(CallAccepted { call_id: "c2".into(), estimated_arrival_ms: 9 }));
+        story
+            .call("actual", "c3", "p3", "y", "s0", "w")
+            .add(Event::CallAccepted(CallAccepted { call_id: "c2".into(), estimated_arrival_ms: 9 }));
         story.check_in("c1", "p1", "x", "v").check_in("", "p9", "y", "w");
         let county = story.coverage("actual", "c");
         let figures = (county.required, county.filled, county.gap, county.dispatched, county.en_route, county.on_post, county.walk_in);
@@ -272,7 +274,8 @@ mod tests {
     #[test]
     fn a_unit_is_who_was_called_for_it_and_was_not_released() {
         let mut story = Story::new();
-        let body = UnitEstablished { unit_id: "u".into(), kind: UnitKind::TemporaryBranch.into(), plan_id: "p".into(), ..Default::default() };
+        let body =
+            UnitEstablished { unit_id: "u".into(), kind: UnitKind::TemporaryBranch.into(), plan_id: "p".into(), ..Default::default() };
         story.add(Event::UnitEstablished(body)).site("actual", "x", "v", &["", ""]);
         story.call("actual", "c1", "p1", "x", "s0", "v").call("actual", "c2", "p2", "x", "s1", "v");
         let body = SecretaryAppointed { unit_id: "u".into(), responder_id: "p1".into(), ..Default::default() };
@@ -307,8 +310,13 @@ mod tests {
         };
         story.add(Event::ResponderCalled(call));
         assert_eq!(row(&story).status(), WhistleStatus::Dispatching);
-        let body =
-            CheckedIn { responder_id: "p1".into(), call_id: "c1".into(), whistle_id: "w1".into(), area_id: "v".into(), ..Default::default() };
+        let body = CheckedIn {
+            responder_id: "p1".into(),
+            call_id: "c1".into(),
+            whistle_id: "w1".into(),
+            area_id: "v".into(),
+            ..Default::default()
+        };
         story.add(Event::CheckedIn(body));
         assert_eq!(row(&story).status(), WhistleStatus::Filled);
         assert_eq!(story.coverage("actual", "c").gap, 0);

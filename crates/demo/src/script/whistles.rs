@@ -11,6 +11,9 @@ use crate::command::{ScriptCommand, Voice};
 use crate::stage::Stage;
 use crate::tree::CITY;
 
+/// People that a department has free beyond those it is asked for: some are called elsewhere while it is slow.
+const SPARE_PEOPLE: u32 = 3;
+
 /// One whistle to be blown.
 pub(super) struct Blow<'a> {
     pub(super) id: &'a str,
@@ -194,21 +197,20 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         free.take(usize::try_from(quantity).unwrap_or(usize::MAX)).collect()
     }
 
-    /// An organization of the area or above it with this function and enough free people; else the one with most of them.
+    /// The organization of the area or above it that has most free people, up to a few more than are asked for: one with this
+    /// function, or any where those have too few.
     pub(super) fn organization_for(&self, area_id: &str, function: &str, quantity: u32) -> Option<String> {
         let path: Vec<String> = [AreaLevel::Township, AreaLevel::County, AreaLevel::City].map(|level| self.above(area_id, level)).into();
-        let fits = |organization: &&crate::Organization| path.contains(&organization.area_id) && organization.functions.contains(&function);
-        let with_people = self.city.organizations.iter().filter(fits).map(|organization| {
-            let free = self.free_people_of(&organization.id, quantity).len();
-            (free, organization.id.clone())
-        });
-        // The first of those with the most: a later equal one does not replace it.
-        with_people
-            .fold(None, |best, next| match best {
-                Some((free, id)) if free >= next.0 => Some((free, id)),
-                _ => Some(next),
-            })
-            .map(|(_, id)| id)
+        let enough = quantity + SPARE_PEOPLE;
+        let best = |function: Option<&str>| {
+            let near = self.city.organizations.iter().filter(|organization| path.contains(&organization.area_id));
+            let able = near.filter(|organization| function.is_none_or(|function| organization.functions.contains(&function)));
+            let counted = able.map(|organization| (self.free_people_of(&organization.id, enough).len(), &organization.id));
+            // The first of those with the most: a later equal one does not replace it.
+            counted.fold(None, |best: Option<(usize, &String)>, next| best.filter(|best| best.0 >= next.0).or(Some(next)))
+        };
+        let chosen = best(Some(function)).filter(|(free, _)| *free >= enough as usize).or_else(|| best(None));
+        chosen.map(|(_, id)| id.clone())
     }
 
     /// Ends every open whistle of an incident, or those outside any for `None`.

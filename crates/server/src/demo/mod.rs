@@ -185,9 +185,9 @@ impl Demo {
     }
 
     async fn perform<O: Observer>(&self, stage: &mut LocalStage, observer: &mut O) -> Result<Played, CliError> {
-        script::play(&self.city, stage, observer).await.map_err(|error| {
-            CliError::new(format!("演示中断：{error}"), format!("the play broke off: {error}"))
-        })
+        script::play(&self.city, stage, observer)
+            .await
+            .map_err(|error| CliError::new(format!("演示中断：{error}"), format!("the play broke off: {error}")))
     }
 
     /// A server whose bytes depend on the seed and the script alone.
@@ -217,8 +217,12 @@ impl Demo {
         let url = server.url();
         let live = format!("{url}/v1/views/coverage/live?area=4408");
         let text = match self.lang {
-            Lang::Zh => format!("打开：{url}/\n覆盖视图：{url}/v1/views/coverage?level=county\n实时变化：{live}\n接口文档：{url}/openapi.json"),
-            Lang::En => format!("open: {url}/\ncoverage: {url}/v1/views/coverage?level=county\nlive: {live}\ninterface: {url}/openapi.json"),
+            Lang::Zh => {
+                format!("打开：{url}/\n覆盖视图：{url}/v1/views/coverage?level=county\n实时变化：{live}\n接口文档：{url}/openapi.json")
+            }
+            Lang::En => {
+                format!("open: {url}/\ncoverage: {url}/v1/views/coverage?level=county\nlive: {live}\ninterface: {url}/openapi.json")
+            }
         };
         // A terminal that is gone takes nothing more; the server goes on.
         drop(writeln!(io::stdout().lock(), "{text}"));

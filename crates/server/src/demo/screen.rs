@@ -70,7 +70,8 @@ impl Screen {
     pub(super) fn figures(&self, figures: &CityFigures) {
         let CityFigures { areas, grids, organizations, responders, plans, posts } = figures;
         let zh = format!("辖区 {areas}（网格 {grids}）、单位 {organizations}、报到人员 {responders}、预案 {plans}（岗位 {posts}）");
-        let en = format!("{areas} areas ({grids} grids), {organizations} organizations, {responders} responders, {plans} plans ({posts} posts)");
+        let en =
+            format!("{areas} areas ({grids} grids), {organizations} organizations, {responders} responders, {plans} plans ({posts} posts)");
         self.line(self.say(&zh, &en));
     }
 
@@ -112,9 +113,8 @@ impl Screen {
         let mut found = vec![None; self.counties.len()];
         let filter = Filter { realm: Some(ACTUAL.to_owned()), area: None };
         let mut after = None;
-        loop {
-            // While the views come back, the last table stands.
-            let Ok(snapshot) = self.views.snapshot(View::Coverage, &filter, &Page { after, rows_max: None }) else { break };
+        // While the views come back, the last table stands.
+        while let Ok(snapshot) = self.views.snapshot(View::Coverage, &filter, &Page { after, rows_max: None }) {
             for placed in &snapshot.rows {
                 if let Row::Coverage(row) = &*placed.row
                     && let Some(place) = self.counties.iter().position(|id| *id == row.area_id)
@@ -138,7 +138,8 @@ impl Screen {
         let head = format!("{}  {}", self.clock, self.phase);
         let lines: Vec<&str> = std::iter::once(head.as_str()).chain(text.lines()).collect();
         while self.table.len() < lines.len() {
-            let line = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            let line = ProgressBar::new_spinner()
+                .with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
             self.table.push(self.lines.add(line));
         }
         for (place, bar) in self.table.iter().enumerate() {

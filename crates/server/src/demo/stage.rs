@@ -1,7 +1,7 @@
 //! The play's stage: the server of this process, through its gateway, engine and log. It must never decide on its own: what the
 //! domain refuses, the script is told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,8 +107,11 @@ fn outcome(command: &ScriptCommand, answer: Result<Answer, CommandError>) -> Res
 
 impl Stage for LocalStage {
     async fn submit(&mut self, commands: Vec<ScriptCommand>) -> Result<Vec<Outcome>, StageError> {
-        if let (Some(snapshots), Some(command)) = (&mut self.snapshots, commands.first()) {
-            snapshots.before(command.name, self.log.end()).await;
+        if let Some(snapshots) = &mut self.snapshots {
+            let names: BTreeSet<&str> = commands.iter().map(|command| command.name).collect();
+            for name in names {
+                snapshots.before(name, self.log.end()).await;
+            }
         }
         let gateway = Arc::clone(&self.gateway);
         let sealing = tokio::task::spawn_blocking(move || requests(&gateway, &commands).map(|requests| (commands, requests)));
@@ -117,16 +120,16 @@ impl Stage for LocalStage {
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut pending = VecDeque::new();
         let mut requests = requests.into_iter();
-        for place in 0..commands.len() {
+        for command in &commands {
             let began = Instant::now();
             while pending.len() < IN_FLIGHT_MAX {
                 let Some(request) = requests.next() else { break };
                 pending.push_back(engine.submit(request));
             }
             let Some(answer) = pending.pop_front() else { break };
-            let done = outcome(&commands[place], answer.await)?;
+            let done = outcome(command, answer.await)?;
             if done.is_done() {
-                self.remember(&commands[place], began.elapsed());
+                self.remember(command, began.elapsed());
             }
             outcomes.push(done);
         }
@@ -147,7 +150,8 @@ impl Stage for LocalStage {
     async fn events_since(&mut self, position: u64) -> Result<Vec<Envelope>, StageError> {
         let log = Arc::clone(&self.log);
         let read = tokio::task::spawn_blocking(move || {
-            let records = log.read(Position(position + 1), RECORD_BYTES_MAX, RECORDS_MAX).map_err(|error| StageError::new("read", error))?;
+            let records =
+                log.read(Position(position + 1), RECORD_BYTES_MAX, RECORDS_MAX).map_err(|error| StageError::new("read", error))?;
             records.iter().map(|record| decode(&record.bytes).map_err(|error| StageError::new("decode", error))).collect()
         });
         read.await.map_err(|error| StageError::new("read", error))?

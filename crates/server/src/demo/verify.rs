@@ -89,12 +89,8 @@ const SHOWN: [&str; 44] = [
 pub(super) fn scenario(summary: &mut Summary, city: &City, played: &Played) {
     let wanted = city.size.outbreak;
     let units = |kind: UnitKind| played.outbreak_units.get(kind.as_str_name()).copied().unwrap_or(0);
-    let found = [
-        played.outbreak_called,
-        units(UnitKind::TemporaryCommittee),
-        units(UnitKind::TemporaryBranch),
-        units(UnitKind::VanguardTeam),
-    ];
+    let found =
+        [played.outbreak_called, units(UnitKind::TemporaryCommittee), units(UnitKind::TemporaryBranch), units(UnitKind::VanguardTeam)];
     let expected = [wanted.people, wanted.committees, wanted.branches, wanted.teams].map(|count| count as u64);
     let missing: Vec<&str> = SHOWN.into_iter().filter(|event| played.events.get(event).copied().unwrap_or(0) == 0).collect();
     let closed = played.events.get("IncidentClosed") == played.events.get("IncidentDeclared");
@@ -183,8 +179,11 @@ async fn relayed(mut status: tokio::sync::watch::Receiver<RelayStatus>, position
     }
 }
 
+/// Two counts of one position, or why one of them is not there.
+type Pair<'a> = Result<(&'a Rows, &'a Rows), &'a str>;
+
 /// Compares rows that were taken at some positions with others of the same positions: a check of that name.
-fn compared(summary: &mut Summary, name: &'static str, pairs: &[(u64, Result<(&Rows, &Rows), &str>)]) {
+fn compared(summary: &mut Summary, name: &'static str, pairs: &[(u64, Pair<'_>)]) {
     let (mut ok, mut at) = (!pairs.is_empty(), Vec::new());
     for (position, pair) in pairs {
         at.push(match pair {
@@ -349,8 +348,7 @@ fn rules(summary: &mut Summary, checked: &Result<Checked, Broken>) {
 /// After all incidents have stood down, the base is what the peacetime facts alone make of it.
 pub(super) async fn base(summary: &mut Summary, screen: &mut Screen, city: &City, server: &RunningServer, stage: &LocalStage) {
     screen.verifying("比对解除响应后的平时状态", "comparing peacetime after the stand-down");
-    let (log, gateway, city, meanwhile) =
-        (Arc::clone(&server.log), Arc::clone(&server.gateway), city.clone(), stage.meanwhile.clone());
+    let (log, gateway, city, meanwhile) = (Arc::clone(&server.log), Arc::clone(&server.gateway), city.clone(), stage.meanwhile.clone());
     let work = tokio::task::spawn_blocking(move || {
         let played = replay(&*log, |_| true)?;
         let without = replay(&*log, |tag| tag < 160)?;
@@ -465,7 +463,8 @@ pub(super) async fn files(summary: &mut Summary, screen: &mut Screen, city: &Cit
     let scanned = tokio::task::spawn_blocking(move || scan_folder(&PlainScanner::new(&city), &folder)).await;
     match scanned.map_err(io::Error::other).and_then(|scanned| scanned) {
         Ok((files, bytes, found)) => {
-            let found = found.map(|(path, plain)| json!({"file": path.display().to_string(), "field": plain.field, "offset": plain.offset}));
+            let found =
+                found.map(|(path, plain)| json!({"file": path.display().to_string(), "field": plain.field, "offset": plain.offset}));
             summary.add(NAME, found.is_none() && files > 0, json!({"files": files, "bytes": bytes, "found": found}));
         }
         Err(error) => summary.failed(NAME, &error.to_string()),
