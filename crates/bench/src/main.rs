@@ -22,7 +22,8 @@
 //! | `check_in_64_clients` | 64 clients in this process, each waiting for its durable answer before its next command | bare RocksDB, the same bytes in as many synced batches as came about |
 //! | `check_in_64_http` | the same over HTTP to a whole server in this process | the same |
 //! | `view_rebuild` | all views folded from position 1 into a new store, until the last row can be read | bare scan of the log's RocksDB |
-//! | `relay` | the fenced relay, from its connection until the stream holds the last record | bare client: no fence, no headers, the same payloads, subjects, window and stream |
+//! | `relay` | the fenced relay, from its connection until the stream holds the last record | the client library's own publish: no fence, no headers, the same payloads, subjects, window and stream |
+//! | `relay_beside_one_inbox` | the same | the same written by hand around one inbox: the most that client and server give |
 //! | `start_from_snapshot` | opening log and engine with a snapshot of the last position | bare open and scan of the log's RocksDB |
 //! | `start_from_position_1` | the same without a snapshot | the same |
 //!
@@ -91,7 +92,7 @@ const BENCHES: [(&[&str], Bench); 6] = [
     (&["check_in_64_clients"], check_in::run),
     (&["check_in_64_http"], check_in_http::run),
     (&["view_rebuild"], views::run),
-    (&["relay"], relay::run),
+    (&["relay", "relay_beside_one_inbox"], relay::run),
     (&["start_from_snapshot", "start_from_position_1"], start::run),
 ];
 

@@ -20,11 +20,14 @@ const META: &str = "meta";
 const ENTRY_BYTES: usize = 1 + 32 + 8 + 8 + 4;
 const ENTRY_FIRST: usize = 1 + 32;
 
+/// A key and its value.
+type Entry = (Box<[u8]>, Box<[u8]>);
+
 /// The bytes of one stored command: its records and its index entry, as they lie on disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RawUnit {
     pub(crate) records: Vec<([u8; 8], Box<[u8]>)>,
-    pub(crate) command: Option<(Box<[u8]>, Box<[u8]>)>,
+    pub(crate) command: Option<Entry>,
 }
 
 /// Records and bytes of their stored form.
@@ -231,7 +234,7 @@ mod tests {
     fn append(log: &RocksLog, first: u64, records: usize, id: &[u8]) {
         let command = Some(CommandEntry { key: CommandKey::new(b"p", id).unwrap(), digest: [7; 32] });
         let records = (0..records).map(|record| format!("record {record} of {first}").into()).collect();
-        let (sent, stored) = std::sync::mpsc::channel();
+        let (sent, stored) = std::sync::mpsc::sync_channel(1);
         let unit = Unit { expected_next: Position(first), records, command };
         log.append(unit, Box::new(move |outcome| sent.send(outcome).unwrap())).unwrap();
         stored.recv().unwrap().unwrap();
