@@ -10,10 +10,13 @@ use crate::roster::Responder;
 use crate::stage::Stage;
 use crate::tree::CITY;
 
+/// Every so many-th person of the roster has something changed.
+const CHANGED_EVERY: usize = 37;
+
 impl<S: Stage, O: Observer> Director<'_, S, O> {
     pub(super) async fn meanwhile(&mut self) -> Result<(), PlayError> {
         self.enter("应急期间的平时变动：调动、请假、特长、迁居、退出", "Meanwhile: transfers, leave, specialties, moves, a withdrawal");
-        let people: Vec<Responder> = self.city.responders.iter().step_by(37).take(40).cloned().collect();
+        let people: Vec<Responder> = self.city.responders.iter().step_by(CHANGED_EVERY).take(40).cloned().collect();
         let mut commands = Vec::new();
         for (number, person) in people.iter().enumerate() {
             commands.extend(self.change(number, person));
@@ -50,8 +53,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             }
             // Somebody without a duty withdraws: what follows otherwise is the domain's own matter.
             _ => {
-                let free = |person: &&Responder| self.mirror.is_free(muster_proto::ACTUAL, &person.id);
-                let person = self.city.responders.iter().rev().filter(free).nth(number / 5)?;
+                let others = self.city.responders.iter().enumerate().filter(|(place, _)| place % CHANGED_EVERY != 0);
+                let free = others.map(|(_, person)| person).filter(|person| self.mirror.is_free(muster_proto::ACTUAL, &person.id));
+                let person = free.rev().nth(number / 5)?;
                 let body = json!({"responder_id": person.id, "reason": "迁出本市"});
                 voice.says("WithdrawResponder", format!("m-withdraw-{}", person.id), body)
             }
