@@ -98,8 +98,11 @@ impl NatsServer {
     ///
     /// # Errors
     /// It has ended.
-    pub fn freeze(&mut self) -> Result<()> {
-        self.process.signal(Signal::Stop)
+    pub async fn freeze(&mut self) -> Result<()> {
+        self.process.signal(Signal::Stop)?;
+        // The signal is sent when the call returns; each thread stops when it is next looked at.
+        let tasks = format!("/proc/{}/task", self.process.id());
+        wait::until("every thread of the nats-server stands still", NATS_START_MAX, || Ok(all_stopped(&tasks)?.then_some(()))).await
     }
 
     /// Lets a frozen one go on.
@@ -204,4 +207,17 @@ fn release_of(binary: &Path) -> Option<(u32, u32)> {
     let number = text.trim().strip_prefix("nats-server: ")?.trim_start_matches('v').to_owned();
     let mut parts = number.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Whether the state in each thread's `stat`, the field after the name in brackets, says that it is stopped.
+fn all_stopped(tasks: &str) -> Result<bool> {
+    for task in std::fs::read_dir(tasks)? {
+        // A thread that has ended meanwhile does nothing either.
+        let Ok(stat) = std::fs::read_to_string(task?.path().join("stat")) else { continue };
+        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+        if !state.is_some_and(|state| state.starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -82,7 +82,7 @@ async fn a_client_that_stays_finds_the_restarted_server() -> Result<()> {
 async fn a_frozen_server_answers_only_after_it_is_thawed() -> Result<()> {
     let mut server = NatsServer::start(NatsOptions::default()).await?;
     let context = connect(&server).await?;
-    server.freeze()?;
+    server.freeze().await?;
     let asked = tokio::spawn(async move { context.query_account().await.is_ok() });
     let refused = tokio::time::timeout(Duration::from_millis(200), async_nats::connect(server.url()));
     assert!(!matches!(refused.await, Ok(Ok(_))), "a frozen server greeted a client");

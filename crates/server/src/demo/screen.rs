@@ -157,7 +157,7 @@ fn table(lang: Lang, rows: &[CoverageRow]) -> String {
         Lang::En => ["area", "required", "dispatched", "en route", "on post", "gap", "unconfirmed", "whistles"],
     };
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(heads);
+    table.load_style(presets::NOTHING).set_header(heads);
     for row in rows {
         let counts = [row.required, row.dispatched, row.en_route, row.on_post, row.gap, row.unconfirmed, row.open_whistles];
         let cells = counts.map(|count| Cell::new(count).set_alignment(CellAlignment::Right));
