@@ -44,8 +44,8 @@ can_be_root() {
 
 # Where builds and tools live, and how they are found later. A value that the user has set always wins.
 set_up_environment() {
-    [ -n "${HOME:-}" ] || die "环境变量 HOME 未设置。请先设置，例如：export HOME=/root" \
-        "HOME is not set. Set it first, for example: export HOME=/root"
+    [ -n "${HOME:-}" ] || die "环境变量 HOME 未设置。请先设置，例如：export HOME=/home/you" \
+        "HOME is not set. Set it first, for example: export HOME=/home/you"
     # rustup leaves the PATH to the login shell, which a script started by a service or a CI runner never had.
     if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH="$HOME/.cargo/bin:$PATH"

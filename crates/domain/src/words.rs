@@ -1,4 +1,4 @@
-//! Small helpers for the stored form of the state.
+//! Small conversions for the stored form of the state.
 
 use serde::Serialize;
 

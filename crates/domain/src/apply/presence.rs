@@ -38,8 +38,16 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
                 arrive(state, at, responder, place, CallRef::parse(&body.call_id));
             }
         }
-        // Corrects hours; nothing that stands now depends on it.
-        Event::PastPresenceRecorded(_) => {}
+        // Corrects hours; of what stands now it moves only the time at which somebody was last seen where they are.
+        Event::PastPresenceRecorded(body) => {
+            let responder = state.base.responders.find(&body.responder_id)?;
+            let place = state.place(&body.site_id, &body.whistle_id)?;
+            let presence = state.ops.realms.get_mut(at.realm).presence.get_mut(&responder)?;
+            let seen_again = !body.check_out && presence.place == Some(place) && presence.disputed_with.is_none();
+            if seen_again {
+                presence.fact_ms = presence.fact_ms.max(at.occurred_at_ms);
+            }
+        }
         _ => {}
     }
     Some(())

@@ -88,7 +88,13 @@ pub(super) fn check_in(state: &State, now: &Now<'_>, body: &v1::CheckIn) -> Deci
         Some(known) if occurred_ms < known.fact_ms || known.disputed_with.is_some() => {
             drafts.push(past(&spot, body, &body.responder_id));
         }
-        Some(known) if known.place == Some(spot.place) && (call.is_none() || known.call == call) => return Ok(Vec::new()),
+        Some(known) if known.place == Some(spot.place) && (call.is_none() || known.call == call) => {
+            if occurred_ms == known.fact_ms {
+                return Ok(Vec::new());
+            }
+            // Seen there again: nothing changes now, but a late check-out of an earlier hour no longer takes them off post.
+            drafts.push(past(&spot, body, &body.responder_id));
+        }
         _ if told_late && still_there(state, &spot).is_err() => drafts.push(past(&spot, body, &body.responder_id)),
         Some(known) if known.place.is_some_and(|place| place != spot.place) => {
             still_there(state, &spot)?;

@@ -150,7 +150,7 @@ fn a_no_show_who_was_there_is_corrected_and_the_later_order_stands() {
     story.when(absent("c3")).then(["NoShowDeclared c3", "DutyReleased c3 NoShow", "ResponderCalled c5 b1 out/out-v1/gate#n1 PlanBackup"]);
     // The phone was offline; a3 had been there for ten minutes.
     story.told_late(10).when(check_in("a3", "out/out-v1/gate")).then(["CheckedIn a3 out/out-v1/gate walk-in late", "NoShowCorrected c3"]);
-    story.told_late(9).when(check_in("a3", "out/out-v1/gate")).then_nothing();
+    story.told_late(9).when(check_in("a3", "out/out-v1/gate")).then(["PastPresenceRecorded a3 out/out-v1/gate in"]);
     assert_eq!(phase(&story, 5), CallPhase::Summoned);
     // Coming after the declaration corrects nothing.
     story.and([absent("c4")]);
@@ -174,4 +174,15 @@ fn presence_of_one_person_in_an_exercise_says_nothing_of_real_life() {
     story.when(command!(SettlePresence { responder_id: "a1", site_id: "played" })).then_rejected("other_incident");
     story.when(command!(SettlePresence { responder_id: "a1", realm: "drill" })).then(["PresenceSettled a1 -"]);
     assert_eq!(phase(&story, 1), CallPhase::OnPost);
+}
+
+/// In, seen there again, and then an offline phone tells of a check-out in between: who was seen last stays on post.
+#[test]
+fn a_late_check_out_takes_nobody_off_post_who_was_seen_afterwards() {
+    let mut story = on_duty();
+    story.and([check_in("a1", "s")]);
+    story.after_minutes(20).then_nothing();
+    story.when(check_in("a1", "s")).then(["PastPresenceRecorded a1 s in"]);
+    story.told_late(10).when(check_out("a1", "s")).then(["PastPresenceRecorded a1 s out"]);
+    story.when(check_in("a1", "s")).then_nothing();
 }

@@ -30,11 +30,11 @@ pub(super) async fn healthz(State(app): State<Arc<App>>) -> Result<&'static str,
     }
 }
 
-/// Whether commands are taken, or with a worker whether its views can be read.
+/// Whether commands are taken and the views go on; with a worker, whether its views do.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     app.views()?;
+    views_running(&app)?;
     if app.is_worker() {
-        views_running(&app)?;
         return Ok("ready\n");
     }
     if !is_running(app.node()?) {
