@@ -6,6 +6,10 @@ use std::time::Duration;
 /// record may have 256 KiB; as JSON with Chinese names it needs about three times that.
 pub const COMMAND_BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// How much of a body that is too large is read and dropped before it is refused, in bytes: enough that an honest mistake
+/// sees its answer, not so much that it costs anything.
+pub const BODY_BYTES_PASSED_OVER_MAX: usize = 16 * 1024 * 1024;
+
 /// Longest principal, in bytes: what the log's command key allows.
 pub const PRINCIPAL_BYTES_MAX: usize = 256;
 

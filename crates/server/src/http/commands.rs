@@ -8,6 +8,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use futures::StreamExt as _;
 use muster_proto::{COMMAND_NAMES, CommandError, FieldError, FieldFault};
 use serde::Deserialize;
 use serde_json::Value;
@@ -105,15 +107,22 @@ fn dry_run_not_available() -> Problem {
 async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let bytes_max = limits::COMMAND_BODY_BYTES_MAX;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > bytes_max) {
+    if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_PASSED_OVER_MAX) {
         return Err(Problem::too_large(bytes_max));
     }
-    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
-        let over_limit = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if over_limit {
-            Problem::too_large(bytes_max)
-        } else {
-            Problem::bad_request("body_cut_off", Words::new("请求体没有传完", "the body ended before it was whole"))
+    let mut frames = body.into_data_stream();
+    let (mut whole, mut bytes) = (BytesMut::new(), 0);
+    while let Some(frame) = frames.next().await {
+        let cut_off = |_| Problem::bad_request("body_cut_off", Words::new("请求体没有传完", "the body ended before it was whole"));
+        let frame = frame.map_err(cut_off)?;
+        bytes += frame.len();
+        if bytes > limits::BODY_BYTES_PASSED_OVER_MAX {
+            break;
         }
-    })
+        // Too large already: the rest is read and dropped, for a client that is still writing would not see the answer.
+        if bytes <= bytes_max {
+            whole.extend_from_slice(&frame);
+        }
+    }
+    if bytes > bytes_max { Err(Problem::too_large(bytes_max)) } else { Ok(whole.freeze()) }
 }
