@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message as _;
-use prost::encoding::{WireType, decode_key, decode_varint, encoded_len_varint, key_len};
+use prost::encoding::{WireType, decode_key, decode_varint};
 
 use crate::Event;
 use crate::v1::{self, Envelope};
@@ -113,7 +113,6 @@ fn put_str(tag: u32, text: &str, out: &mut BytesMut) {
     prost::encoding::encode_key(tag, WireType::LengthDelimited, out);
     prost::encoding::encode_varint(text.len() as u64, out);
     out.put_slice(text.as_bytes());
-    debug_assert!(key_len(tag) + encoded_len_varint(text.len() as u64) > 0);
 }
 
 /// Why bytes are no record of this schema.

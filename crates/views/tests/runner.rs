@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_log::{Epoch, EpochPosition, Log, LogId, MemoryLog, Position, Record};
@@ -163,8 +164,7 @@ async fn restarts_at_any_point_and_without_a_shutdown_change_nothing() {
             views.shutdown().await.unwrap();
         } else {
             // As a crash leaves it: a copy of the folder while everything is in use.
-            let copy = tempfile::tempdir().unwrap();
-            copy_folder(dir.path(), copy.path());
+            let copy = copy_at_one_moment(dir.path());
             let from_copy = start(&log, copy.path(), options);
             caught_up(&from_copy, &log).await;
             assert_rows(&from_copy, &log);
@@ -174,17 +174,45 @@ async fn restarts_at_any_point_and_without_a_shutdown_change_nothing() {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
+/// Copies a folder in use as one moment of it: RocksDB moves files in the background, so a copy during which the list of
+/// files changed is thrown away and made again.
+fn copy_at_one_moment(from: &Path) -> tempfile::TempDir {
+    for _ in 0..1_000 {
+        let copy = tempfile::tempdir().unwrap();
+        let before = sizes(from);
+        let copied = copy_folder(from, copy.path());
+        if copied.is_ok() && before.is_ok_and(|before| sizes(from).is_ok_and(|after| after == before)) {
+            return copy;
         }
     }
+    panic!("the folder never stood still for one copy");
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn sizes(of: &Path) -> std::io::Result<BTreeMap<PathBuf, u64>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(of)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(sizes(&entry.path())?);
+        } else {
+            found.insert(entry.path(), entry.metadata()?.len());
+        }
+    }
+    Ok(found)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
