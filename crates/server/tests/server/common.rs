@@ -118,6 +118,15 @@ impl Place {
     }
 }
 
+/// A test that ends leaves no thread behind: one that still closed a database while the process exits would abort it.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(server.shutdown()));
+        }
+    }
+}
+
 /// Status and JSON body of a request; problems must be problem+json.
 pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = within(request.send()).await.unwrap();
