@@ -147,4 +147,5 @@ fn a_killed_engine_has_every_acknowledged_command_once() {
     let engine = start_with_state(&log, &dir.path().join("state"), 200);
     assert_eq!(engine.status().timers as u64, commands.div_ceil(10), "one for each whistle");
     assert!(ask(&engine, request("c7", command(7))).unwrap().repeated);
+    engine.shutdown().wait().unwrap();
 }

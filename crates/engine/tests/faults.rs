@@ -178,6 +178,7 @@ fn an_index_that_was_lost_on_disk_is_restored_at_the_start() {
     assert_eq!(log.index_gap(), None);
     assert_eq!(ask(&engine, request("a", enroll(1))).unwrap(), again(&first));
     assert_eq!(log.watermark(), Position(5));
+    engine.shutdown().wait().unwrap();
 }
 
 #[test]

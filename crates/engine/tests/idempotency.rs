@@ -90,6 +90,7 @@ fn many_clients_with_the_same_ids_make_each_command_once() {
         assert!(of_command.iter().all(|answer| again(answer) == again(of_command[0])), "command {n} has one answer");
     }
     assert_eq!(log.watermark(), before.plus(COMMANDS));
+    engine.shutdown().wait().unwrap();
 }
 
 #[test]
@@ -112,6 +113,7 @@ fn repeats_are_known_after_a_restart_and_refusals_are_not_remembered() {
     assert_eq!(log.watermark(), end);
     assert_eq!(ask(&engine, request("a", enroll(2))), Err(CommandError::IdReused { id: "a".to_owned() }));
     assert!(!ask(&engine, request("early", enroll(9))).unwrap().repeated, "a refusal leaves the id free");
+    engine.shutdown().wait().unwrap();
 }
 
 #[test]
