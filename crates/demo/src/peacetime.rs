@@ -252,6 +252,18 @@ mod tests {
         assert_eq!(typhoon.map(|plan| plan.posts.len()).sum::<usize>(), 41_000);
     }
 
+    /// The published largest: 3,110 temporary organizations, 100,000 people.
+    #[test]
+    fn the_stress_scale_has_the_largest_published_figures() {
+        let city = City::generate(11, Scale::Stress);
+        assert_eq!(city.figures().responders, 100_000);
+        check_plans(&city);
+        let units: usize = city.plans.iter().map(|plan| plan.units.len()).sum();
+        assert!(units >= 3_110, "{units} temporary organizations");
+        let typhoon = city.plans.iter().filter(|plan| plan.incident_type == IncidentType::Typhoon);
+        assert_eq!(typhoon.map(|plan| plan.posts.len()).sum::<usize>(), 94_000);
+    }
+
     #[test]
     fn absent_primaries_of_the_outbreak_have_a_backup_of_their_own() {
         for scale in [Scale::Small, Scale::County] {

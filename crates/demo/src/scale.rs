@@ -10,6 +10,8 @@ pub enum Scale {
     County,
     /// The whole city.
     City,
+    /// The whole city with as many people and temporary organizations as in its largest outbreak.
+    Stress,
 }
 
 /// The published practice of one county in one outbreak, or a cut of it.
@@ -61,7 +63,7 @@ pub struct Size {
 
 /// The county of the outbreak: 霞山区.
 pub const OUTBREAK_COUNTY: &str = "440803";
-/// The county whose flood outranks the typhoon at [`Scale::City`] and [`Scale::Small`]: 徐闻县.
+/// The county whose flood outranks the typhoon at every scale but [`Scale::County`]: 徐闻县.
 pub const FLOOD_COUNTY: &str = "440825";
 
 impl Scale {
@@ -71,6 +73,7 @@ impl Scale {
             Self::Small => "small",
             Self::County => "county",
             Self::City => "city",
+            Self::Stress => "stress",
         }
     }
 
@@ -105,6 +108,15 @@ impl Scale {
                 responders: 42_000,
                 outbreak: published,
                 typhoon: TyphoonSize { seats: [30_000, 3_500, 2_000, 500], standby: 5_000 },
+            },
+            Self::Stress => Size {
+                outbreak_grids: 1_210,
+                other_grids: 3_790,
+                organizations: 1_300,
+                outbreak_county_people: 9_000,
+                responders: 100_000,
+                outbreak: published,
+                typhoon: TyphoonSize { seats: [74_000, 7_000, 4_000, 1_000], standby: 8_000 },
             },
         }
     }

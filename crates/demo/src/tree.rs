@@ -140,7 +140,7 @@ fn divisions(scale: Scale) -> Vec<Area> {
         let siblings = || kept.iter().filter(|area| area.parent_id == parent).count();
         let parent_is_kept = || kept.iter().rev().any(|area| area.id == parent);
         let keep = match scale {
-            Scale::City => true,
+            Scale::City | Scale::Stress => true,
             Scale::County => level == AreaLevel::City || code.starts_with(OUTBREAK_COUNTY),
             Scale::Small => match level {
                 AreaLevel::City => true,

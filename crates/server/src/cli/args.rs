@@ -92,6 +92,8 @@ pub enum DemoScale {
     City,
     /// 一个县区 · one county
     County,
+    /// 全市十万人 · the whole city with 100,000 people
+    Stress,
     /// 测试用 · a few villages, for tests
     #[value(hide = true)]
     Small,

@@ -66,6 +66,7 @@ fn scale(scale: DemoScale) -> Scale {
     match scale {
         DemoScale::City => Scale::City,
         DemoScale::County => Scale::County,
+        DemoScale::Stress => Scale::Stress,
         DemoScale::Small => Scale::Small,
     }
 }
