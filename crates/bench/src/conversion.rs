@@ -16,8 +16,15 @@ use crate::raw::RawStore;
 use crate::row::{AimOf, Better, Measured, Pair, Row};
 use crate::setting::Setting;
 
-const NAME: &str = "conversion_42000";
-const SECONDS: &str = "conversion_42000_durable_seconds";
+/// Row names and people of one size.
+struct Size {
+    name: &'static str,
+    seconds: &'static str,
+    people: usize,
+}
+
+const CITY: Size = Size { name: "conversion_42000", seconds: "conversion_42000_durable_seconds", people: limits::PEOPLE };
+const LARGEST: Size = Size { name: "conversion_100000", seconds: "conversion_100000_durable_seconds", people: limits::PEOPLE_LARGEST };
 const REFERENCE: &str = "raw RocksDB, the same bytes in the same batch, synced";
 
 struct Round {
@@ -25,15 +32,23 @@ struct Round {
     seconds: Pair,
 }
 
-/// Both rows of the conversion.
+/// Both rows of the city's conversion.
 pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Result<Vec<Row>> {
-    let roster = histories.roster()?;
+    rows(setting, &histories.roster()?, &CITY)
+}
+
+/// Both rows of the largest published conversion.
+pub(crate) fn run_largest(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Result<Vec<Row>> {
+    rows(setting, &histories.largest()?, &LARGEST)
+}
+
+fn rows(setting: &Setting<'_>, roster: &Stage, size: &Size) -> Result<Vec<Row>> {
     // The first one meets cold caches and is not counted.
-    round(setting, &roster)?;
+    round(setting, roster, size)?;
     let mut rounds = Vec::new();
     for number in 1..=setting.rounds {
-        show_round(NAME, number, setting.rounds);
-        rounds.push(round(setting, &roster)?);
+        show_round(size.name, number, setting.rounds);
+        rounds.push(round(setting, roster, size)?);
     }
     let records = rounds[0].records;
     ensure!(rounds.iter().all(|round| round.records == records), "not every round made {records} records");
@@ -42,14 +57,14 @@ pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Resul
         rounds.iter().map(|round| Pair { value: rate(round.seconds.value), reference: rate(round.seconds.reference) }).collect();
     let seconds: Vec<Pair> = rounds.iter().map(|round| round.seconds).collect();
     let data = setting.scratch.copy_of(&roster.data, "parts")?;
-    let Parts { decide, encode } = parts::of_conversion(&data, &roster)?;
+    let Parts { decide, encode } = parts::of_conversion(&data, roster)?;
     remove(&data);
     let detail = format!(
         "{} people called, {records} records in one batch, every round; alone, deciding takes {decide:.3} s and encoding {encode:.3} s",
-        limits::PEOPLE
+        size.people
     );
     let by_rate = Measured {
-        name: NAME,
+        name: size.name,
         unit: "records/s",
         better: Better::Higher,
         reference: REFERENCE,
@@ -58,7 +73,7 @@ pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Resul
         detail: detail.clone(),
     };
     let by_time = Measured {
-        name: SECONDS,
+        name: size.seconds,
         unit: "s",
         better: Better::Lower,
         reference: REFERENCE,
@@ -69,7 +84,7 @@ pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Resul
     Ok(vec![by_rate.row(), by_time.row()])
 }
 
-fn round(setting: &Setting<'_>, roster: &Stage) -> Result<Round> {
+fn round(setting: &Setting<'_>, roster: &Stage, size: &Size) -> Result<Round> {
     let data = setting.scratch.copy_of(&roster.data, "conversion")?;
     let running = Running::start(&data)?;
     let request = plans::convert();
@@ -80,7 +95,7 @@ fn round(setting: &Setting<'_>, roster: &Stage) -> Result<Round> {
     let value = started.elapsed().as_secs_f64();
     let after = muster_log::Log::stats(&*running.log);
     let called = answer.counts.iter().find(|(event, _)| *event == "ResponderCalled").map_or(0, |(_, count)| *count);
-    ensure!(called == limits::PEOPLE as u64, "the conversion called {called} people");
+    ensure!(called == size.people as u64, "the conversion called {called} people");
     ensure!(answer.first == roster.end + 1 && after.batches - before.batches == 1, "the conversion is not one batch of its own");
     ensure!(muster_log::Log::watermark(&*running.log).0 == answer.last, "the answer came before the records were durable");
     running.end()?;

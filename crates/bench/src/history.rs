@@ -83,6 +83,7 @@ pub(crate) struct Histories<'a> {
     scratch: &'a Scratch,
     records: u64,
     roster: Option<Stage>,
+    largest: Option<Stage>,
     converted: Option<(Stage, Arc<[Duty]>)>,
     full: Option<Stage>,
 }
@@ -90,7 +91,7 @@ pub(crate) struct Histories<'a> {
 impl<'a> Histories<'a> {
     /// None is made yet. The longest will have `records` records.
     pub(crate) const fn new(scratch: &'a Scratch, records: u64) -> Self {
-        Self { scratch, records, roster: None, converted: None, full: None }
+        Self { scratch, records, roster: None, largest: None, converted: None, full: None }
     }
 
     /// The city in peacetime: tree, organizations, 42,000 people, plans that seat them all, an incident declared.
@@ -98,10 +99,26 @@ impl<'a> Histories<'a> {
         if let Some(stage) = &self.roster {
             return Ok(stage.clone());
         }
+        let stage = self.peacetime(Scale::City, limits::PEOPLE, "roster")?;
+        self.roster = Some(stage.clone());
+        Ok(stage)
+    }
+
+    /// The same with 100,000 people.
+    pub(crate) fn largest(&mut self) -> Result<Stage> {
+        if let Some(stage) = &self.largest {
+            return Ok(stage.clone());
+        }
+        let stage = self.peacetime(Scale::Stress, limits::PEOPLE_LARGEST, "roster-largest")?;
+        self.largest = Some(stage.clone());
+        Ok(stage)
+    }
+
+    fn peacetime(&self, scale: Scale, people: usize, folder: &str) -> Result<Stage> {
         let started = Instant::now();
-        let city = City::generate(SEED, Scale::City);
-        ensure!(city.responders.len() == limits::PEOPLE, "the city has {} people", city.responders.len());
-        let data = self.scratch.fresh("roster");
+        let city = City::generate(SEED, scale);
+        ensure!(city.responders.len() == people, "the city has {} people", city.responders.len());
+        let data = self.scratch.fresh(folder);
         let running = Running::start(&data)?;
         {
             let vault = Vault::open(&data.join(VAULT_DIR), VaultOptions::new(Box::new(SeededEntropy::new(SEED))))?;
@@ -118,8 +135,7 @@ impl<'a> Histories<'a> {
         drive(&running.engine, plans::commands(&city))?;
         drive(&running.engine, [plans::declare()])?;
         let stage = Stage { data, end: running.end()? };
-        say(&format!("roster: {} records in {:.1} s", stage.end, started.elapsed().as_secs_f64()));
-        self.roster = Some(stage.clone());
+        say(&format!("{folder}: {} records in {:.1} s", stage.end, started.elapsed().as_secs_f64()));
         Ok(stage)
     }
 

@@ -9,6 +9,8 @@ pub(crate) const ROUNDS_QUICK: usize = 3;
 
 /// People seated by the one conversion: the published roster.
 pub(crate) const PEOPLE: usize = 42_000;
+/// The same of the largest published outbreak.
+pub(crate) const PEOPLE_LARGEST: usize = 100_000;
 /// Seats of one site of the bench's plans: a large checkpoint with its shifts. Far below what a plan may hold.
 pub(crate) const SITE_SEATS: usize = 20;
 

@@ -26,6 +26,10 @@
 //! | `relay_beside_one_inbox` | the same | the same written by hand around one inbox: the most that client and server give |
 //! | `start_from_snapshot` | opening log and engine with a snapshot of the last position | bare open and scan of the log's RocksDB |
 //! | `start_from_position_1` | the same without a snapshot | the same |
+//! | `conversion_100000` | one ConvertArea that seats 100,000 people, from the request to the durable answer, in records | bare RocksDB, the same bytes onto the same log, one batch, synced |
+//! | `conversion_100000_durable_seconds` | the same in seconds | the same |
+//! | `commands_<Kind>` | the domain alone, policies included, over the demo's play | replaying the records of the same commands |
+//! | `memory_per_responder_<N>` | resident memory for each of N enrolled people | the stored form of the same state |
 //!
 //! Every row checks what it did (counts, positions, rows, bytes of the stream), so that a broken path ends the run instead of
 //! giving a good figure. Nothing here is used by anything else, and it must never be: measuring code stays out of the product.
@@ -35,7 +39,9 @@ mod check_in_http;
 mod conversion;
 mod folder;
 mod history;
+mod kinds;
 mod limits;
+mod memory;
 mod nats;
 mod parts;
 mod plans;
@@ -82,13 +88,19 @@ struct Arguments {
     /// Where to write, on the disk that is to be measured [default: the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Say the bytes that so many people take, resident and stored, and end
+    #[arg(long, value_name = "N", hide = true)]
+    memory_of: Option<usize>,
 }
 
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 6] = [
+const BENCHES: [(&[&str], Bench); 9] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
+    (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
+    (&kinds::NAMES, kinds::run),
+    (&memory::NAMES, memory::run),
     (&["check_in_64_clients"], check_in::run),
     (&["check_in_64_http"], check_in_http::run),
     (&["view_rebuild"], views::run),
@@ -107,6 +119,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(people) = arguments.memory_of {
+        let (resident, stored) = memory::measure(people)?;
+        writeln!(std::io::stdout(), "{resident} {stored}")?;
+        return Ok(());
+    }
     let wanted = |row: &str| arguments.only.as_ref().is_none_or(|only| row.starts_with(only.as_str()));
     ensure!(BENCHES.iter().any(|(rows, _)| rows.iter().any(|row| wanted(row))), "there is no such row; there are: {}", names());
     if cfg!(debug_assertions) {
