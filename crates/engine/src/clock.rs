@@ -22,6 +22,14 @@ pub(crate) enum Ticker {
 }
 
 impl Ticker {
+    /// Where time has come to, Unix milliseconds; 0 for a manual clock, whose time only the engine knows.
+    pub(crate) fn now_ms(self) -> i64 {
+        match self {
+            Self::System { base_ms, base } => base_ms + elapsed_ms(base),
+            Self::Manual => 0,
+        }
+    }
+
     /// How far the wall clock has moved against the monotonic one since the start, in milliseconds.
     pub(crate) fn wall_offset_ms(self) -> i64 {
         match self {

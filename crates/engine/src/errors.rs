@@ -122,3 +122,5 @@ pub(crate) const QUEUE_FULL: CommandError = CommandError::Unavailable { reason: 
 pub(crate) const NO_SPACE: CommandError = CommandError::Unavailable { reason: "no_space" };
 /// The log could not be read, so it is not known whether the command was there before.
 pub(crate) const LOG_UNREADABLE: CommandError = CommandError::Unavailable { reason: "log_unreadable" };
+/// There is no planner, or it could not follow the log: nothing can be previewed.
+pub(crate) const NO_PLANNER: CommandError = CommandError::Unavailable { reason: "no_planner" };

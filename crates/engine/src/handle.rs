@@ -10,8 +10,10 @@ use muster_proto::{CommandError, CommandPort, Pending, Request};
 
 use crate::board::Board;
 use crate::clock::Ticker;
-use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, QUEUE_FULL, SHUTTING_DOWN, ShutdownError};
+use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, NO_PLANNER, QUEUE_FULL, SHUTTING_DOWN, ShutdownError};
 use crate::limits;
+use crate::planner::{Job, Order};
+use crate::preview::{Preview, preview};
 use crate::reply::{Outcome, Reply, Waiting};
 
 /// What comes in through the queue, in order.
@@ -81,11 +83,11 @@ pub struct Status {
     pub repeated: u64,
     /// Timers that fired, since the start.
     pub timers_fired: u64,
-    /// How far the replica has applied the log, if there is one.
+    /// How far the planner has applied the log, if there is one.
     pub replica: Option<Position>,
     /// The position of the last snapshot, 0 for none.
     pub snapshot: Position,
-    /// The replica met an error: commands go on, snapshots do not. A person must look.
+    /// The planner met an error: commands go on, snapshots and previews do not. A person must look.
     pub replica_failed: bool,
     /// Why the engine stopped for good, if it did.
     pub fatal: Option<Arc<Fatal>>,
@@ -103,7 +105,8 @@ pub(crate) struct Door {
     pub(crate) board: Arc<Board>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) ticker: Ticker,
-    pub(crate) has_replica: bool,
+    /// To the planner, if there is one.
+    pub(crate) jobs: Option<crossbeam_channel::Sender<Order>>,
     pub(crate) queue_max: usize,
 }
 
@@ -188,6 +191,29 @@ impl EngineHandle {
         waiting
     }
 
+    /// Tells what a request would do now, and does none of it: the planner carries it out on a copy of its state, which has
+    /// everything that is durable when its turn comes. The request's key is neither looked up nor remembered.
+    pub fn preview(&self, request: Request) -> Waiting<Result<Preview, CommandError>> {
+        let (reply, waiting) = Reply::waiting();
+        let now_ms = self.door.board.now_ms().max(self.door.ticker.now_ms());
+        self.plan(Box::new(move |state| reply.send(state.and_then(|state| preview(state, now_ms, &request)))));
+        waiting
+    }
+
+    /// Hands a job to the planner, or tells it why it cannot be done.
+    fn plan(&self, job: Job) {
+        let error = match (&self.door.jobs, self.gone()) {
+            (_, Some(gone)) => return job(Err(gone)),
+            (None, None) => return job(Err(NO_PLANNER)),
+            (Some(jobs), None) => jobs.try_send(Order::Job(job)),
+        };
+        match error {
+            Err(crossbeam_channel::TrySendError::Full(Order::Job(job))) => job(Err(QUEUE_FULL)),
+            Err(crossbeam_channel::TrySendError::Disconnected(Order::Job(job))) => job(Err(NO_PLANNER)),
+            _ => {}
+        }
+    }
+
     /// How the engine is. Cheap; waits for nothing.
     pub fn status(&self) -> Status {
         let Door { board, log, ticker, handed_in, .. } = &*self.door;
@@ -209,7 +235,7 @@ impl EngineHandle {
             refused: count(&board.refused),
             repeated: count(&board.repeated),
             timers_fired: count(&board.timers_fired),
-            replica: self.door.has_replica.then(|| Position(count(&board.replica))),
+            replica: self.door.jobs.as_ref().map(|_| Position(count(&board.replica))),
             snapshot: Position(count(&board.snapshot)),
             replica_failed: board.replica_failed.load(Ordering::Relaxed),
             fatal: board.fatal(),

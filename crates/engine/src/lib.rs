@@ -1,7 +1,7 @@
 //! The sequencing loop of Muster: command by command on one thread, decide, apply, append; answers once durable.
 //!
 //! Owns the order of things: positions, the engine's time, idempotency by command id, durable timers, recovery from
-//! snapshot and log, and the snapshots in `state/`. It must never change the rules of the domain, never answer before
+//! snapshot and log, the snapshots in `state/`, and the planner, which previews commands. It must never change the rules of the domain, never answer before
 //! the log's watermark has passed what the answer rests on, and never go on after a unit was lost.
 //!
 //! ```
@@ -41,9 +41,10 @@ mod index;
 mod inflight;
 pub mod limits;
 mod options;
+mod planner;
+mod preview;
 mod repeats;
 mod replay;
-mod replica;
 mod reply;
 mod sequencer;
 mod snapshot;
@@ -53,5 +54,6 @@ mod unit;
 pub use errors::{AdvanceError, Fatal, ShutdownError, StartError};
 pub use handle::{Advanced, Ended, EngineHandle, Status};
 pub use options::{ClockSource, EngineOptions, OnFatal, OnProgress, Phase, Progress};
+pub use preview::Preview;
 pub use reply::{Outcome, Unanswered, Waiting};
 pub use start::Engine;

@@ -64,9 +64,13 @@ pub const SNAPSHOT_EVERY: u64 = 500_000;
 /// Snapshots kept: the newest, and one to fall back to should it be damaged.
 pub const SNAPSHOTS_KEPT: usize = 2;
 
-/// How often the replica looks for new records, in milliseconds. It serves snapshots, not readers: following every
-/// sync would only take the processor from the commands.
+/// How often the planner looks for new records while nobody asks it, in milliseconds: following every sync would only
+/// take the processor from the commands.
 pub const REPLICA_PERIOD_MS: u64 = 100;
 
 /// Index entries written at once when the command index is rebuilt.
 pub const INDEX_CHUNK: usize = 4_096;
+
+/// Jobs that may wait for the planner: each may take a second, and whoever previews waits for the answer. When it is full
+/// the job is answered `queue_full`.
+pub const JOBS_MAX: usize = 32;

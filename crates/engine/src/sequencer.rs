@@ -19,8 +19,8 @@ use crate::form;
 use crate::handle::{Advanced, Ended, Input, Submission};
 use crate::inflight::InFlight;
 use crate::limits;
+use crate::planner::Planner;
 use crate::repeats::Repeats;
-use crate::replica::Replica;
 use crate::reply::{Outcome, Reply};
 use crate::unit::{Encoded, UnitEncoder};
 
@@ -36,7 +36,7 @@ pub(crate) struct Sequencer {
     pub(crate) encoder: UnitEncoder,
     pub(crate) repeats: Repeats,
     pub(crate) repeats_thread: JoinHandle<()>,
-    pub(crate) replica: Option<Replica>,
+    pub(crate) planner: Option<Planner>,
     pub(crate) board: Arc<Board>,
 }
 
@@ -88,8 +88,7 @@ impl Sequencer {
 
     fn turn(&mut self) -> Result<(), End> {
         self.run_timers()?;
-        let now_ms = self.clock.now_ms();
-        self.board.publish(self.decided(), now_ms, self.state.next_timer_ms(), self.state.timers());
+        let now_ms = self.publish();
         let input = self.next_input(now_ms)?;
         // A failure on the writer's thread: what was decided since rests on units that are lost.
         if let Some(fatal) = self.board.failed().then(|| self.board.fatal()).flatten() {
@@ -102,6 +101,13 @@ impl Sequencer {
             None => {}
         }
         Ok(())
+    }
+
+    /// Shows where the engine is. The time it is at.
+    fn publish(&mut self) -> i64 {
+        let now_ms = self.clock.now_ms();
+        self.board.publish(self.decided(), now_ms, self.state.next_timer_ms(), self.state.timers());
+        now_ms
     }
 
     /// The next input; none when a timer is due before.
@@ -293,7 +299,8 @@ impl Sequencer {
             fired += 1;
         }
         self.clock.move_to(to_ms);
-        let advanced = Advanced { now_ms: self.clock.now_ms(), fired, last: self.decided() };
+        // Whoever is answered sees the new time.
+        let advanced = Advanced { now_ms: self.publish(), fired, last: self.decided() };
         self.after(self.decided(), Box::new(move |durable| reply.send(durable.map(|_| advanced).map_err(|_| AdvanceError::Stopped))))
     }
 
@@ -303,8 +310,8 @@ impl Sequencer {
             // Whoever waits gets `Stopped` from the dropped reply.
             return self.board.fail(error);
         }
-        let Self { log, replica, repeats, repeats_thread, .. } = self;
-        let snapshot = replica.and_then(Replica::finish);
+        let Self { log, planner, repeats, repeats_thread, .. } = self;
+        let snapshot = planner.and_then(Planner::finish);
         // Every command is answered, so that nobody else can hold the queue of the repeats.
         drop(repeats);
         if repeats_thread.join().is_err() {
@@ -328,7 +335,7 @@ pub(crate) fn wait_durable(log: &dyn Log, position: Position) -> Result<(), Fata
 }
 
 /// The answer to a wish that was fulfilled already.
-fn nothing_changed() -> Answer {
+pub(crate) fn nothing_changed() -> Answer {
     Answer { first: 0, last: 0, counts: Vec::new(), events: Vec::new(), repeated: false }
 }
 

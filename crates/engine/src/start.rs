@@ -15,8 +15,8 @@ use crate::errors::{Fatal, StartError};
 use crate::handle::{Door, EngineHandle};
 use crate::inflight::InFlight;
 use crate::options::{EngineOptions, OnProgress, Phase, Progress};
+use crate::planner::{Planner, PlannerStart};
 use crate::repeats::Repeats;
-use crate::replica::{Replica, ReplicaStart};
 use crate::sequencer::{Sequencer, wait_durable};
 use crate::unit::UnitEncoder;
 use crate::{index, replay, snapshot};
@@ -49,11 +49,10 @@ impl Engine {
 
         let board = Arc::new(Board::new(end, on_fatal));
         board.publish(end, clock.now_ms(), state.next_timer_ms(), state.timers());
-        let has_replica = state_dir.is_some();
-        let replica = state_dir
+        let planner = state_dir
             .map(|dir| {
-                let start = ReplicaStart { state: state.clone(), position: end, snapshot: from, dir, every: snapshot_every };
-                Replica::start(Arc::clone(&log), Arc::clone(&board), start)
+                let start = PlannerStart { state: state.clone(), position: end, snapshot: from, dir, every: snapshot_every };
+                Planner::start(Arc::clone(&log), Arc::clone(&board), start)
             })
             .transpose()
             .map_err(StartError::Thread)?;
@@ -65,7 +64,7 @@ impl Engine {
             board: Arc::clone(&board),
             log: Arc::clone(&log),
             ticker: clock.ticker(),
-            has_replica,
+            jobs: planner.as_ref().map(Planner::orders),
             queue_max: queue_max.max(1),
         };
         let (repeats, repeats_thread) = Repeats::start(Arc::clone(&log), Arc::clone(&board)).map_err(StartError::Thread)?;
@@ -79,7 +78,7 @@ impl Engine {
             encoder: UnitEncoder::default(),
             repeats,
             repeats_thread,
-            replica,
+            planner,
             board,
         };
         thread::Builder::new().name("engine".to_owned()).spawn(move || sequencer.run()).map_err(StartError::Thread)?;

@@ -22,7 +22,7 @@ fn the_same_inputs_give_the_same_bytes_in_every_kind_of_log() {
     let first = run();
     assert!(first.len() > 300, "the workload makes something: {}", first.len());
     assert!(run() == first, "a second run differs");
-    // On disk, with a replica beside, and with a restart after every fifty steps.
+    // On disk, with the planner beside, and with a restart after every fifty steps.
     let dir = tempfile::tempdir().unwrap();
     let mut now_ms = START_MS;
     for (part, steps) in steps.chunks(50).enumerate() {

@@ -122,7 +122,7 @@ fn an_unreadable_index_refuses_commands_without_deciding_them() {
 }
 
 #[test]
-fn a_replica_that_cannot_follow_is_shown_and_commands_go_on() {
+fn a_planner_that_cannot_follow_is_shown_and_commands_go_on() {
     let log = Unreadable::new();
     let state = tempfile::tempdir().unwrap();
     let engine = common::start_with_state(&log, state.path(), 10);

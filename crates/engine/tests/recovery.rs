@@ -81,7 +81,7 @@ fn snapshots_are_taken_while_commands_go_on() {
     for n in 0..120 {
         ask(&engine, request(&format!("a{n}"), enroll(n))).unwrap();
     }
-    until("the replica takes a snapshot", || engine.status().snapshot >= Position(100));
+    until("the planner takes a snapshot", || engine.status().snapshot >= Position(100));
     let status = engine.status();
     assert!(status.replica.is_some_and(|at| at >= status.snapshot) && !status.replica_failed, "{status:?}");
     drop(engine);

@@ -189,6 +189,11 @@ fn unavailable(reason: &'static str) -> Problem {
             "the command queue is full; try again with the same key",
             limits::RETRY_AFTER_SECONDS,
         ),
+        "no_planner" => (
+            "推演线程没有运行，暂时不能预演；命令本身不受影响，须由管理员查看日志",
+            "the planner is not running, so nothing can be previewed; commands are not affected; an administrator must look at the traces",
+            limits::RETRY_AFTER_STOPPED_SECONDS,
+        ),
         "recovering" => ("服务器正在恢复，请稍后重试", "the server is recovering; try again soon", limits::RETRY_AFTER_SECONDS),
         "shutting_down" => (
             "服务器正在停止，请稍后用同一个幂等键重试",

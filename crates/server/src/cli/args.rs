@@ -188,6 +188,9 @@ pub struct SendArgs {
     /// 幂等键；重试同一意图用同一个 · idempotency key; a retry of the same intent uses the same
     #[arg(long)]
     pub id: Option<String>,
+    /// 只预演，不执行 · tell what it would do, do nothing
+    #[arg(long, conflicts_with = "id")]
+    pub dry_run: bool,
     /// The server.
     #[command(flatten)]
     pub server: ServerArgs,

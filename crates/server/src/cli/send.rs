@@ -17,10 +17,11 @@ pub(super) async fn run(args: SendArgs, lang: Lang) -> Result<ExitCode, CliError
     let id = args.id.clone().map_or_else(random_id, Ok)?;
     let client = Client::new(&args.server, lang);
     let path = format!("/v1/commands/{}", args.command);
-    let request = client.request(Method::POST, &path, &[]).header("Idempotency-Key", &id).json(&body);
+    let query = [("dry_run", args.dry_run.then_some("true"))];
+    let request = client.request(Method::POST, &path, &query).header("Idempotency-Key", &id).json(&body);
     let answer = match client.send(request).await {
         Ok(response) => response.json::<Value>().await.map_err(|error| client.not_muster(&error.to_string()))?,
-        Err(mut error) if args.id.is_none() => {
+        Err(mut error) if args.id.is_none() && !args.dry_run => {
             // Whether it was carried out may not be known: only the same id makes a retry safe.
             error.words.zh.push_str(&format!("\n重试同一意图请加 --id {id}"));
             error.words.en.push_str(&format!("\nto retry the same intent, add --id {id}"));

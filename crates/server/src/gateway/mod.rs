@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use muster_proto::{Command, CommandError, FieldError, FieldFault, Refusal, RefusalKind, Request, command_from_json, v1};
-use muster_vault::{PlainField, SealError, SealedField, Vault};
+use muster_vault::{Algorithm, PlainField, SealError, SealedField, Vault};
 use prost::Message as _;
 use serde_json::Value;
 
@@ -195,6 +195,16 @@ impl Gateway {
             Err(_) if prepared.len() > 1 => prepared.into_iter().map(|one| self.seal(one)).collect(),
             Err(error) => prepared.iter().map(|one| Err(seal_error(one, &error))).collect(),
         }
+    }
+
+    /// Completes a request that is only to be previewed: what is personal is left out, and nothing is written.
+    ///
+    /// # Errors
+    /// [`CommandError::Malformed`] with the field's path.
+    pub fn leave_out(&self, prepared: Prepared) -> Result<Request, CommandError> {
+        let left_out =
+            SealedField { key_id: "preview".to_owned(), algorithm: Algorithm::XChaCha20Poly1305, nonce: Vec::new(), bytes: Vec::new() };
+        self.finish(prepared, &mut std::iter::repeat(left_out))
     }
 
     fn finish(&self, prepared: Prepared, sealed: &mut impl Iterator<Item = SealedField>) -> Result<Request, CommandError> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures::StreamExt as _;
@@ -23,6 +23,8 @@ use crate::words::Words;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const PRINCIPAL: &str = "muster-principal";
+/// The key of a preview that was given none.
+const PREVIEW_ID: &str = "preview";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Parameters {
@@ -44,18 +46,35 @@ pub(super) async fn command(
 }
 
 async fn answer(app: &Arc<App>, name: &'static str, parameters: &Parameters, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    if flag("dry_run", parameters.dry_run.as_deref())? {
-        return Err(dry_run_not_available());
-    }
+    let dry_run = flag("dry_run", parameters.dry_run.as_deref())?;
     let principal = principal_of(headers)?;
-    let id = CommandId::new(header_text(headers, IDEMPOTENCY_KEY)?.unwrap_or_default())?;
+    let id = match header_text(headers, IDEMPOTENCY_KEY)? {
+        // What is not carried out needs no key against being carried out twice.
+        None if dry_run => CommandId::new(PREVIEW_ID)?,
+        given => CommandId::new(given.unwrap_or_default())?,
+    };
     let node = app.node()?;
     let body = read_body(headers, body).await?;
     let body: Value = serde_json::from_slice(&body).map_err(|error| not_json(&error))?;
     let prepared = node.gateway.prepare(principal, id, name, body)?;
+    if dry_run {
+        return preview(app, prepared).await;
+    }
     let request = seal(app, prepared).await?;
     let answer = node.port.submit(request).await?;
     Ok(Json(answer_json(&answer, true)).into_response())
+}
+
+/// The answer as it would be, from the planner's copy of the state. Nothing is stored, in the vault neither.
+async fn preview(app: &Arc<App>, prepared: Prepared) -> Result<Response, Problem> {
+    let node = app.node()?;
+    let request = node.gateway.leave_out(prepared)?;
+    let preview = node.engine.preview(request).await?;
+    let mut answer = answer_json(&preview.answer, true);
+    let members = answer.as_object_mut().expect("an answer is an object");
+    members.insert("dry_run".to_owned(), Value::Bool(true));
+    members.insert("base".to_owned(), Value::String(preview.base.0.to_string()));
+    Ok(Json(answer).into_response())
 }
 
 /// The command's name as the table has it: labels of metrics are never a caller's own text.
@@ -97,11 +116,6 @@ pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
         Some("true" | "1" | "") => Ok(true),
         Some(other) => Err(Problem::bad_parameter(name, other, Words::new("应为 true 或 false", "true or false is expected"))),
     }
-}
-
-fn dry_run_not_available() -> Problem {
-    let detail = Words::new("此版本还不能预演命令；没有存储任何内容", "this version cannot preview a command yet; nothing was stored");
-    Problem::new(StatusCode::NOT_IMPLEMENTED, "dry_run_not_available", Words::new("尚不支持", "Not available"), detail).at("dry_run")
 }
 
 async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {

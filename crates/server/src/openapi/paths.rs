@@ -36,7 +36,7 @@ pub(super) fn parameters() -> Value {
             "schema": {"type": "string", "minLength": 1, "maxLength": 64}},
         "Principal": {"name": "Muster-Principal", "in": "header", "description": "Who is answerable for the key; `local` when absent.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 256}},
-        "DryRun": query("dry_run", "Preview without storing; answered with 501 until a planner is there.", json!({"type": "boolean"})),
+        "DryRun": query("dry_run", "Answer what the command would do now, and do nothing: no record is stored, no key is used up, and the `Idempotency-Key` may be left out. Personal fields are left out.", json!({"type": "boolean"})),
         "Area": query("area", "Only this area and what lies below it.", json!({"type": "string"})),
         "Realm": query("realm", "`actual` when absent, or an exercise.", json!({"type": "string"})),
     })
@@ -102,7 +102,6 @@ fn command(descriptors: &Descriptors, name: &str) -> Value {
             ("409", "Conflict"),
             ("413", "TooLarge"),
             ("422", "Refused"),
-            ("501", "NotImplemented"),
             ("503", "Unavailable"),
         ],
     );

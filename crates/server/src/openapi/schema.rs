@@ -111,7 +111,9 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "last": {"type": "string", "description": "Last position, \"0\" when it changed nothing."},
             "counts": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Records by event name."},
             "events": {"type": "array", "items": reference("Event"), "description": "The first hundred records."},
-            "repeated": {"type": "boolean", "description": "The answer to an earlier request with this key was given again."}
+            "repeated": {"type": "boolean", "description": "The answer to an earlier request with this key was given again."},
+            "dry_run": {"type": "boolean", "description": "A preview: nothing of this was stored."},
+            "base": {"type": "string", "description": "The last position that a preview has seen."}
         }
     });
     let problem = json!({

@@ -110,18 +110,6 @@ async fn a_key_with_another_body_is_refused_and_with_the_same_answered_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_preview_is_not_there_yet_and_says_so() {
-    let place = Place::with_base().await;
-    let before = place.server().log.end();
-    let post = |query: &str| place.http.post(place.url(&format!("/v1/commands/RetireArea?dry_run={query}"))).header("Idempotency-Key", "1");
-    let (status, problem) = answer(post("true").json(&json!({"area_id": "440803"}))).await;
-    assert_eq!((status, problem["code"].as_str()), (501, Some("dry_run_not_available")));
-    let (status, problem) = answer(post("perhaps").json(&json!({"area_id": "440803"}))).await;
-    assert_eq!((status, problem["field"].as_str()), (400, Some("dry_run")));
-    assert_eq!(place.server().log.end(), before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn queries_that_cannot_be_answered_say_why() {
     let place = Place::with_base().await;
     place.settle().await;

@@ -8,5 +8,6 @@ mod common;
 mod events;
 mod lifecycle;
 mod live;
+mod preview;
 mod privacy;
 mod routes;

@@ -1,5 +1,5 @@
-//! A second state, folded from the log's tail on a thread of its own: takes the snapshots, so that the engine never
-//! stops for one. It sees durable records only, and it never decides.
+//! The planner: a second state, folded from the log's tail on a thread of its own. It takes the snapshots and does what
+//! may take long, so that the engine never stops for either. It sees durable records only, and nothing it does is stored.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,27 +10,32 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use muster_domain::State;
 use muster_log::{EpochPosition, Log, Position};
+use muster_proto::CommandError;
 
 use crate::board::Board;
-use crate::errors::StartError;
+use crate::errors::{NO_PLANNER, StartError};
 use crate::limits;
 use crate::replay::{self, Wholeness};
 use crate::snapshot::{self, Place};
 
-/// How a replica ends.
-enum Order {
+/// Work on the second state, as of everything durable when its turn comes; or why it cannot be done.
+pub(crate) type Job = Box<dyn FnOnce(Result<&State, CommandError>) + Send>;
+
+/// What the planner is asked.
+pub(crate) enum Order {
+    Job(Job),
     /// Catch up, write a last snapshot, end.
     Finish,
 }
 
-/// The thread that holds the second state. Dropped without [`Replica::finish`] it ends without a snapshot.
-pub(crate) struct Replica {
+/// The thread that holds the second state. Dropped without [`Planner::finish`] it ends without a snapshot.
+pub(crate) struct Planner {
     orders: Sender<Order>,
     thread: JoinHandle<Option<Position>>,
 }
 
-/// Where a replica starts, and how often it writes.
-pub(crate) struct ReplicaStart {
+/// Where a planner starts, and how often it writes.
+pub(crate) struct PlannerStart {
     pub(crate) state: State,
     pub(crate) position: Position,
     /// The newest snapshot's position, zero for none.
@@ -39,10 +44,10 @@ pub(crate) struct ReplicaStart {
     pub(crate) every: u64,
 }
 
-impl Replica {
-    pub(crate) fn start(log: Arc<dyn Log>, board: Arc<Board>, start: ReplicaStart) -> std::io::Result<Self> {
-        let (orders, received) = bounded(1);
-        let ReplicaStart { state, position, snapshot, dir, every } = start;
+impl Planner {
+    pub(crate) fn start(log: Arc<dyn Log>, board: Arc<Board>, start: PlannerStart) -> std::io::Result<Self> {
+        let (orders, received) = bounded(limits::JOBS_MAX);
+        let PlannerStart { state, position, snapshot, dir, every } = start;
         board.replica.store(position.0, Ordering::Relaxed);
         board.snapshot.store(snapshot.0, Ordering::Relaxed);
         let mut follower = Follower {
@@ -55,17 +60,22 @@ impl Replica {
             every: every.max(1),
             failed: false,
         };
-        let thread = thread::Builder::new().name("engine-replica".to_owned()).spawn(move || follower.run(&received))?;
+        let thread = thread::Builder::new().name("engine-planner".to_owned()).spawn(move || follower.run(&received))?;
         Ok(Self { orders, thread })
+    }
+
+    /// Where jobs are handed in.
+    pub(crate) fn orders(&self) -> Sender<Order> {
+        self.orders.clone()
     }
 
     /// Catches up with what is durable, writes a last snapshot and waits for it. The position of the newest snapshot.
     pub(crate) fn finish(self) -> Option<Position> {
         let Self { orders, thread } = self;
-        // A replica that ended early has no use for the order; the join below tells.
+        // A planner that ended early has no use for the order; the join below tells.
         drop(orders.send(Order::Finish));
         thread.join().unwrap_or_else(|_| {
-            tracing::error!("the replica's thread panicked");
+            tracing::error!("the planner's thread panicked");
             None
         })
     }
@@ -92,15 +102,20 @@ impl Follower {
                 return None;
             }
             if let Err(error) = self.catch_up(self.log.watermark()) {
-                tracing::error!(%error, "the replica cannot follow the log: there will be no more snapshots");
+                tracing::error!(%error, "the planner cannot follow the log: there will be no more snapshots and previews");
                 self.board.replica_failed.store(true, Ordering::Relaxed);
                 self.failed = true;
             }
-            if matches!(order, Ok(Order::Finish)) {
-                if self.seen.last() > self.newest() {
-                    self.take_snapshot();
+            match order {
+                Ok(Order::Job(job)) if self.failed => job(Err(NO_PLANNER)),
+                Ok(Order::Job(job)) => job(Ok(&self.state)),
+                Ok(Order::Finish) => {
+                    if self.seen.last() > self.newest() {
+                        self.take_snapshot();
+                    }
+                    return Some(self.newest()).filter(|newest| *newest > Position::ZERO);
                 }
-                return Some(self.newest()).filter(|newest| *newest > Position::ZERO);
+                Err(_) => {}
             }
         }
     }
@@ -149,7 +164,7 @@ impl Follower {
     }
 }
 
-/// A replica that panics must show as failed.
+/// A planner that panics must show as failed.
 struct PanicGuard(Arc<Board>);
 
 impl Drop for PanicGuard {
