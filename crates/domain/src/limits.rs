@@ -41,6 +41,12 @@ pub const REPLY_LIMIT_LIFE_MS: i64 = 5 * 60_000;
 pub const ORGANIZER_LIMIT_MS: i64 = 24 * 3_600_000;
 /// An organization names and brings its people within half an hour unless the call says otherwise.
 pub const ORGANIZATION_LIMIT_MS: i64 = 30 * 60_000;
+/// Everybody outdoors confirms that they are safe within half an hour; then the others are listed.
+pub const SAFETY_LIMIT_MS: i64 = 30 * 60_000;
+/// People in one part of a list of the unaccounted: 500 with four ids each stay below the record limit.
+pub const UNACCOUNTED_PART: usize = 500;
+/// How long after a period's end a missing check-out becomes 待核实: the way home and a phone without signal.
+pub const PERIOD_GRACE_MS: i64 = 30 * 60_000;
 /// A check-in recorded this long after it happened is marked as recorded late: the phone was offline.
 pub const OFFLINE_GRACE_MS: i64 = 5 * 60_000;
 

@@ -169,6 +169,15 @@ rejections! {
     SeatTaken { seat: String, call: String } "seat_taken" Conflict at "seat_id";
         zh "席位“{seat}”已有人（征调 {call}）"; en "the seat {seat:?} is taken (call {call})";
 
+    SiteSuspended { id: String } "site_suspended" Conflict at "site_id";
+        zh "点位“{id}”所在辖区正在避险，席位暂停；恢复（ResumeArea）后再派人"; en "the area of the site {id:?} takes shelter and its seats are suspended: call people after it has resumed (ResumeArea)";
+    NotRecalled { area: String } "not_recalled" Conflict at "area_id";
+        zh "辖区“{area}”在此事件中没有避险"; en "the area {area:?} does not take shelter in this incident";
+    NotCalledIn { id: String } "not_called_in" Conflict at "responder_ids";
+        zh "没有要求人员“{id}”避险"; en "the responder {id:?} was not called in to shelter";
+    PeopleUnaccounted { area: String, people: usize } "people_unaccounted" Rejected at "reason";
+        zh "辖区“{area}”还有 {people} 人未确认安全；恢复须写明理由"; en "{people} people of the area {area:?} have not confirmed that they are safe: resuming needs a reason";
+
     // Whistle
     UnknownWhistle { field: &'static str, id: String } "unknown_whistle" NotFound at field;
         zh "没有哨“{id}”"; en "there is no whistle {id:?}";

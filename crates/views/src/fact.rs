@@ -39,7 +39,7 @@ pub(crate) enum What {
     Seen(Seen),
     /// CheckedOut, or PresenceSettled nowhere, which names an area.
     Left { person: Sym, area: Sym },
-    /// PresenceDisputed.
+    /// PresenceDisputed, or PresenceUnconfirmed at its one site.
     Disputed { person: Sym, sites: [Sym; 2], area: Sym },
     /// Everything rarer. The names in it that folds look up have numbers.
     Event(Box<Event>),
@@ -201,6 +201,11 @@ impl Scribe {
                 let sites = [self.symbol(site)?, self.symbol(other)?];
                 Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)? })
             }
+            257 => {
+                let [person, site, area] = pick(body, [1, 3, 5])?;
+                let sites = [self.symbol(site)?, EMPTY];
+                Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)? })
+            }
             _ => self.event(tag, body),
         }
     }
@@ -317,7 +322,12 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
             names(&[&body.site_id]);
             body.seats.iter().for_each(|seat| names(&[&seat.seat_id, &seat.specialty, &seat.shift]));
         }
-        Event::SiteClosed(body) => names(&[&body.site_id]),
+        Event::SiteClosed(v1::SiteClosed { site_id })
+        | Event::SiteSuspended(v1::SiteSuspended { site_id })
+        | Event::SiteResumed(v1::SiteResumed { site_id }) => names(&[site_id]),
+        Event::ShelterOrdered(body) => names(&[&body.incident_id, &body.recalled_area_id, &body.responder_id, &body.area_id]),
+        Event::SafetyConfirmed(body) => names(&[&body.incident_id, &body.recalled_area_id, &body.responder_id]),
+        Event::AreaResumed(body) => names(&[&body.incident_id, &body.area_id]),
         Event::WhistleBlown(body) => {
             names(&[&body.whistle_id, &body.area_id]);
             body.needs.iter().for_each(|need| names(&[&need.need_id, &need.specialty]));

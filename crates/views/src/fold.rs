@@ -148,7 +148,7 @@ impl Interest {
 
 /// Calls, answers, releases and presence.
 const fn concerns_people(event_tag: u32) -> bool {
-    matches!(event_tag, 240 | 245 | 251..=255)
+    matches!(event_tag, 240 | 245 | 251..=255 | 257)
 }
 
 const fn concerns_tree(event_tag: u32) -> bool {

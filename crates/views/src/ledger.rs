@@ -101,6 +101,7 @@ impl Ledger {
                     Event::IncidentDeclared(body) => &body.area_id,
                     Event::SiteOpened(body) => &body.area_id,
                     Event::WhistleBlown(body) => &body.area_id,
+                    Event::ShelterOrdered(body) => &body.area_id,
                     _ => return None,
                 };
                 self.names.known(area_id)

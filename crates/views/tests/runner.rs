@@ -64,8 +64,9 @@ async fn a_slow_subscriber_is_reset_and_the_others_do_not_notice() {
     let (_, slow) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
     let (begin, mut quick_line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
     let Start::Snapshot(snapshot) = begin else { panic!("nobody named a position") };
-    let mut quick_reader = Held::default();
+    let (mut quick_reader, mut slow_reader) = (Held::default(), Held::default());
     quick_reader.take_all(&snapshot);
+    slow_reader.take_all(&snapshot);
     for part in happenings[50..].chunks(25) {
         append(&*log, part);
         caught_up(&views, &log).await;
@@ -77,7 +78,7 @@ async fn a_slow_subscriber_is_reset_and_the_others_do_not_notice() {
             }
         }
     }
-    let held = read_to_the_end(&views, slow, Held::default(), View::Coverage, &Filter::default()).await;
+    let held = read_to_the_end(&views, slow, slow_reader, View::Coverage, &Filter::default()).await;
     assert!(held.resets > 0, "four commits are less than were made");
     let quick_reader = read_to_the_end(&views, quick_line, quick_reader, View::Coverage, &Filter::default()).await;
     assert_eq!(quick_reader.resets, 0);

@@ -18,6 +18,8 @@ struct Sums {
     unconfirmed: i64,
     walk_in: i64,
     open_whistles: i64,
+    suspended: i64,
+    unaccounted: i64,
     /// Required and filled.
     by_specialty: BTreeMap<String, (i64, i64)>,
     by_shift: BTreeMap<String, (i64, i64)>,
@@ -43,6 +45,8 @@ impl Sums {
         self.unconfirmed += other.unconfirmed;
         self.walk_in += other.walk_in;
         self.open_whistles += other.open_whistles;
+        self.suspended += other.suspended;
+        self.unaccounted += other.unaccounted;
         for (mine, theirs) in [(&mut self.by_specialty, &other.by_specialty), (&mut self.by_shift, &other.by_shift)] {
             for (key, (required, filled)) in theirs {
                 let slice = mine.entry(key.clone()).or_default();
@@ -74,6 +78,9 @@ pub(super) fn rows(facts: &Facts) -> BTreeMap<(String, String), CoverageRow> {
             at(realm, area, &mut |sums| sums.unconfirmed += 1);
         }
     }
+    for ((realm, ..), area) in &facts.called_in {
+        at(realm, area, &mut |sums| sums.unaccounted += 1);
+    }
     for ((realm, _), _, area) in facts.walk_ins() {
         at(realm, area, &mut |sums| sums.walk_in += 1);
     }
@@ -99,6 +106,10 @@ fn count_seats(facts: &Facts, at: &mut At<'_>) {
     for ((realm, site_id), site) in facts.sites.iter().filter(|(_, site)| !site.closed) {
         at(realm, &site.body.area_id, &mut |sums| {
             for seat in &site.seats {
+                if site.suspended {
+                    sums.suspended += 1;
+                    continue;
+                }
                 let filled = filled.get(&(realm, site_id, &seat.seat_id)).copied().unwrap_or(0);
                 sums.post(&seat.specialty, &seat.shift, 1, filled);
             }
@@ -149,5 +160,7 @@ fn row(facts: &Facts, (realm, area_id): &(String, String), sums: Sums) -> Covera
         by_shift: slices(sums.by_shift),
         position: 0,
         filled: sums.filled,
+        suspended: sums.suspended,
+        unaccounted: sums.unaccounted,
     }
 }

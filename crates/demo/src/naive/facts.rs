@@ -24,6 +24,8 @@ pub(super) struct Facts {
     /// Places in `duties` of each person, released ones included.
     pub(super) duties_of: BTreeMap<Key, Vec<usize>>,
     pub(super) presence: BTreeMap<Key, Presence>,
+    /// Who was called in to shelter and has not confirmed: realm, incident, recalled area, person; and the area they were in.
+    pub(super) called_in: BTreeMap<(String, String, String, String), String>,
     /// Realm and organization's call with its whistle, while it stands.
     pub(super) organization_calls: BTreeMap<Key, String>,
 }
@@ -50,6 +52,7 @@ pub(super) struct Site {
     pub(super) body: v1::SiteOpened,
     pub(super) seats: Vec<v1::Seat>,
     pub(super) closed: bool,
+    pub(super) suspended: bool,
     /// The latest check-in by shift.
     pub(super) last_check_in: BTreeMap<String, i64>,
 }
@@ -263,7 +266,8 @@ impl Facts {
         match event {
             Event::SiteOpened(body) => {
                 self.touch(&record.realm, &body.area_id);
-                let site = Site { body: body.clone(), seats: body.seats.clone(), closed: false, last_check_in: BTreeMap::new() };
+                let site =
+                    Site { body: body.clone(), seats: body.seats.clone(), closed: false, suspended: false, last_check_in: BTreeMap::new() };
                 self.sites.insert(key(&body.site_id), site);
             }
             Event::RequirementSet(body) => {
@@ -274,7 +278,31 @@ impl Facts {
             Event::SiteClosed(body) => {
                 if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
                     site.closed = true;
+                    site.suspended = false;
                 }
+            }
+            Event::SiteSuspended(body) => {
+                if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
+                    site.suspended = true;
+                }
+            }
+            Event::SiteResumed(body) => {
+                if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
+                    site.suspended = false;
+                }
+            }
+            Event::ShelterOrdered(body) => {
+                self.touch(&record.realm, &body.area_id);
+                let recall = (record.realm.clone(), body.incident_id.clone(), body.recalled_area_id.clone(), body.responder_id.clone());
+                self.called_in.insert(recall, body.area_id.clone());
+            }
+            Event::SafetyConfirmed(body) => {
+                let recall = (record.realm.clone(), body.incident_id.clone(), body.recalled_area_id.clone(), body.responder_id.clone());
+                self.called_in.remove(&recall);
+            }
+            Event::AreaResumed(body) => {
+                self.called_in
+                    .retain(|(realm, incident, area, _), _| (realm, incident, area) != (&record.realm, &body.incident_id, &body.area_id));
             }
             _ => {}
         }
@@ -342,6 +370,11 @@ impl Facts {
             Event::PresenceDisputed(body) => {
                 self.touch(&record.realm, &body.area_id);
                 let sites = [body.site_id.clone(), body.other_site_id.clone()];
+                (key(&body.responder_id), Presence::Disputed { sites, area: body.area_id.clone() })
+            }
+            Event::PresenceUnconfirmed(body) => {
+                self.touch(&record.realm, &body.area_id);
+                let sites = [body.site_id.clone(), String::new()];
                 (key(&body.responder_id), Presence::Disputed { sites, area: body.area_id.clone() })
             }
             Event::PresenceSettled(body) => {

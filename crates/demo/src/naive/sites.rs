@@ -67,6 +67,7 @@ fn row(facts: &Facts, realm: &str, site: &Site, duties: &[&Duty], shift: &str) -
         last_check_in_ms: site.last_check_in.get(shift).copied().unwrap_or(0),
         full_strength_at_ms: full_strength_at_ms(facts, &seats, &standing),
         closed: site.closed,
+        suspended: site.suspended,
         position: 0,
     }
 }

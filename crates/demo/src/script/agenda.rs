@@ -17,6 +17,8 @@ pub(super) enum Guard {
     Present(String, String, Place),
     /// The person's presence is disputed: realm, person.
     Disputed(String, String),
+    /// The person was called in to shelter and has not confirmed: incident, person.
+    CalledIn(String, String),
     /// The whistle has not ended.
     WhistleOpen(String),
     /// The need still lacks people: whistle, need; and the person has no duty.
@@ -32,6 +34,7 @@ impl Guard {
             Self::CallOpen(call) => mirror.calls.get(call).is_some_and(|call| call.open),
             Self::Present(realm, person, place) => mirror.where_is(realm, person) == Some(place),
             Self::Disputed(realm, person) => mirror.is_disputed(realm, person),
+            Self::CalledIn(incident, person) => mirror.called_in.contains(&(incident.clone(), person.clone())),
             Self::WhistleOpen(whistle) => mirror.whistles.get(whistle).is_some_and(|whistle| whistle.open),
             Self::NeedShort(whistle, need, person) => mirror.missing(whistle, need) > 0 && mirror.is_free(muster_proto::ACTUAL, person),
             Self::PlaceOpen(place) => mirror.is_open(place),

@@ -97,6 +97,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
                 }
             }
             Event::PresenceDisputed(body) => self.disputed(record, body),
+            Event::PresenceUnconfirmed(body) => self.unconfirmed(record, body),
+            Event::ShelterOrdered(body) => self.take_shelter(record, body),
+            Event::UnaccountedListed(body) => self.ask_after(record, body),
             Event::OrganizerGapOverdue(body) => self.name_organizer(&body.unit_id),
             _ => {}
         }
@@ -187,6 +190,33 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         let Some(place) = Place::of(&body.other_site_id, &body.other_whistle_id) else { return };
         let command = settle(format!("s-{}", record.position), &record.realm, &body.responder_id, Some(&place), &body.area_id);
         self.later(20, Guard::Disputed(record.realm.clone(), body.responder_id.clone()), command);
+    }
+
+    /// The secretary asks: the person went home.
+    fn unconfirmed(&mut self, record: &Envelope, body: &v1::PresenceUnconfirmed) {
+        let command = settle(format!("u-{}", record.position), &record.realm, &body.responder_id, None, &body.area_id);
+        self.later(15, Guard::Disputed(record.realm.clone(), body.responder_id.clone()), command);
+    }
+
+    /// Most confirm by telephone within minutes; one in forty waits to be asked.
+    fn take_shelter(&mut self, record: &Envelope, body: &v1::ShelterOrdered) {
+        if record.position.is_multiple_of(40) {
+            return;
+        }
+        let confirm = json!({"incident_id": body.incident_id, "responder_ids": [body.responder_id]});
+        let minutes = 2 + i64::try_from(record.position % 20).unwrap_or(0);
+        let command = Voice::responder(&body.responder_id).says("ConfirmSafe", format!("safe-{}", record.position), confirm);
+        self.later(minutes, Guard::CalledIn(body.incident_id.clone(), body.responder_id.clone()), command);
+    }
+
+    /// The secretary telephones down the list of the unaccounted.
+    fn ask_after(&mut self, record: &Envelope, body: &v1::UnaccountedListed) {
+        let Some(first) = body.people.first() else { return };
+        let people: Vec<&str> = body.people.iter().map(|person| person.responder_id.as_str()).collect();
+        let confirm = json!({"incident_id": body.incident_id, "responder_ids": people});
+        let voice = Voice::office(&body.recalled_area_id, "县三防指挥部").by_telephone("逐一电话核实");
+        let command = voice.says("ConfirmSafe", format!("safe-list-{}", record.position), confirm);
+        self.later(10, Guard::CalledIn(body.incident_id.clone(), first.responder_id.clone()), command);
     }
 
     /// A unit without an organizer gets one of a committee's: an organizer may serve several units.

@@ -78,6 +78,8 @@ pub(super) struct Mirror {
     /// Plans converted and not stood down, by incident.
     pub(super) converted: BTreeMap<String, BTreeSet<String>>,
     pub(super) organization_calls: BTreeMap<String, v1::OrganizationCalled>,
+    /// Called in to shelter and not confirmed: incident and person.
+    pub(super) called_in: BTreeSet<(String, String)>,
     /// Records by event name.
     pub(super) counts: BTreeMap<&'static str, u64>,
     /// Gaps by incident and reason.
@@ -197,6 +199,12 @@ impl Mirror {
                 }
                 return;
             }
+            Event::PresenceUnconfirmed(body) => {
+                if let Some(presence) = self.presence.get_mut(&key(&body.responder_id)) {
+                    presence.disputed = true;
+                }
+                return;
+            }
             _ => return,
         };
         match place {
@@ -266,6 +274,13 @@ impl Mirror {
             Event::UnitDissolved(body) => {
                 self.units.remove(&body.unit_id);
             }
+            Event::ShelterOrdered(body) => {
+                self.called_in.insert((body.incident_id.clone(), body.responder_id.clone()));
+            }
+            Event::SafetyConfirmed(body) => {
+                self.called_in.remove(&(body.incident_id.clone(), body.responder_id.clone()));
+            }
+            Event::AreaResumed(body) => self.called_in.retain(|(incident, _)| *incident != body.incident_id),
             Event::AreaConverted(body) => {
                 self.converted.entry(body.incident_id.clone()).or_default().insert(body.plan_id.clone());
             }

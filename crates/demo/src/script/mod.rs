@@ -138,6 +138,10 @@ pub struct Played {
     pub held_by_other_incident: u64,
     /// People whom the flood took from the typhoon.
     pub outranked: u64,
+    /// People called in to shelter.
+    pub sheltered: u64,
+    /// Of these, who had not confirmed when the area resumed.
+    pub unaccounted: u64,
 }
 
 /// Plays the whole scenario on a stage whose log is empty.

@@ -15,6 +15,9 @@ use crate::command::Voice;
 use crate::scale::OUTBREAK_COUNTY;
 use crate::stage::Stage;
 
+/// How long the border's night shift lasts.
+const NIGHT_SHIFT_MINUTES: i64 = 8 * 60;
+
 impl<S: Stage, O: Observer> Director<'_, S, O> {
     pub(super) async fn outbreak(&mut self) -> Result<(), PlayError> {
         self.enter("疫情：霞山区启动应急响应，平急转换", "Outbreak: Xiashan district declares and converts");
@@ -195,8 +198,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             "approval_document_no": "霞组〔2026〕19号",
         });
         self.must(office().says("EstablishUnit", "unit-border", unit)).await?;
-        let free: Vec<String> = self.free_in_county(5);
-        let [secretary, organizer, first, second, relief] = &free[..] else { return Ok(()) };
+        let free: Vec<String> = self.free_in_county(6);
+        let [secretary, organizer, first, second, relief, night] = &free[..] else { return Ok(()) };
         let attach = json!({"unit_id": "unit-border", "responder_id": secretary});
         self.must(office().says("AttachResponder", "attach-border", attach)).await?;
         let named = |person: &str| json!({"unit_id": "unit-border", "responder_id": person, "document_no": "霞组〔2026〕20号"});
@@ -218,6 +221,10 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         // Twice the same person: refused, for nobody holds two duties.
         let body = json!({"responder_id": first, "site_id": "site-border", "seat_id": "c"});
         self.attempt(vec![office().says("DispatchResponder", "seat-border-again", body)]).await?;
+        // The night shift forgets to check out.
+        let shift = json!({"responder_id": night, "site_id": "site-border", "seat_id": "c", "unit_id": "unit-border",
+            "until_ms": (self.now_ms + NIGHT_SHIFT_MINUTES * MINUTE_MS).to_string()});
+        self.must(office().says("DispatchResponder", "seat-border-c", shift)).await?;
         self.pull().await
     }
 

@@ -125,6 +125,28 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             &format!("决口征调 {} 人，其中 {outranked} 人由台风岗位转来，原岗位列缺口或由备份顶上", self.called(FLOOD)),
             &format!("{} people called to the dyke, {outranked} of them taken from the typhoon", self.called(FLOOD)),
         );
-        self.run(70).await
+        self.run(70).await?;
+        self.landfall(&county).await
+    }
+
+    /// 避险: the eye passes over one county. Everybody outdoors is called in, confirms, and goes back afterwards.
+    async fn landfall(&mut self, county: &str) -> Result<(), PlayError> {
+        self.enter("台风登陆：户外人员全部避险，逐人确认安全", "Landfall: everybody outdoors takes shelter and confirms");
+        let office = || Voice::office(county, "县三防指挥部").by_telephone("风力已达14级");
+        let area = |reason: &str| json!({"incident_id": TYPHOON, "area_id": county, "reason": reason});
+        self.must(office().says("RecallArea", "recall-county", area("台风登陆"))).await?;
+        self.pull().await?;
+        let called_in = self.mirror.called_in.len() as u64;
+        self.run(35).await?;
+        let listed = self.mirror.count("UnaccountedListed");
+        self.observer.note(
+            &format!("要求 {called_in} 人避险；到时未确认的已列出名单（{listed} 份），随后逐一核实"),
+            &format!("{called_in} people called in; who had not confirmed in time was listed ({listed} lists) and asked after"),
+        );
+        self.run(25).await?;
+        self.played.sheltered = called_in;
+        self.played.unaccounted = self.mirror.called_in.len() as u64;
+        self.must(office().says("ResumeArea", "resume-county", area("风力减弱"))).await?;
+        self.run(30).await
     }
 }

@@ -6,6 +6,7 @@ use muster_proto::v1;
 use super::At;
 use super::unit::{join_unit, leave_unit};
 use crate::ids::{CallRef, OrganizationCallRef};
+use crate::limits;
 use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, Place, State, Timer};
 
 pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
@@ -93,10 +94,11 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         from_ms: body.from_ms,
         until_ms: body.until_ms,
         reply_due_ms: body.reply_due_ms,
+        period_due_ms: if body.until_ms == 0 { 0 } else { body.until_ms + limits::PERIOD_GRACE_MS },
         no_show: false,
         released_at_ms: 0,
     };
-    let (incident, plan, unit) = (call.incident, call.plan, call.unit);
+    let (incident, plan, unit, period_due_ms) = (call.incident, call.plan, call.unit, call.period_due_ms);
     let organization_call = find_organization_call(state, &body.organization_call_id);
     let key = state.ops.calls.push(call);
     state.ops.realms.get_mut(at.realm).duties.entry(responder).or_default().push(key);
@@ -125,6 +127,7 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         state.ops.organization_calls.get_mut(organization_call).calls.push(key);
     }
     state.set_timer(body.reply_due_ms, Timer::CallReply(key));
+    state.set_timer(period_due_ms, Timer::PeriodEnd(key));
     already_there(state, at, key);
     Some(())
 }
@@ -135,7 +138,7 @@ fn already_there(state: &mut State, at: &At, key: CallRef) {
     let place = call.site.map(Place::Site).or(call.whistle.map(Place::Whistle));
     let (responder, begun) = (call.responder, call.from_ms <= at.recorded_at_ms);
     let known = state.ops.realms.get_mut(call.realm).presence.get_mut(&responder);
-    let Some(known) = known.filter(|known| known.place == place && known.disputed_with.is_none() && known.call.is_none()) else { return };
+    let Some(known) = known.filter(|known| known.place == place && known.counts() && known.call.is_none()) else { return };
     if begun && place.is_some() {
         known.call = Some(key);
         reply_settled(state, key);
@@ -147,6 +150,12 @@ fn already_there(state: &mut State, at: &At, key: CallRef) {
 pub(super) fn reply_settled(state: &mut State, key: CallRef) {
     let due_ms = std::mem::take(&mut state.ops.calls.get_mut(key).reply_due_ms);
     state.clear_timer(due_ms, Timer::CallReply(key));
+}
+
+/// The end of the period was looked at, or there is no period any more.
+pub(super) fn period_settled(state: &mut State, key: CallRef) {
+    let due_ms = std::mem::take(&mut state.ops.calls.get_mut(key).period_due_ms);
+    state.clear_timer(due_ms, Timer::PeriodEnd(key));
 }
 
 fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
@@ -162,6 +171,7 @@ fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
 
 fn released(state: &mut State, at: &At, key: CallRef) {
     reply_settled(state, key);
+    period_settled(state, key);
     let call = state.ops.calls.get_mut(key);
     call.phase = CallPhase::Released;
     call.released_at_ms = at.recorded_at_ms;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_proto::Event;
 use muster_proto::v1::{self, ResponseLevel};
 
+use super::shelter;
 use crate::ids::PlanRef;
 use crate::state::{Conversion, Incident, Realm, State};
 
@@ -41,6 +42,11 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let (key, plan) = (state.ops.incidents.find(&body.incident_id)?, state.base.plans.find(&body.plan_id)?);
             state.ops.incidents.get_mut(key).conversions.get_mut(&plan)?.stood_down = true;
         }
+        Event::AreaRecalled(_)
+        | Event::ShelterOrdered(_)
+        | Event::SafetyConfirmed(_)
+        | Event::UnaccountedListed(_)
+        | Event::AreaResumed(_) => shelter::apply(state, event)?,
         Event::IncidentClosed(body) => {
             let key = state.ops.incidents.find(&body.incident_id)?;
             let incident = state.ops.incidents.get_mut(key);
@@ -78,6 +84,7 @@ fn declared(state: &mut State, body: &v1::IncidentDeclared) -> Option<()> {
         own_units: BTreeSet::new(),
         own_sites: BTreeSet::new(),
         duties: BTreeSet::new(),
+        recalls: BTreeMap::new(),
     };
     state.ops.incidents.insert(&body.incident_id, value);
     Some(())

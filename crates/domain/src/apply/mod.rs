@@ -6,6 +6,7 @@ mod base;
 mod call;
 mod incident;
 mod presence;
+mod shelter;
 mod unit;
 mod whistle;
 
@@ -39,6 +40,7 @@ pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
             | Event::CheckedOut(_)
             | Event::PresenceDisputed(_)
             | Event::PresenceSettled(_)
+            | Event::PresenceUnconfirmed(_)
             | Event::PastPresenceRecorded(_) => presence::apply(state, at, event),
             _ => call::apply(state, at, event),
         },

@@ -3,7 +3,7 @@
 use muster_proto::Event;
 
 use super::At;
-use super::call::reply_settled;
+use super::call::{period_settled, reply_settled};
 use crate::ids::{CallRef, ResponderRef};
 use crate::state::{CallPhase, Place, Presence, State};
 
@@ -23,12 +23,22 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             let claimed = state.place(&body.site_id, &body.whistle_id)?;
             let presence = state.ops.realms.get_mut(at.realm).presence.get_mut(&responder)?;
             if presence.disputed_with.is_none() {
-                let (former, call) = (presence.place, presence.call);
+                let (former, call) = (presence.place.filter(|_| presence.counts()), presence.call);
                 presence.disputed_with = Some(claimed);
                 presence.fact_ms = presence.fact_ms.max(at.occurred_at_ms);
                 count(state, former, -1);
                 step_back(state, call);
             }
+        }
+        Event::PresenceUnconfirmed(body) => {
+            let responder = state.base.responders.find(&body.responder_id)?;
+            let call = CallRef::parse(&body.call_id).filter(|key| state.ops.calls.find(*key).is_some())?;
+            period_settled(state, call);
+            let presence = state.ops.realms.get_mut(at.realm).presence.get_mut(&responder)?;
+            let former = presence.place.filter(|_| presence.counts());
+            presence.unconfirmed = true;
+            count(state, former, -1);
+            step_back(state, Some(call));
         }
         Event::PresenceSettled(body) => {
             let responder = state.base.responders.find(&body.responder_id)?;
@@ -43,7 +53,7 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             let responder = state.base.responders.find(&body.responder_id)?;
             let place = state.place(&body.site_id, &body.whistle_id)?;
             let presence = state.ops.realms.get_mut(at.realm).presence.get_mut(&responder)?;
-            let seen_again = !body.check_out && presence.place == Some(place) && presence.disputed_with.is_none();
+            let seen_again = !body.check_out && presence.place == Some(place) && presence.counts();
             if seen_again {
                 presence.fact_ms = presence.fact_ms.max(at.occurred_at_ms);
             }
@@ -76,7 +86,7 @@ fn count(state: &mut State, place: Option<Place>, by: i32) {
 fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, call: Option<CallRef>) {
     let call = call.filter(|key| state.ops.calls.find(*key).is_some_and(|call| call.phase.open()));
     let former = state.ops.realms.get(at.realm).presence.get(&responder).filter(|known| known.place == Some(place));
-    let counted = former.is_some_and(|known| known.disputed_with.is_none());
+    let counted = former.is_some_and(Presence::counts);
     if let Some(former) = former.map(|known| known.call).filter(|former| *former != call) {
         step_back(state, former);
     }
@@ -88,7 +98,7 @@ fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, cal
             call.phase = CallPhase::OnPost;
         }
     }
-    let presence = Presence { place: Some(place), disputed_with: None, call, fact_ms: at.occurred_at_ms };
+    let presence = Presence { place: Some(place), disputed_with: None, unconfirmed: false, call, fact_ms: at.occurred_at_ms };
     state.ops.realms.get_mut(at.realm).presence.insert(responder, presence);
     // Seen again where they are, now on a duty of theirs: one person.
     if !counted {
@@ -100,9 +110,9 @@ fn leave(state: &mut State, at: &At, responder: ResponderRef) {
     let realm = state.ops.realms.get_mut(at.realm);
     let Some(presence) = realm.presence.get_mut(&responder) else { return };
     let former = presence.clone();
-    *presence = Presence { place: None, disputed_with: None, call: None, fact_ms: at.occurred_at_ms };
-    // Disputed presence was counted nowhere.
-    if former.disputed_with.is_none() {
+    *presence = Presence { place: None, disputed_with: None, unconfirmed: false, call: None, fact_ms: at.occurred_at_ms };
+    // Disputed and unconfirmed presence was counted nowhere.
+    if former.counts() {
         count(state, former.place, -1);
     }
     step_back(state, former.call);

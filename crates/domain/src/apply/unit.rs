@@ -57,8 +57,17 @@ pub(super) fn apply_to_site(state: &mut State, event: &Event) -> Option<()> {
             let key = state.ops.sites.find(&body.site_id)?;
             let site = state.ops.sites.get_mut(key);
             site.closed = true;
+            site.suspended = false;
             let incident = site.incident;
             state.ops.incidents.get_mut(incident).own_sites.remove(&key);
+        }
+        Event::SiteSuspended(body) => {
+            let key = state.ops.sites.find(&body.site_id)?;
+            state.ops.sites.get_mut(key).suspended = true;
+        }
+        Event::SiteResumed(body) => {
+            let key = state.ops.sites.find(&body.site_id)?;
+            state.ops.sites.get_mut(key).suspended = false;
         }
         _ => {}
     }
@@ -180,7 +189,19 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
     let area = state.base.areas.find(&body.area_id)?;
     let plan = state.base.plans.find(&body.plan_id);
     let seats = seats(&body.seats);
-    let value = Site { incident, area, plan, part: 0, closed: false, seats, present: 0, duties: 0, organization_calls: Vec::new() };
+    let value = Site {
+        incident,
+        kind: body.kind(),
+        area,
+        plan,
+        part: 0,
+        closed: false,
+        suspended: false,
+        seats,
+        present: 0,
+        duties: 0,
+        organization_calls: Vec::new(),
+    };
     let key = state.ops.sites.insert(&body.site_id, value);
     match plan {
         None => {

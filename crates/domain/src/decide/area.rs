@@ -106,6 +106,9 @@ pub(super) fn retire(state: &State, body: &v1::RetireArea) -> Decision {
     if state.ops.incidents.iter().any(|(_, incident)| !incident.closed && incident.area == area) {
         return in_use("还有未结束的事件", "an incident is open in it");
     }
+    if state.ops.incidents.iter().any(|(_, incident)| incident.recalls.contains_key(&area)) {
+        return in_use("正在避险", "it takes shelter");
+    }
     Ok(vec![peacetime(state, Event::AreaRetired(v1::AreaRetired { area_id: body.area_id.clone() }), Some(area))])
 }
 

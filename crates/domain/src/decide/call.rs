@@ -25,11 +25,11 @@ struct Target {
     life_threatening: bool,
 }
 
-/// A site that is open and not being taken off.
+/// A site that is open, in use and not being taken off.
 fn taking_on<'a>(state: &'a State, site_id: &str) -> Result<&'a Site, Rejection> {
     let site = state.ops.sites.get(state.open_site("site_id", site_id)?);
     state.not_standing_down(site.incident, site.plan)?;
-    Ok(site)
+    if site.suspended { Err(Rejection::SiteSuspended { id: site_id.to_owned() }) } else { Ok(site) }
 }
 
 fn seat_target(state: &State, site_id: &str, seat_id: &str) -> Result<Target, Rejection> {
@@ -378,6 +378,9 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     if call.phase == CallPhase::Recalled {
         return Err(wrong_phase(&body.call_id, call.phase));
     }
+    if let Some(site) = call.site.filter(|site| state.ops.sites.get(*site).suspended) {
+        return Err(Rejection::SiteSuspended { id: state.ops.sites.id(site).to_owned() });
+    }
     let by = state.active_responder("by_responder_id", &body.by_responder_id)?;
     state.callable(by, now.recorded_at_ms)?;
     // Relief often comes after the end of the shift: then it stays until released.
@@ -418,6 +421,10 @@ pub(super) fn declare_no_show(state: &State, body: &v1::DeclareNoShow) -> Decisi
     let (_, call) = open_call(state, &body.call_id)?;
     if matches!(call.phase, CallPhase::OnPost | CallPhase::Recalled) {
         return Err(wrong_phase(&body.call_id, call.phase));
+    }
+    // Nobody is absent from a post that everybody was called in from.
+    if let Some(site) = call.site.filter(|site| state.ops.sites.get(*site).suspended) {
+        return Err(Rejection::SiteSuspended { id: state.ops.sites.id(site).to_owned() });
     }
     Ok(vec![of_call(call, Event::NoShowDeclared(v1::NoShowDeclared { call_id: body.call_id.clone() }))])
 }

@@ -41,7 +41,12 @@ pub(super) fn declare(state: &State, now: &Now<'_>, body: &v1::DeclareIncident) 
 }
 
 /// An incident that is open, an area inside it, and an office that may say so.
-fn scope<'a>(state: &'a State, now: &Now<'_>, incident_id: &str, area_id: &str) -> Result<(IncidentRef, &'a Incident, AreaRef), Rejection> {
+pub(super) fn scope<'a>(
+    state: &'a State,
+    now: &Now<'_>,
+    incident_id: &str,
+    area_id: &str,
+) -> Result<(IncidentRef, &'a Incident, AreaRef), Rejection> {
     let key = state.open_incident(incident_id)?;
     let incident = state.ops.incidents.get(key);
     let area = state.area("area_id", area_id)?;
@@ -205,6 +210,9 @@ pub(super) fn close(state: &State, now: &Now<'_>, body: &v1::CloseIncident) -> D
     }
     if !incident.open_whistles.is_empty() {
         return active("还有哨未办结", "a whistle is open");
+    }
+    if !incident.recalls.is_empty() {
+        return active("还有辖区在避险", "an area takes shelter");
     }
     if !incident.own_units.is_empty() {
         return active("还有编组未撤销", "a unit is not dissolved");

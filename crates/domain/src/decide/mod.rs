@@ -10,6 +10,7 @@ mod organization;
 mod plan;
 mod presence;
 mod responder;
+mod shelter;
 mod site;
 mod unit;
 mod whistle;
@@ -51,6 +52,9 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::ChangeGrade(body) => incident::change_grade(state, now, body),
         Command::StandDownArea(body) => incident::stand_down(state, now, body),
         Command::CloseIncident(body) => incident::close(state, now, body),
+        Command::RecallArea(body) => shelter::recall(state, now, body),
+        Command::ConfirmSafe(body) => shelter::confirm(state, body),
+        Command::ResumeArea(body) => shelter::resume(state, now, body),
         Command::EstablishUnit(body) => unit::establish(state, now, body),
         Command::AppointSecretary(body) => unit::appoint_secretary(state, now, body),
         Command::AppointOrganizer(body) => unit::appoint_organizer(state, now, body),

@@ -88,7 +88,7 @@ pub(super) fn check_in(state: &State, now: &Now<'_>, body: &v1::CheckIn) -> Deci
         Some(known) if occurred_ms < known.fact_ms || known.disputed_with.is_some() => {
             drafts.push(past(&spot, body, &body.responder_id));
         }
-        Some(known) if known.place == Some(spot.place) && (call.is_none() || known.call == call) => {
+        Some(known) if known.place == Some(spot.place) && !known.unconfirmed && (call.is_none() || known.call == call) => {
             if occurred_ms == known.fact_ms {
                 return Ok(Vec::new());
             }
@@ -96,7 +96,7 @@ pub(super) fn check_in(state: &State, now: &Now<'_>, body: &v1::CheckIn) -> Deci
             drafts.push(past(&spot, body, &body.responder_id));
         }
         _ if told_late && still_there(state, &spot).is_err() => drafts.push(past(&spot, body, &body.responder_id)),
-        Some(known) if known.place.is_some_and(|place| place != spot.place) => {
+        Some(known) if known.counts() && known.place != Some(spot.place) => {
             still_there(state, &spot)?;
             let (other_site_id, other_whistle_id) = ids(state, known.place);
             let event = Event::PresenceDisputed(v1::PresenceDisputed {

@@ -78,7 +78,7 @@ pub(super) fn set_specialties(state: &State, body: &v1::SetSpecialties) -> Decis
     Ok(vec![peacetime(state, event, state.base.home_of(responder))])
 }
 
-/// An absence says nothing about a duty already held: whoever holds one is recalled or relieved, and the seat filled, by a person.
+/// Duties that the absence touches pass on by policy.
 pub(super) fn set_availability(state: &State, body: &v1::SetAvailability) -> Decision {
     let responder = state.active_responder("responder_id", &body.responder_id)?;
     checks::set::<Availability>("availability", body.availability)?;
@@ -97,9 +97,6 @@ pub(super) fn set_availability(state: &State, body: &v1::SetAvailability) -> Dec
 pub(super) fn withdraw(state: &State, body: &v1::WithdrawResponder) -> Decision {
     let responder = state.active_responder("responder_id", &body.responder_id)?;
     checks::short("reason", &body.reason)?;
-    if let Some(call) = state.ops.realms.iter().find_map(|(_, realm)| realm.duties.get(&responder).and_then(|calls| calls.first())) {
-        return Err(Rejection::ResponderOnDuty { id: body.responder_id.clone(), call: call.text() });
-    }
     let event = Event::ResponderWithdrawn(v1::ResponderWithdrawn { responder_id: body.responder_id.clone(), reason: body.reason.clone() });
     Ok(vec![peacetime(state, event, state.base.home_of(responder))])
 }

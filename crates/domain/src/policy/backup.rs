@@ -59,6 +59,10 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -
     let Some(reason) = gap_reason(body.reason()) else { return Vec::new() };
     let Some(call) = CallRef::parse(&body.call_id).map(|key| state.ops.calls.get(key)) else { return Vec::new() };
     let Some((converting, designation)) = post_of(state, call) else { return Vec::new() };
+    // Nobody is called out while the area takes shelter: the seat is looked at again once it resumes.
+    if call.site.is_some_and(|site| state.ops.sites.get(site).suspended) {
+        return Vec::new();
+    }
     match next(&converting, now, designation, call.responder) {
         Some(responder) => {
             let mut drafts = Vec::with_capacity(2);
@@ -76,7 +80,7 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -
 pub(super) fn unanswered(state: &State, now: &Now<'_>, call_id: &str) -> Vec<Draft> {
     let Some(key) = CallRef::parse(call_id) else { return Vec::new() };
     let call = state.ops.calls.get(key);
-    if !waiting(call.phase) {
+    if !waiting(call.phase) || call.site.is_some_and(|site| state.ops.sites.get(site).suspended) {
         return Vec::new();
     }
     let replaceable = match call.whistle {

@@ -6,6 +6,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, ResponseLevel};
 
 use super::level;
+use super::shelter;
 use super::summons::{Summons, call_off, outranks, release, summon};
 use crate::apply::conversions_below;
 use smallvec::SmallVec;
@@ -163,11 +164,21 @@ impl<'a> Converting<'a> {
     }
 
     /// Whether the site of a part's seats was closed by hand, or the unit dissolved.
-    fn site_gone(&self, site: u16) -> bool {
+    pub(super) fn site_gone(&self, site: u16) -> bool {
         self.conversion.sites[usize::from(site)].is_some_and(|key| self.state.ops.sites.get(key).closed)
     }
 
-    fn unit_gone(&self, unit: u16) -> bool {
+    /// Whether the site's area takes shelter: its seats are taken once it resumes.
+    fn site_waits(&self, site: u16) -> bool {
+        let area = self.version.sites[usize::from(site)].area;
+        match self.conversion.sites[usize::from(site)] {
+            Some(key) => self.state.ops.sites.get(key).suspended,
+            // Opened by the same answer, it is suspended by the next.
+            None => shelter::will_wait(self.state, self.incident.realm, self.version.sites[usize::from(site)].kind, area),
+        }
+    }
+
+    pub(super) fn unit_gone(&self, unit: u16) -> bool {
         self.conversion.units[usize::from(unit)].is_some_and(|key| self.state.ops.units.get(key).dissolved)
     }
 }
@@ -274,8 +285,9 @@ fn seat_people(converting: &Converting<'_>, now: &Now<'_>, former: ResponseLevel
     let mut ahead = 0;
     let designations = || converting.version.designations.iter().filter(|designation| added(designation.tier));
     for designation in designations().filter(|designation| designation.role != DutyRole::Standby) {
-        // A site closed by hand asks for nobody. A unit dissolved by hand leaves its seats, and them empty.
-        if designation.site.is_some_and(|site| converting.site_gone(site)) {
+        // A site closed by hand asks for nobody, nor does one in an area that takes shelter. A unit dissolved by hand leaves its
+        // seats, and them empty.
+        if designation.site.is_some_and(|site| converting.site_gone(site) || converting.site_waits(site)) {
             continue;
         }
         if designation.unit.is_some_and(|unit| converting.unit_gone(unit)) {
@@ -303,7 +315,7 @@ fn seat_people(converting: &Converting<'_>, now: &Now<'_>, former: ResponseLevel
 type Chosen = Result<(ResponderRef, SmallVec<[CallRef; 1]>), (GapReason, Option<IncidentRef>)>;
 
 /// The first of primary and backups who can come, and the duties of lesser incidents to take them from. The reason is the primary's.
-fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
+pub(super) fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
     let mut refused = None;
     for responder in std::iter::once(&designation.responder).chain(&designation.backups) {
         let answer = if taken.contains(responder) {

@@ -210,7 +210,15 @@ pub(super) fn reinforced(state: &State, now: &Now<'_>, body: &v1::ReinforcementR
 }
 
 pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyReleased) -> Vec<Draft> {
-    if !matches!(body.reason(), ReleaseReason::Declined | ReleaseReason::Unanswered | ReleaseReason::NoShow | ReleaseReason::Outranked) {
+    if !matches!(
+        body.reason(),
+        ReleaseReason::Declined
+            | ReleaseReason::Unanswered
+            | ReleaseReason::NoShow
+            | ReleaseReason::Outranked
+            | ReleaseReason::Withdrawn
+            | ReleaseReason::Unavailable
+    ) {
         return Vec::new();
     }
     let Some(call) = CallRef::parse(&body.call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };

@@ -5,6 +5,9 @@ mod conversion;
 pub(crate) mod escalation;
 mod fill;
 mod organization;
+mod period;
+mod reseat;
+mod shelter;
 mod stand_down;
 pub(crate) mod summons;
 
@@ -28,9 +31,16 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
             let mut drafts = backup::after_release(state, now, body);
             drafts.extend(fill::after_release(state, now, body));
             drafts.extend(stand_down::after_call(state, &body.call_id));
+            drafts.extend(period::after_release(state, cause.realm, body));
             drafts
         }
-        Event::CheckedIn(body) => arrived(state, &body.whistle_id, &body.call_id),
+        Event::AvailabilitySet(body) => reseat::availability(state, now, body),
+        Event::ResponderWithdrawn(body) => reseat::withdrawn(state, &body.responder_id),
+        Event::CheckedIn(body) => {
+            let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
+            drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
+            drafts
+        }
         // Somebody who came without a call is on post with it.
         Event::ResponderCalled(body) if !body.whistle_id.is_empty() || !body.organization_call_id.is_empty() => {
             arrived(state, &body.whistle_id, &body.call_id)
@@ -43,8 +53,13 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::PresenceSettled(body) => {
             let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
             drafts.extend(stand_down::after_settling(state, cause.realm, &body.responder_id));
+            drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
             drafts
         }
+        Event::AreaRecalled(body) => shelter::recalled(state, body),
+        Event::AreaResumed(body) => shelter::resumed(state, body),
+        Event::SiteOpened(body) => shelter::opened(state, cause.realm, body).into_iter().collect(),
+        Event::SiteResumed(body) => shelter::seats_again(state, now, body),
         Event::SiteClosed(body) => organization::site_closed(state, &body.site_id),
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
@@ -67,6 +82,8 @@ pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
             vec![Draft::new(event, call.realm, Some(call.area))]
         }
         Timer::OrganizationDeadline(key) => organization::overdue(state, key),
+        Timer::SafetyDue(incident, area) => shelter::overdue(state, incident, area),
+        Timer::PeriodEnd(key) => period::ended(state, key),
         Timer::OrganizerMissing(key) => {
             let unit = state.ops.units.get(key);
             let event = Event::OrganizerGapOverdue(v1::OrganizerGapOverdue {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, Severity, UnitKind, Urgency, WarningLevel};
+use muster_proto::v1::{
+    DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
+};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -109,6 +111,19 @@ pub(crate) struct Incident {
     pub(crate) own_sites: BTreeSet<SiteRef>,
     /// People with a duty of this incident.
     pub(crate) duties: BTreeSet<CallRef>,
+    /// 避险: the areas that take shelter.
+    pub(crate) recalls: BTreeMap<AreaRef, Recall>,
+}
+
+/// One area taking shelter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Recall {
+    /// When the unaccounted are listed, 0 once they were.
+    pub(crate) due_ms: i64,
+    /// Who was called in and has not confirmed, with the duty and the place they were called in from.
+    pub(crate) unaccounted: BTreeMap<ResponderRef, (Option<CallRef>, Place)>,
+    /// Who has.
+    pub(crate) safe: BTreeSet<ResponderRef>,
 }
 
 /// What a plan's conversion brought to life.
@@ -158,11 +173,15 @@ pub(crate) struct Unit {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Site {
     pub(crate) incident: IncidentRef,
+    #[serde(with = "words::number")]
+    pub(crate) kind: SiteKind,
     pub(crate) area: AreaRef,
     pub(crate) plan: Option<PlanRef>,
     /// The place in the plan, where there is one.
     pub(crate) part: u16,
     pub(crate) closed: bool,
+    /// The area takes shelter: seats are not asked for.
+    pub(crate) suspended: bool,
     pub(crate) seats: Vec<SeatState>,
     /// People present, walk-ins included.
     pub(crate) present: u32,
@@ -172,7 +191,17 @@ pub(crate) struct Site {
     pub(crate) organization_calls: Vec<OrganizationCallRef>,
 }
 
+/// Whether people at such a site stand in the open. Headquarters, isolation points, shelters and muster points have a roof.
+pub(crate) fn outdoors(kind: SiteKind) -> bool {
+    !matches!(kind, SiteKind::Headquarters | SiteKind::IsolationPoint | SiteKind::Shelter | SiteKind::MusterPoint)
+}
+
 impl Site {
+    /// Whether its people stand in the open.
+    pub(crate) fn outdoors(&self) -> bool {
+        outdoors(self.kind)
+    }
+
     pub(crate) fn seat(&self, seat_id: &str) -> Option<usize> {
         self.seats.iter().position(|seat| &*seat.id == seat_id)
     }
@@ -202,9 +231,18 @@ pub(crate) struct Presence {
     pub(crate) place: Option<Place>,
     /// The other place claimed, while disputed.
     pub(crate) disputed_with: Option<Place>,
+    /// 待核实: not seen leaving after the period's end, and counted nowhere.
+    pub(crate) unconfirmed: bool,
     pub(crate) call: Option<CallRef>,
     /// When the last fact happened: an earlier fact corrects the past and nothing else.
     pub(crate) fact_ms: i64,
+}
+
+impl Presence {
+    /// Whether the person counts as present.
+    pub(crate) fn counts(&self) -> bool {
+        self.place.is_some() && self.disputed_with.is_none() && !self.unconfirmed
+    }
 }
 
 /// Where a whistle is in its life. Merged, withdrawn and resolved end it.
@@ -306,6 +344,8 @@ pub(crate) struct Call {
     pub(crate) from_ms: i64,
     pub(crate) until_ms: i64,
     pub(crate) reply_due_ms: i64,
+    /// When the end of the period is looked at, 0 when it is open or was.
+    pub(crate) period_due_ms: i64,
     pub(crate) no_show: bool,
     pub(crate) released_at_ms: i64,
 }
@@ -344,4 +384,6 @@ pub(crate) enum Timer {
     CallReply(CallRef),
     OrganizationDeadline(OrganizationCallRef),
     OrganizerMissing(UnitRef),
+    PeriodEnd(CallRef),
+    SafetyDue(IncidentRef, AreaRef),
 }

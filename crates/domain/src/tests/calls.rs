@@ -195,8 +195,9 @@ fn relief_after_the_end_of_a_shift_stays_until_released() {
     let mut story = with_site();
     let until_ms = story.now_ms + 60 * MINUTE_MS;
     story.and([command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "x", until_ms: until_ms }), check_in("a1", "s")]);
-    story.after_minutes(90).then_nothing();
-    let emitted = story.when(relieve("c1", "a2")).then(["DutyReleased c1 Relieved", "ResponderCalled c2 a2 s#x Relief"]);
+    story.after_minutes(90).then(["PresenceUnconfirmed a1 s c1"]);
+    let settled = "PresenceSettled a1 -";
+    let emitted = story.when(relieve("c1", "a2")).then(["DutyReleased c1 Relieved", "ResponderCalled c2 a2 s#x Relief", settled]);
     let muster_proto::Event::ResponderCalled(body) = &emitted[1].event else { panic!("the second record calls a2") };
     assert_eq!((body.from_ms, body.until_ms), (story.now_ms, 0));
 }

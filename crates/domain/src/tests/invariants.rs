@@ -19,6 +19,7 @@ pub(super) fn check(state: &State) {
     invariant_organization_calls_are_listed(state);
     invariant_timers_are_those_the_state_calls_for(state);
     invariant_conversions_end(state);
+    invariant_recalls_suspend_outdoor_sites(state);
     invariant_closed_means_empty(state);
     invariant_the_base_is_a_tree_with_people(state);
 }
@@ -171,7 +172,7 @@ pub(super) fn invariant_units_form_a_tree(state: &State) {
 pub(super) fn invariant_presence_counts_are_naive_counts(state: &State) {
     let mut present = BTreeMap::new();
     for (realm, held) in state.ops.realms.iter() {
-        for presence in held.presence.values().filter(|presence| presence.disputed_with.is_none()) {
+        for presence in held.presence.values().filter(|presence| presence.disputed_with.is_none() && !presence.unconfirmed) {
             if let Some(place) = presence.place {
                 *present.entry(place).or_insert(0_u32) += 1;
                 let at = match place {
@@ -201,11 +202,11 @@ pub(super) fn invariant_presence_and_calls_agree(state: &State) {
             assert!(call.phase.open() && call.responder == *who && call.realm == realm, "presence names the person's own open duty");
             let place = call.site.map(Place::Site).or(call.whistle.map(Place::Whistle));
             assert_eq!(presence.place, place, "presence is where the duty is");
-            if presence.disputed_with.is_none() {
+            if presence.disputed_with.is_none() && !presence.unconfirmed {
                 assert!(matches!(call.phase, CallPhase::OnPost | CallPhase::Recalled), "{} is {:?} and on post", key.text(), call.phase);
                 on_post.insert(key);
             } else {
-                assert_ne!(call.phase, CallPhase::OnPost, "disputed presence counts nowhere");
+                assert_ne!(call.phase, CallPhase::OnPost, "disputed and unconfirmed presence counts nowhere");
             }
         }
     }
@@ -252,6 +253,10 @@ pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
         assert_eq!(call.phase, CallPhase::Summoned, "only who has not answered is waited for");
         wanted.insert((call.reply_due_ms, Timer::CallReply(key)));
     }
+    for (key, call) in state.ops.calls.iter().filter(|(_, call)| call.period_due_ms != 0) {
+        assert!(call.phase.open() && call.until_ms != 0, "only a standing duty with an end is looked at");
+        wanted.insert((call.period_due_ms, Timer::PeriodEnd(key)));
+    }
     for (key, call) in state.ops.organization_calls.iter().filter(|(_, call)| call.deadline_ms != 0) {
         assert!(call.phase < OrganizationCallPhase::ReportedIn, "only who has not come is waited for");
         wanted.insert((call.deadline_ms, Timer::OrganizationDeadline(key)));
@@ -260,7 +265,26 @@ pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
         assert!(!unit.dissolved && unit.organizer.is_none() && unit.kind != UnitKind::VanguardTeam);
         wanted.insert((unit.organizer_due_ms, Timer::OrganizerMissing(key)));
     }
+    for (key, incident) in state.ops.incidents.iter() {
+        for (area, recall) in incident.recalls.iter().filter(|(_, recall)| recall.due_ms != 0) {
+            wanted.insert((recall.due_ms, Timer::SafetyDue(key, *area)));
+        }
+    }
     assert_eq!(state.ops.timers, wanted);
+}
+
+pub(super) fn invariant_recalls_suspend_outdoor_sites(state: &State) {
+    for (key, site) in state.ops.sites.iter() {
+        let (id, realm) = (state.ops.sites.id(key), state.ops.incidents.get(site.incident).realm);
+        let recalled = state.ops.incidents.iter().any(|(_, incident)| incident.realm == realm && !incident.recalls.is_empty());
+        assert!(!site.suspended || (recalled && !site.closed && site.outdoors()), "{id} is suspended, and nothing is recalled");
+    }
+    for (_, incident) in state.ops.incidents.iter() {
+        assert!(!incident.closed || incident.recalls.is_empty(), "a closed incident takes no shelter");
+        for recall in incident.recalls.values() {
+            assert!(recall.unaccounted.keys().all(|who| !recall.safe.contains(who)), "nobody is safe and unaccounted for");
+        }
+    }
 }
 
 pub(super) fn invariant_conversions_end(state: &State) {

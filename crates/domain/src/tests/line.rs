@@ -69,6 +69,16 @@ fn incident(event: &Event) -> Option<String> {
         Event::ResponseChanged(body) => format!("{} {} -> {}", body.area_id, level(body.former_response), level(body.response)),
         Event::StandDownOrdered(body) => body.area_id.clone(),
         Event::AreaStoodDown(body) => body.plan_id.clone(),
+        Event::AreaRecalled(body) => body.area_id.clone(),
+        Event::ShelterOrdered(body) => format!("{} {}", body.responder_id, spot(&body.site_id, &body.whistle_id)),
+        Event::SafetyConfirmed(body) => format!("{} {}", body.recalled_area_id, body.responder_id),
+        Event::UnaccountedListed(body) => {
+            let names: Vec<_> = body.people.iter().map(|person| person.responder_id.as_str()).collect();
+            format!("{} {}: {}", body.recalled_area_id, body.total, names.join(","))
+        }
+        Event::AreaResumed(body) => format!("{} without {}", body.area_id, body.unaccounted),
+        Event::SiteSuspended(body) => body.site_id.clone(),
+        Event::SiteResumed(body) => body.site_id.clone(),
         Event::IncidentClosed(body) => body.incident_id.clone(),
         Event::UnitEstablished(body) => {
             let below = if body.parent_unit_id.is_empty() { String::new() } else { format!(" below {}", body.parent_unit_id) };
@@ -161,6 +171,7 @@ fn presence(event: &Event) -> Option<String> {
             let (here, there) = (spot(&body.site_id, &body.whistle_id), spot(&body.other_site_id, &body.other_whistle_id));
             format!("{} {here} or {there}", body.responder_id)
         }
+        Event::PresenceUnconfirmed(body) => format!("{} {} {}", body.responder_id, spot(&body.site_id, &body.whistle_id), body.call_id),
         Event::PresenceSettled(body) => format!("{} {}", body.responder_id, spot(&body.site_id, &body.whistle_id)),
         Event::PastPresenceRecorded(body) => {
             let way = if body.check_out { "out" } else { "in" };

@@ -25,6 +25,9 @@ impl std::fmt::Debug for Roll {
     }
 }
 
+/// Kinds of commands to roll.
+pub(super) const KINDS: u8 = 106;
+
 /// One in this many names is of something that is not there.
 const STRAY: u8 = 40;
 
@@ -103,14 +106,15 @@ fn seat_of(state: &State, site_id: &str, die: u8) -> String {
 /// The command of a roll.
 pub(super) fn command(story: &Story, roll: &Roll) -> Command {
     let state = &story.state;
-    match roll.kind % 100 {
+    match roll.kind {
         0..12 => peacetime(state, roll),
         12..20 => planning(state, roll),
         20..40 => incident(state, roll),
         40..52 => units_and_sites(state, roll),
         52..66 => whistles(state, roll),
         66..84 => calls(state, roll, story.now_ms),
-        _ => presence(state, roll),
+        84..100 => presence(state, roll),
+        _ => shelter(state, roll),
     }
 }
 
@@ -152,7 +156,7 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
 fn planning(state: &State, roll: &Roll) -> Command {
     let [a, b, c, d] = roll.dice;
     let plan = any(&state.base.plans, a);
-    match roll.kind % 100 {
+    match roll.kind {
         12 | 13 => {
             let (plan_id, area_id) = match state.base.plans.find(&plan).filter(|_| b % 3 != 0) {
                 Some(key) => (plan, state.base.areas.id(state.base.plans.get(key).area).to_owned()),
@@ -183,7 +187,7 @@ fn planning(state: &State, roll: &Roll) -> Command {
 fn incident(state: &State, roll: &Roll) -> Command {
     let [a, b, c, d] = roll.dice;
     let (known, area) = (any(&state.ops.incidents, a), any(&state.base.areas, b));
-    match roll.kind % 100 {
+    match roll.kind {
         20..23 => {
             let realm = ["", "", "drill-1", "drill-2"][usize::from(b) % 4];
             let kind = if c % 2 == 0 { IncidentType::Outbreak } else { IncidentType::Typhoon };
@@ -199,11 +203,30 @@ fn incident(state: &State, roll: &Roll) -> Command {
     }
 }
 
+fn shelter(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let recalled = super::random::recalled(state);
+    let (incident, area) = match recalled.get(usize::from(a) % recalled.len().max(1)) {
+        Some((incident, area)) if d % 4 != 0 => (incident.clone(), area.clone()),
+        _ => (any(&state.ops.incidents, a), if b % 3 == 0 { "c".to_owned() } else { any(&state.base.areas, b) }),
+    };
+    match roll.kind {
+        100..102 => command!(RecallArea { incident_id: incident, area_id: area, reason: "台风登陆" }),
+        102..105 => {
+            let waiting = state.ops.incidents.find(&incident).map(|key| state.ops.incidents.get(key).recalls.values());
+            let waiting: Vec<_> = waiting.into_iter().flatten().flat_map(|recall| recall.unaccounted.keys()).collect();
+            let known = waiting.get(usize::from(c) % waiting.len().max(1)).map(|key| state.base.responders.id(**key).to_owned());
+            command!(ConfirmSafe { incident_id: incident, responder_ids: vec![known.unwrap_or_else(|| any(&state.base.responders, c))] })
+        }
+        _ => command!(ResumeArea { incident_id: incident, area_id: area, reason: if c % 2 == 0 { "" } else { "风力减弱" } }),
+    }
+}
+
 fn units_and_sites(state: &State, roll: &Roll) -> Command {
     let [a, b, c, d] = roll.dice;
     let (unit, who, site) = (any(&state.ops.units, a), any(&state.base.responders, b), any(&state.ops.sites, a));
     let incident = any(&state.ops.incidents, c);
-    match roll.kind % 100 {
+    match roll.kind {
         40 => command!(EstablishUnit {
             unit_id: format!("hand{}", state.ops.units.len()),
             incident_id: incident,
@@ -235,7 +258,7 @@ fn whistles(state: &State, roll: &Roll) -> Command {
     let [a, b, c, d] = roll.dice;
     let whistle = any(&state.ops.whistles, a);
     let number = state.ops.whistles.len();
-    match roll.kind % 100 {
+    match roll.kind {
         52..56 => {
             let kind = [NeedKind::Person, NeedKind::Person, NeedKind::Organization, NeedKind::Supply][usize::from(d) % 4];
             let specialty = if c % 3 == 0 { "medic" } else { "" };
@@ -270,7 +293,7 @@ fn whistles(state: &State, roll: &Roll) -> Command {
 fn calls(state: &State, roll: &Roll, now_ms: i64) -> Command {
     let [a, b, c, d] = roll.dice;
     let (who, known) = (any(&state.base.responders, a), call(state, a));
-    match roll.kind % 100 {
+    match roll.kind {
         66..71 => {
             let to_site = b % 2 == 0;
             let site = any(&state.ops.sites, c);
@@ -314,7 +337,7 @@ fn calls(state: &State, roll: &Roll, now_ms: i64) -> Command {
 fn presence(state: &State, roll: &Roll) -> Command {
     let [a, b, c, d] = roll.dice;
     let at_random = || (any(&state.base.responders, a), any(&state.ops.sites, b), String::new());
-    match roll.kind % 100 {
+    match roll.kind {
         84..93 => {
             let found = if c % 6 == 1 { missed(state, d) } else { awaited(state, d) };
             let (responder_id, site_id, whistle_id) = found.filter(|_| c % 6 != 0).unwrap_or_else(at_random);

@@ -68,7 +68,7 @@ pub(super) fn plan_site(site_key: &str, area_id: &str, tier: ResponseLevel, seat
     let seat = |(key, tier): &(&str, ResponseLevel)| PlanSeat { seat_key: (*key).to_owned(), tier: (*tier).into(), ..Default::default() };
     PlanSite {
         site_key: site_key.to_owned(),
-        kind: SiteKind::Checkpoint.into(),
+        kind: if site_key == "hq" { SiteKind::Headquarters } else { SiteKind::Checkpoint }.into(),
         name: site_key.to_owned(),
         area_id: area_id.to_owned(),
         tier: tier.into(),

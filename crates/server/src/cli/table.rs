@@ -43,6 +43,8 @@ const COVERAGE: &[Column] = &[
     column("待核实", "unconfirmed", Content::Count("unconfirmed")),
     column("缺口", "gap", Content::Count("gap")),
     column("未结哨", "whistles", Content::Count("open_whistles")),
+    column("避险暂停", "suspended", Content::Count("suspended")),
+    column("未确认安全", "unaccounted", Content::Count("unaccounted")),
 ];
 
 const UNITS: &[Column] = &[

@@ -38,7 +38,14 @@ const READ_RECORDS: usize = 8_192;
 const SEAL_CHUNK: usize = 2_000;
 
 /// What a demo must have shown at least once.
-const SHOWN: [&str; 44] = [
+const SHOWN: &[&str] = &[
+    "AreaRecalled",
+    "ShelterOrdered",
+    "SafetyConfirmed",
+    "UnaccountedListed",
+    "AreaResumed",
+    "SiteSuspended",
+    "SiteResumed",
     "WarningChanged",
     "GradeChanged",
     "ResponseChanged",
@@ -77,6 +84,7 @@ const SHOWN: [&str; 44] = [
     "CheckedIn",
     "CheckedOut",
     "PresenceDisputed",
+    "PresenceUnconfirmed",
     "PresenceSettled",
     "OrganizationCalled",
     "OrganizationOverdue",
@@ -92,7 +100,7 @@ pub(super) fn scenario(summary: &mut Summary, city: &City, played: &Played) {
     let found =
         [played.outbreak_called, units(UnitKind::TemporaryCommittee), units(UnitKind::TemporaryBranch), units(UnitKind::VanguardTeam)];
     let expected = [wanted.people, wanted.committees, wanted.branches, wanted.teams].map(|count| count as u64);
-    let missing: Vec<&str> = SHOWN.into_iter().filter(|event| played.events.get(event).copied().unwrap_or(0) == 0).collect();
+    let missing: Vec<&str> = SHOWN.iter().copied().filter(|event| played.events.get(event).copied().unwrap_or(0) == 0).collect();
     let closed = played.events.get("IncidentClosed") == played.events.get("IncidentDeclared");
     let claimed = played.held_by_other_incident > 0 && played.outranked > 0 && played.typhoon_raised.iter().all(|raised| *raised > 0);
     let figures = json!({
@@ -104,10 +112,16 @@ pub(super) fn scenario(summary: &mut Summary, city: &City, played: &Played) {
         "typhoon_raised_iii_ii": played.typhoon_raised,
         "held_by_other_incident": played.held_by_other_incident,
         "outranked": played.outranked,
+        "sheltered": played.sheltered,
+        "unaccounted": played.unaccounted,
         "missing_events": missing,
         "refused": played.refused,
     });
-    summary.add("scenario", found == expected && missing.is_empty() && closed && claimed, figures);
+    summary.add(
+        "scenario",
+        found == expected && missing.is_empty() && closed && claimed && played.sheltered > 0 && played.unaccounted == 0,
+        figures,
+    );
 }
 
 /// Stream, worker, rebuild, naive count and the rules over all records.

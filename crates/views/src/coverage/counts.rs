@@ -18,9 +18,11 @@ pub(super) enum Figure {
     WalkIn,
     Filled,
     OpenWhistles,
+    Suspended,
+    Unaccounted,
 }
 
-const FIGURES: usize = 8;
+const FIGURES: usize = 10;
 
 /// Which number a difference is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +100,8 @@ impl Counts {
             Figure::WalkIn,
             Figure::Filled,
             Figure::OpenWhistles,
+            Figure::Suspended,
+            Figure::Unaccounted,
         ];
         for figure in PLAIN {
             into.add(node, Slot::Plain(figure), sign * self.figures[figure as usize]);

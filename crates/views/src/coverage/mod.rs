@@ -28,7 +28,7 @@ impl Fold for CoverageFold {
     const VIEW: View = View::Coverage;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 160 | 200..=202 | 220 | 223 | 224 | 226 | 227)
+        matches!(event_tag, 160 | 169 | 170 | 172 | 200..=204 | 220 | 223 | 224 | 226 | 227)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -73,5 +73,7 @@ fn row(realm: &str, tree: &AreaTree, names: &Symbols, node: Node, counts: &count
         by_shift: slices(&counts.by_shift),
         position,
         filled: counts.figure(Figure::Filled),
+        suspended: counts.figure(Figure::Suspended),
+        unaccounted: counts.figure(Figure::Unaccounted),
     })
 }

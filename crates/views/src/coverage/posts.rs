@@ -22,6 +22,8 @@ struct Post {
     asked: u32,
     /// People present at duties for it.
     present: u32,
+    /// A seat that nobody is to take while the area takes shelter.
+    suspended: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +40,7 @@ pub(super) struct Posts {
 struct Holder {
     area: Node,
     posts: Vec<PostRef>,
+    suspended: bool,
 }
 
 impl Posts {
@@ -54,6 +57,9 @@ impl Posts {
         let post = &mut self.posts[post as usize];
         let before = post.asked.min(post.present);
         post.present = post.present.saturating_add_signed(by);
+        if post.suspended {
+            return;
+        }
         let filled = i64::from(post.asked.min(post.present)) - i64::from(before);
         differences.add(post.area, Slot::Plain(Figure::Filled), filled);
         differences.add(post.area, Slot::SpecialtyFilled(post.specialty), filled);
@@ -62,14 +68,14 @@ impl Posts {
 
     pub(super) fn site_opened(&mut self, names: &Symbols, site: Sym, area: Node, seats: &[v1::Seat], differences: &mut Differences) {
         self.site_closed(site, differences);
-        self.sites.insert(site, Holder { area, posts: Vec::new() });
+        self.sites.insert(site, Holder { area, posts: Vec::new(), suspended: false });
         self.seats_set(names, site, seats, differences);
     }
 
     /// The full list of a site's seats from now on. Of a closed site nothing is asked.
     pub(super) fn seats_set(&mut self, names: &Symbols, site: Sym, seats: &[v1::Seat], differences: &mut Differences) {
         let Some(holder) = self.sites.get_mut(&site) else { return };
-        let area = holder.area;
+        let Holder { area, suspended, .. } = *holder;
         let former = std::mem::take(&mut holder.posts);
         for post in former {
             self.change(post, differences, |post| post.asked = 0);
@@ -79,11 +85,20 @@ impl Posts {
             let (specialty, shift) = (names.known(&seat.specialty), names.known(&seat.shift));
             let key = (site, names.known(&seat.seat_id));
             let post = post(&mut self.posts, &mut self.seats, key, area);
-            self.change(post, differences, |post| *post = Post { area, specialty, shift, asked: 1, present: post.present });
+            self.change(post, differences, |post| *post = Post { area, specialty, shift, asked: 1, present: post.present, suspended });
             posts.push(post);
         }
         if let Some(holder) = self.sites.get_mut(&site) {
             holder.posts = posts;
+        }
+    }
+
+    /// The site's seats are not asked for, or are again.
+    pub(super) fn site_suspended(&mut self, site: Sym, suspended: bool, differences: &mut Differences) {
+        let Some(holder) = self.sites.get_mut(&site) else { return };
+        holder.suspended = suspended;
+        for post in holder.posts.clone() {
+            self.change(post, differences, |post| post.suspended = suspended);
         }
     }
 
@@ -101,11 +116,11 @@ impl Posts {
             let key = (whistle, names.known(&need.need_id));
             let post = post(&mut self.posts, &mut self.needs, key, area);
             self.change(post, differences, |post| {
-                *post = Post { area, specialty, shift: EMPTY, asked: need.quantity, present: post.present }
+                *post = Post { area, specialty, shift: EMPTY, asked: need.quantity, present: post.present, suspended: false }
             });
             posts.push(post);
         }
-        self.whistles.insert(whistle, Holder { area, posts });
+        self.whistles.insert(whistle, Holder { area, posts, suspended: false });
         differences.add(area, Slot::Plain(Figure::OpenWhistles), 1);
     }
 
@@ -138,6 +153,9 @@ impl Post {
             return;
         }
         let asked = sign * i64::from(self.asked);
+        if self.suspended {
+            return into.add(self.area, Slot::Plain(Figure::Suspended), asked);
+        }
         let filled = sign * i64::from(self.asked.min(self.present));
         into.add(self.area, Slot::Plain(Figure::Required), asked);
         into.add(self.area, Slot::SpecialtyRequired(self.specialty), asked);
@@ -151,7 +169,7 @@ impl Post {
 /// The post of a key, noted now with nothing asked if it is new.
 fn post(posts: &mut Vec<Post>, table: &mut FxHashMap<(Sym, Sym), PostRef>, key: (Sym, Sym), area: Node) -> PostRef {
     *table.entry(key).or_insert_with(|| {
-        posts.push(Post { area, specialty: EMPTY, shift: EMPTY, asked: 0, present: 0 });
+        posts.push(Post { area, specialty: EMPTY, shift: EMPTY, asked: 0, present: 0, suspended: false });
         PostRef::try_from(posts.len() - 1).expect("four thousand million posts do not fit into memory")
     })
 }

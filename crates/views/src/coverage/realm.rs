@@ -2,6 +2,7 @@
 
 use muster_proto::Event;
 use muster_proto::v1;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Counts, Differences, Figure, Slot};
@@ -12,7 +13,7 @@ use crate::fact::What;
 use crate::fold::RowChange;
 use crate::ledger::{Entry, TreeTurn};
 use crate::people::{Sight, Standing};
-use crate::symbols::Symbols;
+use crate::symbols::{Sym, Symbols};
 use crate::view::View;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub(super) struct Realm {
     /// Whether each area that stands has a row, or only those that the realm's records came near.
     everywhere: bool,
     posts: Posts,
+    /// 避险: who was called in by which incident and recalled area and has not confirmed, with where they were.
+    called_in: FxHashMap<(Sym, Sym, Sym), Node>,
     /// By node, rolled up.
     counts: Vec<Counts>,
     marks: Vec<Mark>,
@@ -44,6 +47,7 @@ impl Realm {
             name: name.to_owned(),
             everywhere,
             posts: Posts::default(),
+            called_in: FxHashMap::default(),
             counts: Vec::new(),
             marks: Vec::new(),
             dirty: Vec::new(),
@@ -79,6 +83,32 @@ impl Realm {
             }
             Event::RequirementSet(body) => self.posts.seats_set(names, names.known(&body.site_id), &body.seats, differences),
             Event::SiteClosed(body) => self.posts.site_closed(names.known(&body.site_id), differences),
+            Event::SiteSuspended(body) => self.posts.site_suspended(names.known(&body.site_id), true, differences),
+            Event::SiteResumed(body) => self.posts.site_suspended(names.known(&body.site_id), false, differences),
+            Event::ShelterOrdered(body) => {
+                let Some(area) = entry.area else { return };
+                let key = (names.known(&body.incident_id), names.known(&body.recalled_area_id), names.known(&body.responder_id));
+                if let Some(former) = self.called_in.insert(key, area) {
+                    differences.add(former, Slot::Plain(Figure::Unaccounted), -1);
+                }
+                differences.add(area, Slot::Plain(Figure::Unaccounted), 1);
+            }
+            Event::SafetyConfirmed(body) => {
+                let key = (names.known(&body.incident_id), names.known(&body.recalled_area_id), names.known(&body.responder_id));
+                if let Some(area) = self.called_in.remove(&key) {
+                    differences.add(area, Slot::Plain(Figure::Unaccounted), -1);
+                }
+            }
+            Event::AreaResumed(body) => {
+                let recall = (names.known(&body.incident_id), names.known(&body.area_id));
+                self.called_in.retain(|(incident, recalled, _), area| {
+                    let stays = (*incident, *recalled) != recall;
+                    if !stays {
+                        differences.add(*area, Slot::Plain(Figure::Unaccounted), -1);
+                    }
+                    stays
+                });
+            }
             Event::WhistleBlown(body) => {
                 let Some(area) = entry.area else { return };
                 self.posts.whistle_blown(names, names.known(&body.whistle_id), area, &body.needs, differences);

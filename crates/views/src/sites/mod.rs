@@ -42,7 +42,7 @@ impl Fold for SitesFold {
     const VIEW: View = View::Sites;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 200..=202 | 248 | 249)
+        matches!(event_tag, 200..=204 | 248 | 249)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -80,6 +80,8 @@ impl Realm {
                 self.sites[site as usize].close();
                 self.settle(before, fact);
             }
+            Event::SiteSuspended(body) => self.suspend(names.known(&body.site_id), true, fact),
+            Event::SiteResumed(body) => self.suspend(names.known(&body.site_id), false, fact),
             Event::NoShowDeclared(body) => self.no_show(CallKey::find(&body.call_id, names), entry),
             Event::NoShowCorrected(body) => {
                 let call = CallKey::find(&body.call_id, names);
@@ -147,6 +149,13 @@ impl Realm {
         sights.iter().for_each(|sight| known.count(sight, -1));
         known.set_seats(entry.names, seats);
         sights.iter().for_each(|sight| known.count(sight, 1));
+    }
+
+    fn suspend(&mut self, id: Sym, suspended: bool, fact: &Fact) {
+        let site = self.site(id);
+        let before = self.figures(&[site]);
+        self.sites[site as usize].suspend(suspended);
+        self.settle(before, fact);
     }
 
     fn no_show(&mut self, call: CallKey, entry: &Entry<'_>) {

@@ -14,6 +14,7 @@ pub(super) struct Site {
     pub(super) id: Sym,
     pub(super) opened: bool,
     closed: bool,
+    suspended: bool,
     /// What all rows of the site share.
     #[serde(with = "proto_bytes")]
     common: v1::SiteRow,
@@ -58,6 +59,7 @@ pub(super) struct Figures {
     last_check_in_ms: i64,
     full_strength_at_ms: i64,
     closed: bool,
+    suspended: bool,
 }
 
 impl Shift {
@@ -96,6 +98,7 @@ impl Site {
             id,
             opened: false,
             closed: false,
+            suspended: false,
             common: v1::SiteRow::default(),
             seats: Vec::new(),
             shifts: vec![Shift::default()],
@@ -122,6 +125,14 @@ impl Site {
         for shift in &mut self.shifts {
             shift.figures.closed = true;
         }
+        self.suspend(false);
+    }
+
+    pub(super) fn suspend(&mut self, suspended: bool) {
+        self.suspended = suspended;
+        for shift in &mut self.shifts {
+            shift.figures.suspended = suspended;
+        }
     }
 
     pub(super) fn realm(&self) -> &str {
@@ -146,6 +157,7 @@ impl Site {
             last_check_in_ms: figures.last_check_in_ms,
             full_strength_at_ms: figures.full_strength_at_ms,
             closed: figures.closed,
+            suspended: figures.suspended,
             position: *position,
             ..self.common.clone()
         }
@@ -175,7 +187,7 @@ impl Site {
 
     fn shift(&mut self, key: Sym) -> usize {
         self.shifts.iter().position(|shift| shift.key == key).unwrap_or_else(|| {
-            let figures = Figures { closed: self.closed, ..Figures::default() };
+            let figures = Figures { closed: self.closed, suspended: self.suspended, ..Figures::default() };
             self.shifts.push(Shift { key, figures, ..Shift::default() });
             self.shifts.len() - 1
         })

@@ -84,7 +84,8 @@ impl Held {
                             }
                         }
                         ChangeKind::Remove { former_path } => {
-                            let (_, before) = self.rows.remove(&key).expect("only what is held is removed");
+                            let (_, before) =
+                                self.rows.remove(&key).unwrap_or_else(|| panic!("only what is held is removed: {key} at {:?}", batch.at));
                             assert_eq!(before, *former_path);
                         }
                     }

@@ -44,6 +44,7 @@ struct Site {
     opened: v1::SiteOpened,
     seats: Vec<v1::Seat>,
     closed: bool,
+    suspended: bool,
     last_check_in: BTreeMap<String, i64>,
 }
 
@@ -67,6 +68,7 @@ struct Unit {
 
 #[derive(Clone, Default)]
 struct Realm {
+    called_in: Vec<v1::ShelterOrdered>,
     sites: BTreeMap<String, Site>,
     whistles: BTreeMap<String, Whistle>,
     units: BTreeMap<String, Unit>,
@@ -208,6 +210,9 @@ impl Naive {
                 _ => {}
             }
         }
+        let waiting = realm.sites.values().filter(|site| site.suspended && !site.closed && inside(&site.opened.area_id));
+        row.suspended = waiting.map(|site| site.seats.len() as i64).sum();
+        row.unaccounted = realm.called_in.iter().filter(|order| inside(&order.area_id)).count() as i64;
         row.open_whistles =
             realm.whistles.values().filter(|whistle| whistle.ended.is_none() && inside(&whistle.blown.area_id)).count() as i64;
         row
@@ -240,7 +245,21 @@ impl Realm {
                 self.sites.insert(body.site_id.clone(), site);
             }
             Event::RequirementSet(body) => self.sites.get_mut(&body.site_id).unwrap().seats = body.seats.clone(),
-            Event::SiteClosed(body) => self.sites.get_mut(&body.site_id).unwrap().closed = true,
+            Event::SiteClosed(body) => {
+                let site = self.sites.get_mut(&body.site_id).unwrap();
+                (site.closed, site.suspended) = (true, false);
+            }
+            Event::SiteSuspended(body) => self.sites.get_mut(&body.site_id).unwrap().suspended = true,
+            Event::SiteResumed(body) => self.sites.get_mut(&body.site_id).unwrap().suspended = false,
+            Event::ShelterOrdered(body) => {
+                self.near.insert(body.area_id.clone());
+                self.safe(&body.incident_id, &body.recalled_area_id, &body.responder_id);
+                self.called_in.push(body.clone());
+            }
+            Event::SafetyConfirmed(body) => self.safe(&body.incident_id, &body.recalled_area_id, &body.responder_id),
+            Event::AreaResumed(body) => {
+                self.called_in.retain(|order| order.incident_id != body.incident_id || order.recalled_area_id != body.area_id);
+            }
             Event::WhistleBlown(body) => {
                 self.near.insert(body.area_id.clone());
                 let row = WhistleRow {
@@ -411,8 +430,19 @@ impl Realm {
                 let sites = [body.site_id.clone(), body.other_site_id.clone()];
                 self.presence.insert(body.responder_id.clone(), Presence::Disputed { sites, area: body.area_id.clone() });
             }
+            Event::PresenceUnconfirmed(body) => {
+                self.near.insert(body.area_id.clone());
+                let sites = [body.site_id.clone(), String::new()];
+                self.presence.insert(body.responder_id.clone(), Presence::Disputed { sites, area: body.area_id.clone() });
+            }
             _ => {}
         }
+    }
+
+    fn safe(&mut self, incident: &str, area: &str, person: &str) {
+        self.called_in.retain(|order| {
+            (order.incident_id.as_str(), order.recalled_area_id.as_str(), order.responder_id.as_str()) != (incident, area, person)
+        });
     }
 
     fn observe(&mut self, person: &str, site: &str, whistle: &str, area: &str, call: &str) {
@@ -454,7 +484,7 @@ impl Realm {
     fn posts(&self) -> Vec<(String, String, String, i64, i64)> {
         let mut posts = Vec::new();
         for (id, site) in self.sites.iter().filter(|(_, site)| !site.closed) {
-            for seat in &site.seats {
+            for seat in site.seats.iter().filter(|_| !site.suspended) {
                 let filled = self.standing().any(|duty| duty.site == *id && duty.seat == seat.seat_id && self.present_at(duty));
                 posts.push((site.opened.area_id.clone(), seat.specialty.clone(), seat.shift.clone(), 1, i64::from(filled)));
             }
@@ -526,6 +556,7 @@ impl Realm {
             last_check_in_ms: site.last_check_in.get(shift).copied().unwrap_or_default(),
             full_strength_at_ms: if full { awaited.iter().map(|duty| duty.arrival_ms).max().unwrap_or_default() } else { 0 },
             closed: site.closed,
+            suspended: site.suspended,
             position: 0,
         }
     }

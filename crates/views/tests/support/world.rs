@@ -69,7 +69,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 32 {
+        let event = match kind % 36 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -86,7 +86,10 @@ impl World {
             27 => self.settle(realm, a, b),
             28..=29 => self.unit(realm, a, b, c),
             30 => self.unit_goes_on(realm, a, b, c),
-            _ => self.organization(realm, a, b),
+            31 => self.organization(realm, a, b),
+            32 => self.suspend(realm, a, b),
+            33 => self.unconfirmed(realm, a),
+            _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
             let name = self.realms[realm].name.clone();
@@ -157,6 +160,37 @@ impl World {
         }
         realm.closed.push(site_id.clone());
         Some(Event::SiteClosed(v1::SiteClosed { site_id }))
+    }
+
+    fn suspend(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let realm = &self.realms[realm];
+        let (site_id, ..) = pick(&realm.sites, a)?;
+        if realm.closed.contains(&site_id) {
+            return None;
+        }
+        Some(if b % 3 == 0 { Event::SiteResumed(v1::SiteResumed { site_id }) } else { Event::SiteSuspended(v1::SiteSuspended { site_id }) })
+    }
+
+    fn unconfirmed(&mut self, realm: usize, a: u16) -> Option<Event> {
+        let realm = &self.realms[realm];
+        let people: Vec<String> = realm.present.keys().cloned().collect();
+        let responder_id = pick(&people, a)?;
+        let (site_id, area_id) = realm.present.get(&responder_id)?.clone();
+        Some(Event::PresenceUnconfirmed(v1::PresenceUnconfirmed { responder_id, site_id, area_id, ..Default::default() }))
+    }
+
+    /// Called in, confirmed or resumed, by one of two incidents and for one of a few areas.
+    fn shelter(&mut self, _: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let (area_id, _) = pick(&self.areas, a)?;
+        let (recalled_area_id, _) = pick(&self.areas[..self.areas.len().min(2)], b)?;
+        let (incident_id, responder_id) = (format!("i{}", b % 2), Self::person(c));
+        Some(match c / 12 % 8 {
+            0..=4 => {
+                Event::ShelterOrdered(v1::ShelterOrdered { incident_id, recalled_area_id, responder_id, area_id, ..Default::default() })
+            }
+            5 | 6 => Event::SafetyConfirmed(v1::SafetyConfirmed { incident_id, recalled_area_id, responder_id }),
+            _ => Event::AreaResumed(v1::AreaResumed { incident_id, area_id: recalled_area_id, ..Default::default() }),
+        })
     }
 
     fn whistle(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {

@@ -1,0 +1,116 @@
+//! 无缝对接: a change of people re-seats without a break. Who withdraws or falls out gives up every duty that the absence touches,
+//! and the next backup or candidate is called; who is back takes the own post if nobody else did.
+
+use muster_proto::Event;
+use muster_proto::v1::{self, Availability, DutyRole, ReleaseReason};
+
+use super::conversion::Converting;
+use super::summons::release;
+use crate::execute::{Draft, Now};
+use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef};
+use crate::state::{CallPhase, Designation, State};
+
+pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
+    let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
+    give_up(state, responder, ReleaseReason::Withdrawn, |_| true)
+}
+
+pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::AvailabilitySet) -> Vec<Draft> {
+    let Some(responder) = state.base.responders.find(&body.responder_id) else { return Vec::new() };
+    if body.availability() == Availability::Available {
+        return come_back(state, now, responder);
+    }
+    let touched = |key: CallRef| {
+        let call = state.ops.calls.get(key);
+        let from_ms = call.from_ms.max(now.recorded_at_ms);
+        state.base.responders.get(responder).absence(from_ms).is_some()
+    };
+    give_up(state, responder, ReleaseReason::Unavailable, touched)
+}
+
+/// Ends the duties, and the standing by. Who was told to come off is waited for as before.
+fn give_up(state: &State, responder: ResponderRef, reason: ReleaseReason, touched: impl Fn(CallRef) -> bool) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for (_, realm) in state.ops.realms.iter() {
+        let duties = realm.duties.get(&responder).map_or(&[][..], |calls| calls.as_slice());
+        let given_up = duties.iter().filter(|key| state.ops.calls.get(**key).phase != CallPhase::Recalled && touched(**key));
+        drafts.extend(given_up.map(|key| release(state, *key, reason, None)));
+    }
+    for (key, incident) in state.ops.incidents.iter() {
+        if incident.standby.contains_key(&responder) {
+            let event = Event::StandbyEnded(v1::StandbyEnded {
+                incident_id: state.ops.incidents.id(key).to_owned(),
+                responder_id: state.base.responders.id(responder).to_owned(),
+            });
+            drafts.push(Draft::new(event, incident.realm, Some(incident.area)));
+        }
+    }
+    drafts
+}
+
+/// The posts that published plans keep for the person, where they stand empty now.
+fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef) -> Vec<Draft> {
+    let first = (responder, 0, 0);
+    let plans = state.base.primaries.range(first..).take_while(|((who, _, _), _)| *who == responder).map(|(_, plan)| *plan);
+    let mut plans: Vec<PlanRef> = plans.collect();
+    plans.sort_unstable();
+    plans.dedup();
+    // One incident after another: the first that can has the person, and the next sees a duty.
+    for (key, incident) in state.ops.incidents.iter().filter(|(_, incident)| !incident.closed) {
+        for plan in plans.iter().filter(|plan| incident.conversions.contains_key(*plan)) {
+            let drafts = own_post(state, now, key, *plan, responder);
+            if !drafts.is_empty() {
+                return drafts;
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn own_post(state: &State, now: &Now<'_>, incident: IncidentRef, plan: PlanRef, responder: ResponderRef) -> Vec<Draft> {
+    let Some(converting) = Converting::of(state, incident, plan) else { return Vec::new() };
+    if converting.conversion.standing_down {
+        return Vec::new();
+    }
+    let mine = converting.version.designations.iter().filter(|designation| {
+        designation.responder == responder
+            && designation.role != DutyRole::Standby
+            && designation.tier <= converting.conversion.response
+            && converting.stands_empty(designation)
+    });
+    let mut drafts = Vec::new();
+    for designation in mine {
+        if converting.claim(now, designation, responder).is_ok_and(|claimed| claimed.is_empty()) {
+            converting.seat(now, 0, designation, responder, &mut drafts);
+            break;
+        }
+    }
+    drafts
+}
+
+impl Converting<'_> {
+    /// Whether the post could be taken: its site open, its unit standing, and nobody on it.
+    pub(super) fn stands_empty(&self, designation: &Designation) -> bool {
+        if designation.site.is_some_and(|at| self.site_gone(at)) || designation.unit.is_some_and(|at| self.unit_gone(at)) {
+            return false;
+        }
+        let site = designation.site.map(|at| (at, self.conversion.sites[usize::from(at)]));
+        match (site, designation.seat) {
+            (Some((at, Some(site))), Some(seat)) => {
+                let key = &self.version.sites[usize::from(at)].seats[usize::from(seat)].key;
+                let site = self.state.ops.sites.get(site);
+                !site.suspended && site.seat(key).is_some_and(|seat| site.seats[seat].holder.is_none())
+            }
+            (Some((_, None)), _) => false,
+            _ => {
+                let unit = designation.unit.and_then(|at| self.conversion.units[usize::from(at)]);
+                let held = |key: &CallRef| {
+                    let call = self.state.ops.calls.get(*key);
+                    let named = call.responder == designation.responder || designation.backups.contains(&call.responder);
+                    named && call.unit == unit && call.role == designation.role && call.seat.is_none()
+                };
+                !self.conversion.duties.iter().any(held)
+            }
+        }
+    }
+}

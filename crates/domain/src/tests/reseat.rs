@@ -1,0 +1,122 @@
+//! 无缝对接: people fall out and come back while an area is converted, and no post is left without a word.
+
+use muster_proto::Command;
+use muster_proto::v1::{Availability, ResponseLevel};
+
+use super::Story;
+use super::town::{self, check_in, check_out, convert, decline, send, stand_down, whistle_for};
+
+fn converted() -> Story {
+    let mut story = Story::given(town::town());
+    story.and([town::outbreak(), convert("out", "v1", ResponseLevel::Iii)]);
+    story
+}
+
+fn set(responder_id: &str, availability: Availability) -> Command {
+    command!(SetAvailability { responder_id: responder_id, availability: availability })
+}
+
+fn withdraw(responder_id: &str) -> Command {
+    command!(WithdrawResponder { responder_id: responder_id, reason: "迁出" })
+}
+
+#[test]
+fn the_backup_takes_the_post_of_who_falls_out() {
+    let mut story = converted();
+    story.when(set("a3", Availability::Sick)).then([
+        "AvailabilitySet a3 Sick",
+        "DutyReleased c3 Unavailable",
+        "ResponderCalled c5 b1 out/out-v1/gate#n1 PlanBackup",
+    ]);
+    story.when(withdraw("b1")).then([
+        "ResponderWithdrawn b1",
+        "DutyReleased c5 Withdrawn",
+        "ResponderCalled c6 b2 out/out-v1/gate#n1 PlanBackup",
+    ]);
+    story.when(set("b2", Availability::Leave)).then([
+        "AvailabilitySet b2 Leave",
+        "DutyReleased c6 Unavailable",
+        "GapRecorded out/out-v1/gate#n1 b2 Unavailable",
+    ]);
+}
+
+#[test]
+fn a_secretary_who_falls_out_is_replaced_with_the_appointment() {
+    let mut story = converted();
+    story.when(set("a1", Availability::Isolated)).then([
+        "AvailabilitySet a1 Isolated",
+        "DutyReleased c1 Unavailable",
+        "ResponderCalled c5 a6 out/out-v1/hq#desk PlanBackup",
+        "SecretaryAppointed out/out-v1/br a6",
+    ]);
+}
+
+#[test]
+fn who_is_back_takes_the_own_post_if_it_stands_empty() {
+    let mut story = converted();
+    story.and([set("a4", Availability::Sick)]);
+    story
+        .when(set("a4", Availability::Available))
+        .then(["AvailabilitySet a4 Available", "ResponderCalled c5 a4 out/out-v1/hq#guard PlanPrimary"]);
+    // A backup who took over stays: nobody is moved without need.
+    story.and([set("a3", Availability::Sick)]);
+    story.when(set("a3", Availability::Available)).then(["AvailabilitySet a3 Available"]);
+    // An organizer's post has no seat.
+    story.and([decline("c2")]);
+    story.when(set("a2", Availability::Available)).then([
+        "AvailabilitySet a2 Available",
+        "ResponderCalled c7 a2 - PlanPrimary",
+        "OrganizerAppointed out/out-v1/br a2",
+    ]);
+    story.when(set("a2", Availability::Available)).then(["AvailabilitySet a2 Available"]);
+}
+
+#[test]
+fn nobody_comes_back_to_what_is_being_taken_off() {
+    let mut story = converted();
+    story.and([set("a4", Availability::Sick), check_in("a3", "out/out-v1/gate"), stand_down("out", "v1")]);
+    story.when(set("a4", Availability::Available)).then(["AvailabilitySet a4 Available"]);
+    // Who was told to come off is waited for, whatever becomes of them.
+    story.when(withdraw("a3")).then(["ResponderWithdrawn a3"]);
+    story.when(check_out("a3", "out/out-v1/gate")).then_among(["CheckedOut a3 out/out-v1/gate", "DutyReleased c3 StandDown"]);
+}
+
+#[test]
+fn who_falls_out_on_post_is_seen_there_until_the_check_out() {
+    let mut story = converted();
+    story.and([check_in("a3", "out/out-v1/gate")]);
+    story.when(set("a3", Availability::Sick)).then([
+        "AvailabilitySet a3 Sick",
+        "DutyReleased c3 Unavailable",
+        "ResponderCalled c5 b1 out/out-v1/gate#n1 PlanBackup",
+    ]);
+    story.when(check_out("a3", "out/out-v1/gate")).then(["CheckedOut a3 out/out-v1/gate"]);
+}
+
+#[test]
+fn an_absence_to_come_touches_what_it_overlaps() {
+    let mut story = converted();
+    let later_ms = story.now_ms + 24 * 3_600_000;
+    let leave = |responder_id: &str, from_ms: i64| {
+        command!(SetAvailability { responder_id: responder_id, availability: Availability::Leave, from_ms: from_ms })
+    };
+    story.when(leave("a3", later_ms)).then(["AvailabilitySet a3 Leave"]);
+    // A duty that begins within it is given up.
+    story.and([town::site("s", "out", "v1", &["x"])]);
+    story.and([command!(DispatchResponder { responder_id: "a6", site_id: "s", seat_id: "x", from_ms: later_ms + 1 })]);
+    story.when(leave("a6", later_ms)).then(["AvailabilitySet a6 Leave", "DutyReleased c5 Unavailable"]);
+}
+
+#[test]
+fn standing_by_ends_with_the_availability() {
+    let mut story = converted();
+    story.when(set("a5", Availability::Travel)).then(["AvailabilitySet a5 Travel", "StandbyEnded a5"]);
+}
+
+#[test]
+fn a_need_asks_the_next() {
+    let mut story = Story::given(town::people());
+    story.and([whistle_for(1), send("a1", "w", "n")]);
+    story.when(set("a1", Availability::Sick)).then_among(["AvailabilitySet a1 Sick", "DutyReleased c1 Unavailable"]);
+    assert!(story.state.ops.whistles.iter().all(|(_, whistle)| whistle.needs[0].calls.is_empty()));
+}
