@@ -54,6 +54,8 @@ dense! {
     pub(crate) CallRef,
     /// A call to an organization; its outside form is `o` and its number from 1.
     pub(crate) OrganizationCallRef,
+    /// A request for reinforcement; its outside form is `r` and its number from 1.
+    pub(crate) RequestRef,
     /// A specialty, function, shift or post name.
     pub(crate) LabelRef,
 }
@@ -79,6 +81,18 @@ impl OrganizationCallRef {
     /// Reads `o1`, `o2`, …; says nothing about whether there is such a call.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         parse_numbered(text, 'o').map(Self)
+    }
+}
+
+impl RequestRef {
+    /// `r1`, `r2`, …
+    pub(crate) fn text(self) -> String {
+        numbered('r', self.0)
+    }
+
+    /// Reads `r1`, `r2`, …; says nothing about whether there is such a request.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse_numbered(text, 'r').map(Self)
     }
 }
 

@@ -37,6 +37,26 @@ pub const ACKNOWLEDGE_LIMIT_LIFE_MS: i64 = 5 * 60_000;
 pub const REPLY_LIMIT_MS: i64 = 30 * 60_000;
 /// For a whistle with a threat to life the reply is wanted within five minutes.
 pub const REPLY_LIMIT_LIFE_MS: i64 = 5 * 60_000;
+/// People passed over in one part of a group call: 500 ids of 64 bytes with their codes stay below the record limit.
+pub const PASSED_OVER_PART: usize = 500;
+/// People passed over who are listed at all: who reads further narrows the selection.
+pub const PASSED_OVER_LISTED: usize = 2_000;
+/// A neighbour that is asked for people answers within a quarter of an hour; then the next is asked.
+pub const REINFORCEMENT_LIMIT_MS: i64 = 15 * 60_000;
+/// With a threat to life within three minutes.
+pub const REINFORCEMENT_LIMIT_LIFE_MS: i64 = 3 * 60_000;
+/// Neighbours asked one after the other before people are sought one level up: three quarters of an hour at most.
+pub const NEIGHBOURS_MAX: usize = 3;
+/// What was told of one person and is kept to know it again: the lines of a day's sheet.
+pub const OBSERVATIONS_KEPT: usize = 16;
+/// A message to an app waits this long for an answer before the next channel is ordered. All channels together stay below the time for a reply.
+pub const REACH_APP_MS: i64 = 5 * 60_000;
+/// A text message is read a little later than an app's.
+pub const REACH_SMS_MS: i64 = 5 * 60_000;
+/// A telephone rings, and rings again.
+pub const REACH_VOICE_MS: i64 = 3 * 60_000;
+/// With a threat to life each channel has one minute: four of them stay below the five for a reply.
+pub const REACH_LIFE_MS: i64 = 60_000;
 /// A party unit without an organizer is a gap that is chased after a day.
 pub const ORGANIZER_LIMIT_MS: i64 = 24 * 3_600_000;
 /// An organization names and brings its people within half an hour unless the call says otherwise.

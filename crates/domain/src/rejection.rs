@@ -70,6 +70,8 @@ rejections! {
         zh "{field} “{id}”已存在"; en "{field} {id:?} exists already";
     OfficeRequired {} "office_required" Rejected at "context.actor_office.area_id";
         zh "此命令须注明以哪个辖区的职务下达（context.actor_office.area_id）"; en "this command needs the office it is given in (context.actor_office.area_id)";
+    GroundRequired {} "ground_required" Rejected at "context.basis";
+        zh "代他人录入须注明依据（context.basis）"; en "recording for somebody else needs the ground it rests on (context.basis)";
     NotTheAuthority { office: String, area: String } "not_the_authority" Rejected at "context.actor_office.area_id";
         zh "辖区“{office}”无权对“{area}”下令：只有本级或上级可以"; en "the office of area {office:?} has no authority over {area:?}: only the area itself or one above";
 
@@ -195,6 +197,12 @@ rejections! {
         zh "哨“{whistle}”没有需求“{need}”"; en "the whistle {whistle:?} has no need {need:?}";
     NeedIsMet { need: String } "need_met" Conflict at "need_id";
         zh "需求“{need}”已满足"; en "the need {need:?} is met already";
+    PartIsConfirmed { need: String } "part_confirmed" Conflict at "need_id";
+        zh "需求“{need}”已由吹哨方确认办完"; en "the blowing side has confirmed that the part {need:?} is done";
+    PartNotConfirmed { whistle: String, need: String, area: String } "part_not_confirmed" Rejected at "context.basis";
+        zh "事不完、人不撤：哨“{whistle}”的需求“{need}”尚未由吹哨方“{area}”确认；由他方召回须写明依据（context.basis）"; en "the blowing side {area:?} has not confirmed the part {need:?} of the whistle {whistle:?}: recalling its people from another side needs a ground (context.basis)";
+    LeadTaken { organization: String, call: String } "lead_taken" Conflict at "lead";
+        zh "已有牵头单位“{organization}”（征调 {call}）"; en "the organization {organization:?} leads already (call {call})";
     NeedKindMismatch { need: String } "need_kind_mismatch" Rejected at "need_id";
         zh "需求“{need}”的类别不符"; en "the need {need:?} is of another kind";
     MergeIntoItself {} "merge_into_itself" Rejected at "into_whistle_id";
@@ -216,6 +224,24 @@ rejections! {
         zh "人员“{id}”已有时间重叠的任务（征调 {call}，事件“{incident}”）"; en "the responder {id:?} has an overlapping duty (call {call}, incident {incident:?})";
     ReleaseRequired { id: String, home: String } "release_required" Rejected at "released_by_area_id";
         zh "人员“{id}”属于“{home}”，跨区增援须由该区或共同上级放行"; en "the responder {id:?} is of {home:?}: moving needs the release of that area or a common superior";
+    UnknownRequest { id: String } "unknown_request" NotFound at "request_id";
+        zh "没有增援请求“{id}”"; en "there is no request for reinforcement {id:?}";
+    RequestIsOver { id: String } "request_over" Conflict at "request_id";
+        zh "增援请求“{id}”已答复、过时或不再需要"; en "the request for reinforcement {id:?} was answered, lapsed or is no longer needed";
+    NotOfArea { id: String, area: String } "not_of_area" Rejected at "responder_ids";
+        zh "人员“{id}”不属于辖区“{area}”"; en "the responder {id:?} is not of the area {area:?}";
+    NobodySelected {} "nobody_selected" NotFound at "selection";
+        zh "没有符合条件的人员"; en "nobody answers to the selection";
+    SelectionMixed {} "selection_mixed" Rejected at "selection";
+        zh "选择人员时，名单与其他条件不能并用"; en "a selection names people or what they have in common, not both";
+    NoFreeSeat { site: String } "no_free_seat" Conflict at "site_id";
+        zh "点位“{site}”没有空席"; en "the site {site:?} has no free seat";
+    SpecialtyMissing { id: String } "specialty_missing" Rejected at "responder_id";
+        zh "人员“{id}”没有空缺岗位所要求的特长"; en "the responder {id:?} has none of the specialties that are still asked for";
+    ScopeRequired {} "scope_required" Rejected at "incident_id";
+        zh "须指明事件（incident_id）、点位（site_id）或哨（whistle_id）之一"; en "name one of incident (incident_id), site (site_id) or whistle (whistle_id)";
+    FloorReached { area: String, minimum: u32, free: u32 } "floor_reached" Conflict at "responder_id";
+        zh "辖区“{area}”须留守 {minimum} 人，现有空闲 {free} 人，不能再调出"; en "the area {area:?} keeps {minimum} people free and has {free}: nobody more can be called away";
     TargetRequired {} "target_required" Rejected at "site_id";
         zh "须指明席位（site_id、seat_id）或需求（whistle_id、need_id）之一"; en "name either a seat (site_id, seat_id) or a need (whistle_id, need_id)";
     PeriodInvalid {} "period_invalid" Rejected at "until_ms";

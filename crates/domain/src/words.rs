@@ -16,7 +16,48 @@ pub(crate) mod number {
     }
 }
 
+/// A moment for a person to read where nobody knows which clock they live by: `2026-11-28 06:30 UTC`.
+pub(crate) fn utc(at_ms: i64) -> String {
+    let minutes = at_ms.div_euclid(60_000);
+    let (days, minute) = (minutes.div_euclid(1_440), minutes.rem_euclid(1_440));
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
+}
+
+/// Year, month and day of a number of days since 1970-01-01 in the Gregorian calendar. Years are counted from March, so that a leap day is
+/// the last of its year.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
 /// The stored form of a value that is made of ordered collections only: equal values have equal bytes.
 pub(crate) fn canonical_bytes(value: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).expect("the state's types have a stored form, and memory takes it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_told_by_the_calendar() {
+        let cases = [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_400_000, "2000-02-29 00:00 UTC"),
+            (1_700_000_000_000, "2023-11-14 22:13 UTC"),
+            (1_709_251_199_999, "2024-02-29 23:59 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00 UTC"),
+            (-1, "1969-12-31 23:59 UTC"),
+        ];
+        for (at_ms, words) in cases {
+            assert_eq!(utc(at_ms), words);
+        }
+    }
 }

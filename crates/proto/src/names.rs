@@ -46,8 +46,8 @@ pub fn aggregate_of(tag: u32) -> Aggregate {
         160..180 => Aggregate::Incident,
         180..200 => Aggregate::Unit,
         200..220 => Aggregate::Site,
-        220..240 => Aggregate::Whistle,
-        240..280 => Aggregate::Call,
+        220..240 | 340..350 => Aggregate::Whistle,
+        240..280 | 320..330 => Aggregate::Call,
         _ => Aggregate::System,
     }
 }

@@ -340,6 +340,7 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         | Event::WhistleWithdrawn(v1::WhistleWithdrawn { whistle_id, .. })
         | Event::WhistleRated(v1::WhistleRated { whistle_id, .. }) => names(&[whistle_id]),
         Event::NeedFulfilled(body) => names(&[&body.whistle_id, &body.need_id]),
+        Event::PartConfirmed(body) => names(&[&body.whistle_id, &body.need_id]),
         Event::OrganizationCalled(body) => {
             names(&[&body.whistle_id]);
             unnumbered(&body.call_id, names);

@@ -47,7 +47,7 @@ impl Fold for WhistlesFold {
     const VIEW: View = View::Whistles;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 220..=228 | 260 | 265 | 266)
+        matches!(event_tag, 220..=228 | 231 | 260 | 265 | 266)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -113,6 +113,7 @@ impl Realm {
             quantity: i64::from(need.quantity),
             dispatched: 0,
             filled: 0,
+            confirmed: false,
         };
         let row = v1::WhistleRow {
             realm: fact.realm.to_string(),
@@ -147,6 +148,7 @@ impl Realm {
             Event::WhistleEscalated(body) => &body.whistle_id,
             Event::WhistlesMerged(body) => &body.whistle_id,
             Event::NeedFulfilled(body) => &body.whistle_id,
+            Event::PartConfirmed(body) => &body.whistle_id,
             Event::WhistleFilled(body) => &body.whistle_id,
             Event::WhistleResolved(body) => &body.whistle_id,
             Event::WhistleWithdrawn(body) => &body.whistle_id,
@@ -165,6 +167,11 @@ impl Realm {
             Event::NeedFulfilled(body) => {
                 if let Some(need) = whistle.row.needs.iter_mut().find(|need| need.need_id == body.need_id) {
                     need.filled += i64::from(body.quantity);
+                }
+            }
+            Event::PartConfirmed(body) => {
+                if let Some(need) = whistle.row.needs.iter_mut().find(|need| need.need_id == body.need_id) {
+                    need.confirmed = true;
                 }
             }
             Event::WhistleFilled(_) => set_once(&mut whistle.row.filled_at_ms, now_ms),
@@ -263,9 +270,9 @@ impl Whistle {
         let needs = &self.row.needs;
         if !self.is_open() || self.row.status() == WhistleStatus::Rated {
             self.row.status()
-        } else if !needs.is_empty() && needs.iter().all(|need| need.filled >= need.quantity) {
+        } else if !needs.is_empty() && needs.iter().all(|need| need.confirmed || need.filled >= need.quantity) {
             WhistleStatus::Filled
-        } else if needs.iter().any(|need| need.filled > 0) {
+        } else if needs.iter().any(|need| need.confirmed || need.filled > 0) {
             WhistleStatus::PartlyFilled
         } else if self.duties > 0 || self.organization_calls > 0 {
             WhistleStatus::Dispatching

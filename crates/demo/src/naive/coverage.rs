@@ -127,7 +127,8 @@ fn count_whistles(facts: &Facts, at: &mut At<'_>) {
             sums.open_whistles += 1;
             for need in whistle.body.needs.iter().filter(|need| need.kind() == NeedKind::Person) {
                 let fulfilled = whistle.fulfilled.get(&need.need_id).copied().unwrap_or(0);
-                let asked = (i64::from(need.quantity) - fulfilled).max(0);
+                let done = whistle.confirmed.contains(&need.need_id);
+                let asked = if done { 0 } else { (i64::from(need.quantity) - fulfilled).max(0) };
                 let there = present.get(&(realm, whistle_id, &need.need_id)).copied().unwrap_or(0);
                 sums.post(&need.specialty, "", asked, there.min(asked));
             }

@@ -76,6 +76,8 @@ pub(super) struct Whistle {
     pub(super) rating: Rating,
     /// By need.
     pub(super) fulfilled: BTreeMap<String, i64>,
+    /// Needs that the blowing side said are done.
+    pub(super) confirmed: BTreeSet<String>,
 }
 
 pub(super) struct Duty {
@@ -422,6 +424,7 @@ impl Facts {
                 merged_into: String::new(),
                 rating: Rating::Unspecified,
                 fulfilled: BTreeMap::new(),
+                confirmed: BTreeSet::new(),
             };
             self.whistles.insert(key(&body.whistle_id), whistle);
             return;
@@ -430,6 +433,7 @@ impl Facts {
             Event::WhistleAcknowledged(body) => (&body.whistle_id, None),
             Event::WhistleEscalated(body) => (&body.whistle_id, None),
             Event::NeedFulfilled(body) => (&body.whistle_id, None),
+            Event::PartConfirmed(body) => (&body.whistle_id, None),
             Event::WhistleFilled(body) => (&body.whistle_id, None),
             Event::WhistleRated(body) => (&body.whistle_id, None),
             Event::WhistleResolved(body) => (&body.whistle_id, Some(WhistleStatus::Resolved)),
@@ -462,6 +466,9 @@ impl Facts {
                 whistle.due_ms = body.acknowledge_due_ms;
             }
             Event::NeedFulfilled(body) => *whistle.fulfilled.entry(body.need_id.clone()).or_default() += i64::from(body.quantity),
+            Event::PartConfirmed(body) => {
+                whistle.confirmed.insert(body.need_id.clone());
+            }
             Event::WhistleFilled(_) if whistle.filled_at_ms == 0 => whistle.filled_at_ms = now_ms,
             Event::WhistleRated(body) => {
                 whistle.rating = body.rating();

@@ -33,6 +33,7 @@ fn row(facts: &Facts, key: &Key, whistle: &Whistle, duties: &[&Duty]) -> Whistle
                 quantity: i64::from(need.quantity),
                 dispatched: i64::try_from(for_it().count()).unwrap_or(i64::MAX),
                 filled: i64::try_from(present).unwrap_or(i64::MAX) + fulfilled,
+                confirmed: whistle.confirmed.contains(&need.need_id),
             }
         })
         .collect();
@@ -41,8 +42,10 @@ fn row(facts: &Facts, key: &Key, whistle: &Whistle, duties: &[&Duty]) -> Whistle
         organization || !duties.is_empty()
     };
     let status = match whistle.ended {
-        WhistleStatus::Unspecified if !needs.is_empty() && needs.iter().all(|need| need.filled >= need.quantity) => WhistleStatus::Filled,
-        WhistleStatus::Unspecified if needs.iter().any(|need| need.filled > 0) => WhistleStatus::PartlyFilled,
+        WhistleStatus::Unspecified if !needs.is_empty() && needs.iter().all(|need| need.confirmed || need.filled >= need.quantity) => {
+            WhistleStatus::Filled
+        }
+        WhistleStatus::Unspecified if needs.iter().any(|need| need.confirmed || need.filled > 0) => WhistleStatus::PartlyFilled,
         WhistleStatus::Unspecified if called() => WhistleStatus::Dispatching,
         WhistleStatus::Unspecified if whistle.acknowledged => WhistleStatus::Acknowledged,
         WhistleStatus::Unspecified => WhistleStatus::Blown,

@@ -96,6 +96,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
                 }
             }
             Event::DispatchProposed(body) => self.dispatch(record, body),
+            Event::ReinforcementRequested(body) if !body.request_id.is_empty() => self.reinforce(record, body),
             Event::WhistleFilled(body) => {
                 let command = self.resolution(&body.whistle_id);
                 self.later(40, Guard::WhistleOpen(body.whistle_id.clone()), command);
@@ -124,6 +125,36 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             let guard = Guard::NeedShort(body.whistle_id.clone(), body.need_id.clone(), person.clone());
             self.later(4, guard, command);
         }
+    }
+
+    /// 跨区增援: the neighbour that is asked lets people go. One in five says no, and one in five is silent.
+    fn reinforce(&mut self, record: &Envelope, body: &v1::ReinforcementRequested) {
+        let voice = Voice::office(&body.from_area_id, "值班领导").by_telephone("增援请求");
+        let id = format!("{}-{}", body.request_id, body.from_area_id);
+        let refusal = || json!({"request_id": body.request_id, "reason": "本辖区同样吃紧"});
+        let command = match record.position % 5 {
+            0 => return,
+            1 => voice.says("RefuseReinforcement", id, refusal()),
+            _ => match self.free_people_in(body) {
+                people if people.is_empty() => voice.says("RefuseReinforcement", id, refusal()),
+                people => voice.says("ReleasePeople", id, json!({"request_id": body.request_id, "responder_ids": people})),
+            },
+        };
+        self.later(2, Guard::WhistleOpen(body.whistle_id.clone()), command);
+    }
+
+    /// People at home in the area that is asked who could come, as many as are asked for.
+    fn free_people_in(&self, body: &v1::ReinforcementRequested) -> Vec<String> {
+        let Some(asked) = self.city.tree.get(&body.from_area_id) else { return Vec::new() };
+        let needs = self.mirror.whistles.get(&body.whistle_id).map(|whistle| &whistle.body.needs);
+        let need = needs.and_then(|needs| needs.iter().find(|need| need.need_id == body.need_id));
+        let specialty = need.map_or("", |need| need.specialty.as_str());
+        let home = |area_id: &str| self.city.tree.at_level(area_id, asked.level).is_some_and(|area| area.id == asked.id);
+        let fits = |wanted: &[&str]| specialty.is_empty() || wanted.contains(&specialty);
+        let free = self.city.responders.iter().filter(|person| {
+            person.away.is_none() && fits(&person.specialties) && home(&person.home) && self.mirror.is_free(ACTUAL, &person.id)
+        });
+        free.map(|person| person.id.clone()).take(usize::try_from(body.quantity).unwrap_or(usize::MAX)).collect()
     }
 
     pub(super) fn resolution(&self, whistle_id: &str) -> ScriptCommand {

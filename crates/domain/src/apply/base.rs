@@ -24,6 +24,10 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let key = base.areas.find(&body.area_id)?;
             base.areas.get_mut(key).auto_fill = body.enabled;
         }
+        Event::FloorSet(body) => {
+            let key = base.areas.find(&body.area_id)?;
+            base.areas.get_mut(key).floor = body.minimum;
+        }
         Event::OrganizationRegistered(body) => {
             let functions = body.functions.iter().map(|name| base.labels.intern(name)).collect();
             let area = base.areas.find(&body.area_id);
@@ -83,6 +87,8 @@ fn area_defined(base: &mut Base, body: &v1::AreaDefined) {
         children: Vec::new(),
         retired: false,
         auto_fill: false,
+        name: body.name.as_str().into(),
+        floor: 0,
         residents: Vec::new(),
         plans: Vec::new(),
     };

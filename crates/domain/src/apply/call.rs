@@ -3,8 +3,8 @@
 use muster_proto::Event;
 use muster_proto::v1;
 
-use super::At;
 use super::unit::{join_unit, leave_unit};
+use super::{At, reach};
 use crate::ids::{CallRef, OrganizationCallRef};
 use crate::limits;
 use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, Place, State, Timer};
@@ -23,11 +23,11 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         }
         Event::CallAcknowledged(body) => answered(state, &body.call_id, CallPhase::Acknowledged)?,
         Event::CallAccepted(body) => answered(state, &body.call_id, CallPhase::Accepted)?,
-        Event::CallDeclined(body) => reply_settled(state, find(state, &body.call_id)?),
+        Event::CallDeclined(body) => answer_settled(state, find(state, &body.call_id)?),
         Event::CallUnanswered(body) => reply_settled(state, find(state, &body.call_id)?),
         Event::NoShowDeclared(body) => {
             let key = find(state, &body.call_id)?;
-            reply_settled(state, key);
+            answer_settled(state, key);
             let call = state.ops.calls.get_mut(key);
             call.no_show = true;
             let (realm, responder) = (call.realm, call.responder);
@@ -42,7 +42,7 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         }
         Event::ResponderRecalled(body) => {
             let key = find(state, &body.call_id)?;
-            reply_settled(state, key);
+            answer_settled(state, key);
             state.ops.calls.get_mut(key).phase = CallPhase::Recalled;
         }
         Event::DutyReleased(body) => released(state, at, find(state, &body.call_id)?),
@@ -53,12 +53,13 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         Event::OrganizationOverdue(body) => deadline_settled(state, find_organization_call(state, &body.call_id)?),
         Event::OrganizationCallDeclined(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Declined)?,
         Event::OrganizationCallEnded(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Ended)?,
+        Event::DeliveryRecorded(_) | Event::NextChannelOrdered(_) | Event::TelephoneRequested(_) => reach::apply(state, event)?,
         _ => {}
     }
     Some(())
 }
 
-fn find(state: &State, call_id: &str) -> Option<CallRef> {
+pub(super) fn find(state: &State, call_id: &str) -> Option<CallRef> {
     let key = CallRef::parse(call_id)?;
     state.ops.calls.find(key).map(|_| key)
 }
@@ -152,6 +153,12 @@ pub(super) fn reply_settled(state: &mut State, key: CallRef) {
     state.clear_timer(due_ms, Timer::CallReply(key));
 }
 
+/// The person said something, or is asked no more.
+pub(super) fn answer_settled(state: &mut State, key: CallRef) {
+    reply_settled(state, key);
+    reach::settled(state, key);
+}
+
 /// The end of the period was looked at, or there is no period any more.
 pub(super) fn period_settled(state: &mut State, key: CallRef) {
     let due_ms = std::mem::take(&mut state.ops.calls.get_mut(key).period_due_ms);
@@ -160,7 +167,7 @@ pub(super) fn period_settled(state: &mut State, key: CallRef) {
 
 fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
     let key = find(state, call_id)?;
-    reply_settled(state, key);
+    answer_settled(state, key);
     let call = state.ops.calls.get_mut(key);
     // An answer never takes back what happened since.
     if call.phase < phase {
@@ -170,7 +177,7 @@ fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
 }
 
 fn released(state: &mut State, at: &At, key: CallRef) {
-    reply_settled(state, key);
+    answer_settled(state, key);
     period_settled(state, key);
     let call = state.ops.calls.get_mut(key);
     call.phase = CallPhase::Released;
@@ -230,6 +237,7 @@ fn organization_called(state: &mut State, at: &At, body: &v1::OrganizationCalled
         area: state.base.areas.find(&body.area_id)?,
         quantity: body.quantity,
         deadline_ms: body.deadline_ms,
+        lead: body.lead,
         phase: OrganizationCallPhase::Called,
         calls: Vec::new(),
     };

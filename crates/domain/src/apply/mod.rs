@@ -6,6 +6,7 @@ mod base;
 mod call;
 mod incident;
 mod presence;
+mod reach;
 mod shelter;
 mod unit;
 mod whistle;

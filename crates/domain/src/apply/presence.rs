@@ -3,11 +3,13 @@
 use muster_proto::Event;
 
 use super::At;
-use super::call::{period_settled, reply_settled};
+use super::call::{answer_settled, period_settled};
 use crate::ids::{CallRef, ResponderRef};
-use crate::state::{CallPhase, Place, Presence, State};
+use crate::limits;
+use crate::state::{CallPhase, Observation, Place, Presence, State};
 
 pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
+    observe(state, at, event);
     match event {
         Event::CheckedIn(body) => {
             let responder = state.base.responders.find(&body.responder_id)?;
@@ -52,8 +54,18 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         Event::PastPresenceRecorded(body) => {
             let responder = state.base.responders.find(&body.responder_id)?;
             let place = state.place(&body.site_id, &body.whistle_id)?;
-            let presence = state.ops.realms.get_mut(at.realm).presence.get_mut(&responder)?;
-            let seen_again = !body.check_out && presence.place == Some(place) && presence.counts();
+            let known = &mut state.ops.realms.get_mut(at.realm).presence;
+            if body.check_out {
+                // Left before anything was told of having come: what is told later of an earlier hour is of the past.
+                let nowhere = Presence { place: None, disputed_with: None, unconfirmed: false, call: None, fact_ms: at.occurred_at_ms };
+                let presence = known.entry(responder).or_insert(nowhere);
+                if presence.place.is_none() {
+                    presence.fact_ms = presence.fact_ms.max(at.occurred_at_ms);
+                }
+                return Some(());
+            }
+            let presence = known.get_mut(&responder)?;
+            let seen_again = presence.place == Some(place) && presence.counts();
             if seen_again {
                 presence.fact_ms = presence.fact_ms.max(at.occurred_at_ms);
             }
@@ -74,6 +86,25 @@ impl State {
     }
 }
 
+/// Keeps what was told, so that the same sheet or phone telling it again is no news.
+fn observe(state: &mut State, at: &At, event: &Event) -> Option<()> {
+    let (responder_id, site_id, whistle_id, device_sequence, check_out) = match event {
+        Event::CheckedIn(body) => (&body.responder_id, &body.site_id, &body.whistle_id, body.device_sequence, false),
+        Event::CheckedOut(body) => (&body.responder_id, &body.site_id, &body.whistle_id, body.device_sequence, true),
+        Event::PresenceDisputed(body) => (&body.responder_id, &body.site_id, &body.whistle_id, body.device_sequence, false),
+        Event::PastPresenceRecorded(body) => (&body.responder_id, &body.site_id, &body.whistle_id, body.device_sequence, body.check_out),
+        _ => return None,
+    };
+    let responder = state.base.responders.find(responder_id)?;
+    let place = state.place(site_id, whistle_id)?;
+    let told = state.ops.realms.get_mut(at.realm).observed.entry(responder).or_default();
+    if told.len() == limits::OBSERVATIONS_KEPT {
+        told.remove(0);
+    }
+    told.push(Observation { place, occurred_at_ms: at.occurred_at_ms, device_sequence, check_out });
+    Some(())
+}
+
 fn count(state: &mut State, place: Option<Place>, by: i32) {
     let present = match place {
         Some(Place::Site(key)) => &mut state.ops.sites.get_mut(key).present,
@@ -91,7 +122,7 @@ fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, cal
         step_back(state, former);
     }
     if let Some(key) = call {
-        reply_settled(state, key);
+        answer_settled(state, key);
         let call = state.ops.calls.get_mut(key);
         call.no_show = false;
         if call.phase != CallPhase::Recalled {

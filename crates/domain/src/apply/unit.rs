@@ -192,6 +192,7 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
     let value = Site {
         incident,
         kind: body.kind(),
+        name: body.name.as_str().into(),
         area,
         plan,
         part: 0,

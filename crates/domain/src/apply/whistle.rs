@@ -4,9 +4,9 @@ use muster_proto::Event;
 use muster_proto::v1;
 
 use super::At;
-use crate::ids::WhistleRef;
+use crate::ids::{RequestRef, WhistleRef};
 use crate::policy::escalation;
-use crate::state::{NeedState, State, Timer, Whistle, WhistlePhase};
+use crate::state::{NeedState, Request, State, Timer, Whistle, WhistlePhase};
 
 pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
     match event {
@@ -39,6 +39,13 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             let key = state.ops.whistles.find(&body.whistle_id)?;
             state.ops.whistles.get_mut(key).phase = WhistlePhase::Filled;
         }
+        Event::PartConfirmed(body) => {
+            let key = state.ops.whistles.find(&body.whistle_id)?;
+            let need = state.ops.whistles.get_mut(key).needs.iter_mut().find(|need| *need.id == *body.need_id)?;
+            need.confirmed = true;
+            let request = need.request;
+            request.into_iter().for_each(|request| request_settled(state, request));
+        }
         Event::WhistleResolved(body) => end(state, state.ops.whistles.find(&body.whistle_id)?, WhistlePhase::Resolved),
         Event::WhistleWithdrawn(body) => end(state, state.ops.whistles.find(&body.whistle_id)?, WhistlePhase::Withdrawn),
         Event::WhistleRated(body) => {
@@ -47,8 +54,23 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         }
         Event::ReinforcementRequested(body) => {
             let (key, from) = (state.ops.whistles.find(&body.whistle_id)?, state.base.areas.find(&body.from_area_id)?);
-            let need = state.ops.whistles.get_mut(key).needs.iter_mut().find(|need| *need.id == *body.need_id)?;
-            need.reach = Some(from);
+            let at = state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id)?;
+            if body.request_id.is_empty() {
+                state.ops.whistles.get_mut(key).needs[at].reach = Some(from);
+            } else {
+                let need = u16::try_from(at).expect("needs are capped");
+                let request = state.ops.requests.push(Request { whistle: key, need, from, due_ms: body.due_ms });
+                let need = &mut state.ops.whistles.get_mut(key).needs[at];
+                need.request = Some(request);
+                need.asked.insert(from);
+                state.set_timer(body.due_ms, Timer::ReinforcementDue(request));
+            }
+        }
+        Event::PeopleReleased(v1::PeopleReleased { request_id, .. })
+        | Event::ReinforcementRefused(v1::ReinforcementRefused { request_id, .. })
+        | Event::ReinforcementLapsed(v1::ReinforcementLapsed { request_id, .. }) => {
+            let key = RequestRef::parse(request_id).filter(|key| state.ops.requests.find(*key).is_some())?;
+            request_settled(state, key);
         }
         // A proposal binds nobody.
         Event::DispatchProposed(_) => {}
@@ -82,12 +104,16 @@ fn blown(state: &mut State, at: &At, body: &v1::WhistleBlown) -> Option<()> {
             calls: Vec::new(),
             tried: Default::default(),
             reach: None,
+            request: None,
+            asked: Default::default(),
+            confirmed: false,
         })
         .collect();
     let value = Whistle {
         incident,
         realm: at.realm,
         area,
+        place: body.place.as_str().into(),
         responsible: area,
         severity: body.severity(),
         urgency: body.urgency(),
@@ -114,8 +140,22 @@ fn acknowledge_settled(state: &mut State, key: WhistleRef) {
     state.clear_timer(due_ms, Timer::WhistleAcknowledge(key));
 }
 
+/// The neighbour is no longer waited for.
+fn request_settled(state: &mut State, key: RequestRef) {
+    let request = state.ops.requests.get_mut(key);
+    let due_ms = std::mem::take(&mut request.due_ms);
+    let (whistle, need) = (request.whistle, usize::from(request.need));
+    state.clear_timer(due_ms, Timer::ReinforcementDue(key));
+    let need = &mut state.ops.whistles.get_mut(whistle).needs[need];
+    if need.request == Some(key) {
+        need.request = None;
+    }
+}
+
 fn end(state: &mut State, key: WhistleRef, phase: WhistlePhase) {
     acknowledge_settled(state, key);
+    let requests: Vec<_> = state.ops.whistles.get(key).needs.iter().filter_map(|need| need.request).collect();
+    requests.into_iter().for_each(|request| request_settled(state, request));
     let whistle = state.ops.whistles.get_mut(key);
     whistle.phase = phase;
     if let Some(incident) = whistle.incident {

@@ -4,7 +4,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, AreaLevel};
 
 use super::{Decision, checks};
-use crate::execute::Draft;
+use crate::execute::{Draft, Now};
 use crate::ids::AreaRef;
 use crate::limits;
 use crate::rejection::Rejection;
@@ -127,6 +127,17 @@ pub(super) fn switch_auto_fill(state: &State, body: &v1::SwitchAutoFill) -> Deci
         return Ok(Vec::new());
     }
     let event = Event::AutoFillSwitched(v1::AutoFillSwitched { area_id: body.area_id.clone(), enabled: body.enabled });
+    Ok(vec![peacetime(state, event, Some(area))])
+}
+
+/// 留守: said by the area itself or one above.
+pub(super) fn set_floor(state: &State, now: &Now<'_>, body: &v1::SetFloor) -> Decision {
+    let area = state.area("area_id", &body.area_id)?;
+    state.authority_over(now, area)?;
+    if state.base.areas.get(area).floor == body.minimum {
+        return Ok(Vec::new());
+    }
+    let event = Event::FloorSet(v1::FloorSet { area_id: body.area_id.clone(), minimum: body.minimum });
     Ok(vec![peacetime(state, event, Some(area))])
 }
 

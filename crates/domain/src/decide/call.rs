@@ -5,28 +5,28 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, DutyRole, NeedKind};
 
-use super::{Decision, checks};
+use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, CallRef, IncidentRef, OrganizationCallRef, RealmRef, ResponderRef, UnitRef};
 use crate::limits;
 use crate::policy::summons::{Summons, release, summon};
 use crate::rejection::Rejection;
-use crate::state::{Call, CallPhase, OrganizationCall, OrganizationCallPhase, Site, State};
+use crate::state::{Call, CallPhase, Floors, OrganizationCall, OrganizationCallPhase, Site, State};
 
 /// Where a call leads: the site's seat or the whistle's need, with what hangs on it.
-struct Target {
-    incident: Option<IncidentRef>,
-    realm: RealmRef,
-    area: AreaRef,
-    site_id: String,
-    seat_id: String,
-    whistle_id: String,
-    need_id: String,
-    life_threatening: bool,
+pub(super) struct Target {
+    pub(super) incident: Option<IncidentRef>,
+    pub(super) realm: RealmRef,
+    pub(super) area: AreaRef,
+    pub(super) site_id: String,
+    pub(super) seat_id: String,
+    pub(super) whistle_id: String,
+    pub(super) need_id: String,
+    pub(super) life_threatening: bool,
 }
 
 /// A site that is open, in use and not being taken off.
-fn taking_on<'a>(state: &'a State, site_id: &str) -> Result<&'a Site, Rejection> {
+pub(super) fn taking_on<'a>(state: &'a State, site_id: &str) -> Result<&'a Site, Rejection> {
     let site = state.ops.sites.get(state.open_site("site_id", site_id)?);
     state.not_standing_down(site.incident, site.plan)?;
     if site.suspended { Err(Rejection::SiteSuspended { id: site_id.to_owned() }) } else { Ok(site) }
@@ -51,13 +51,16 @@ fn seat_target(state: &State, site_id: &str, seat_id: &str) -> Result<Target, Re
     })
 }
 
-fn need_target(state: &State, whistle_id: &str, need_id: &str, kind: Option<NeedKind>) -> Result<Target, Rejection> {
+pub(super) fn need_target(state: &State, whistle_id: &str, need_id: &str, kind: Option<NeedKind>) -> Result<Target, Rejection> {
     let key = state.open_whistle("whistle_id", whistle_id)?;
     let whistle = state.ops.whistles.get(key);
     let unknown = || Rejection::UnknownNeed { need: need_id.to_owned(), whistle: whistle_id.to_owned() };
     let need = whistle.needs.iter().find(|need| *need.id == *need_id).ok_or_else(unknown)?;
     if kind.is_some_and(|kind| kind != need.kind) {
         return Err(Rejection::NeedKindMismatch { need: need_id.to_owned() });
+    }
+    if need.confirmed {
+        return Err(Rejection::PartIsConfirmed { need: need_id.to_owned() });
     }
     if kind.is_some() && need.fulfilled as usize + need.calls.len() >= need.quantity as usize {
         return Err(Rejection::NeedIsMet { need: need_id.to_owned() });
@@ -74,7 +77,7 @@ fn need_target(state: &State, whistle_id: &str, need_id: &str, kind: Option<Need
     })
 }
 
-fn free(state: &State, realm: RealmRef, responder: ResponderRef, from_ms: i64, until_ms: i64) -> Result<(), Rejection> {
+pub(super) fn free(state: &State, realm: RealmRef, responder: ResponderRef, from_ms: i64, until_ms: i64) -> Result<(), Rejection> {
     let Some(call) = state.ops.overlapping_duties(realm, responder, from_ms, until_ms).next() else { return Ok(()) };
     let incident = state.ops.calls.get(call).incident;
     Err(Rejection::ResponderAlreadyOnDuty {
@@ -84,24 +87,13 @@ fn free(state: &State, realm: RealmRef, responder: ResponderRef, from_ms: i64, u
     })
 }
 
-/// 跨区增援: the office may move its own people; those of another area only once that area or a common superior let them go.
-fn let_go(state: &State, now: &Now<'_>, responder: ResponderRef, released_by_area_id: &str) -> Result<(), Rejection> {
-    let office = state.office_area(now)?;
-    let Some(home) = state.base.home_of(responder) else { return Ok(()) };
-    if state.base.within(home, office) {
-        return Ok(());
-    }
-    let required =
-        || Rejection::ReleaseRequired { id: state.base.responders.id(responder).to_owned(), home: state.base.areas.id(home).to_owned() };
-    if released_by_area_id.is_empty() {
-        return Err(required());
-    }
-    let by = state.area("released_by_area_id", released_by_area_id)?;
-    if state.base.within(home, by) { Ok(()) } else { Err(required()) }
-}
-
 /// The unit to join: standing, of the incident, able to act, and not against another home unit.
-fn joinable(state: &State, incident: Option<IncidentRef>, responder: ResponderRef, unit_id: &str) -> Result<Option<UnitRef>, Rejection> {
+pub(super) fn joinable(
+    state: &State,
+    incident: Option<IncidentRef>,
+    responder: ResponderRef,
+    unit_id: &str,
+) -> Result<Option<UnitRef>, Rejection> {
     if unit_id.is_empty() {
         return Ok(None);
     }
@@ -139,13 +131,18 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     }
     state.callable(responder, from_ms)?;
     free(state, target.realm, responder, from_ms, body.until_ms)?;
-    let_go(state, now, responder, &body.released_by_area_id)?;
+    moving::let_go(state, now, responder, &body.released_by_area_id)?;
+    moving::leave(state, &mut Floors::new(state, target.realm, now.recorded_at_ms), responder, target.area)?;
     joinable(state, target.incident, responder, &body.unit_id)?;
+    if let Some(card) = &body.card {
+        check_card(card)?;
+    }
     let summons = Summons {
         from_ms,
         until_ms: body.until_ms,
         unit_id: body.unit_id.clone(),
         released_by_area_id: body.released_by_area_id.clone(),
+        card: body.card.clone(),
         ..to_target(&target, now, CallReason::Dispatched)
     };
     let mut drafts = Vec::with_capacity(2);
@@ -159,7 +156,22 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     Ok(drafts)
 }
 
-fn to_target(target: &Target, now: &Now<'_>, reason: CallReason) -> Summons {
+pub(super) fn check_card(card: &v1::PostCard) -> Result<(), Rejection> {
+    if !card.card_key.is_empty() {
+        return Err(Rejection::FieldInvalid {
+            field: "card.card_key",
+            reason_zh: "编号只用于预案中的说明书",
+            reason_en: "a key is for a plan's cards",
+        });
+    }
+    checks::short("card.where", &card.r#where)?;
+    checks::short("card.report_to", &card.report_to)?;
+    checks::long("card.task", &card.task)?;
+    checks::short("card.bring", &card.bring)?;
+    checks::short("card.until", &card.until)
+}
+
+pub(super) fn to_target(target: &Target, now: &Now<'_>, reason: CallReason) -> Summons {
     let limit_ms = if target.life_threatening { limits::REPLY_LIMIT_LIFE_MS } else { limits::REPLY_LIMIT_MS };
     Summons {
         incident: target.incident,
@@ -206,6 +218,9 @@ pub(super) fn call_organization(state: &State, now: &Now<'_>, body: &v1::CallOrg
     if !body.incident_id.is_empty() && body.incident_id != incident_id {
         return Err(Rejection::OtherIncident { field: "incident_id", id: body.incident_id.clone() });
     }
+    if body.lead {
+        lead_is_free(state, &body.site_id, &body.whistle_id)?;
+    }
     if body.deadline_ms != 0 && body.deadline_ms <= now.recorded_at_ms {
         return Err(Rejection::FieldInvalid { field: "deadline_ms", reason_zh: "期限已过", reason_en: "the deadline has passed" });
     }
@@ -220,10 +235,25 @@ pub(super) fn call_organization(state: &State, now: &Now<'_>, body: &v1::CallOrg
         area_id: state.base.areas.id(target.area).to_owned(),
         quantity: body.quantity,
         deadline_ms,
+        lead: body.lead,
     });
     let mut draft = Draft::new(event, target.realm, Some(target.area));
     draft.other_area_ids.extend(state.base.organizations.get(organization).area.map(|key| state.base.areas.id(key).to_owned()));
     Ok(vec![draft])
+}
+
+/// 牵头单位: one for a whistle or site. Who declined leads nobody.
+fn lead_is_free(state: &State, site_id: &str, whistle_id: &str) -> Result<(), Rejection> {
+    let of_site = state.ops.sites.find(site_id).map(|key| &state.ops.sites.get(key).organization_calls);
+    let of_whistle = state.ops.whistles.find(whistle_id).map(|key| &state.ops.whistles.get(key).organization_calls);
+    let mut open = of_site.into_iter().chain(of_whistle).flatten();
+    match open.find(|key| state.ops.organization_calls.get(**key).lead) {
+        Some(key) => {
+            let leading = state.ops.organization_calls.get(*key).organization;
+            Err(Rejection::LeadTaken { organization: state.base.organizations.id(leading).to_owned(), call: key.text() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn organization_call<'a>(state: &'a State, call_id: &str) -> Result<(OrganizationCallRef, &'a OrganizationCall), Rejection> {
@@ -250,6 +280,10 @@ pub(super) fn nominate(state: &State, now: &Now<'_>, body: &v1::NominatePeople) 
     }
     if let Some(whistle) = call.whistle {
         state.open_whistle("call_id", state.ops.whistles.id(whistle))?;
+        let need = call.need.map(|need| &state.ops.whistles.get(whistle).needs[usize::from(need)]);
+        if let Some(need) = need.filter(|need| need.confirmed) {
+            return Err(Rejection::PartIsConfirmed { need: need.id.to_string() });
+        }
     }
     let mut named = BTreeSet::new();
     for id in &body.responder_ids {
@@ -358,9 +392,27 @@ pub(super) fn decline(state: &State, body: &v1::DeclineCall) -> Decision {
     Ok(vec![of_call(call, event)])
 }
 
-pub(super) fn recall(state: &State, body: &v1::RecallResponder) -> Decision {
+/// 事不完、人不撤: before the blowing side has confirmed the part, others take its people off with a ground only.
+pub(super) fn may_come_off(state: &State, now: &Now<'_>, call: &Call) -> Result<(), Rejection> {
+    let Some((key, need)) = call.whistle.zip(call.need) else { return Ok(()) };
+    let whistle = state.ops.whistles.get(key);
+    let need = &whistle.needs[usize::from(need)];
+    let grounded = now.context.basis.as_ref().is_some_and(|basis| basis.kind != 0);
+    let blowing = || state.office_area(now).is_ok_and(|office| state.base.within(whistle.area, office));
+    if need.confirmed || !whistle.phase.open() || grounded || blowing() {
+        return Ok(());
+    }
+    Err(Rejection::PartNotConfirmed {
+        whistle: state.ops.whistles.id(key).to_owned(),
+        need: need.id.to_string(),
+        area: state.base.areas.id(whistle.area).to_owned(),
+    })
+}
+
+pub(super) fn recall(state: &State, now: &Now<'_>, body: &v1::RecallResponder) -> Decision {
     let (key, call) = open_call(state, &body.call_id)?;
     checks::short("reason", &body.reason)?;
+    may_come_off(state, now, call)?;
     match call.phase {
         CallPhase::Recalled => Ok(Vec::new()),
         CallPhase::OnPost => {
@@ -386,7 +438,8 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     // Relief often comes after the end of the shift: then it stays until released.
     let until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
     free(state, call.realm, by, now.recorded_at_ms, until_ms)?;
-    let_go(state, now, by, "")?;
+    moving::let_go(state, now, by, "")?;
+    moving::leave(state, &mut Floors::new(state, call.realm, now.recorded_at_ms), by, call.area)?;
     let unit_id = call.unit.map(|unit| state.ops.units.id(unit).to_owned()).unwrap_or_default();
     if let (Some(incident), Some(unit)) = (call.incident, call.unit)
         && let Some(home) = state.ops.incidents.get(incident).home_units.get(&by)
@@ -396,6 +449,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     }
     let site = call.site.map(|site| (state.ops.sites.id(site), state.ops.sites.get(site)));
     let whistle = call.whistle.map(|whistle| (state.ops.whistles.id(whistle), state.ops.whistles.get(whistle)));
+    let (card_key, plan_version) = crate::policy::card_of(state, call).unwrap_or_default();
     let summons = Summons {
         incident: call.incident,
         role: call.role,
@@ -405,6 +459,8 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         whistle_id: whistle.map(|(id, _)| id.to_owned()).unwrap_or_default(),
         need_id: whistle.zip(call.need).map(|((_, whistle), need)| whistle.needs[usize::from(need)].id.to_string()).unwrap_or_default(),
         plan_id: call.plan.map(|plan| state.base.plans.id(plan).to_owned()).unwrap_or_default(),
+        card_key,
+        plan_version,
         tier: call.tier,
         reason: CallReason::Relief,
         from_ms: now.recorded_at_ms,

@@ -85,6 +85,15 @@ pub(crate) fn unused<T>(field: &'static str, id: &str, found: Option<T>) -> Resu
     }
 }
 
+/// Who says something for somebody else says in which office and on what ground: a sheet, a telephone call, a consultation.
+pub(crate) fn ground(state: &State, now: &Now<'_>) -> Result<(), Rejection> {
+    if now.context.on_behalf_of.is_empty() {
+        return Ok(());
+    }
+    state.office_area(now)?;
+    if now.context.basis.as_ref().is_some_and(|basis| basis.kind != 0) { Ok(()) } else { Err(Rejection::GroundRequired {}) }
+}
+
 impl State {
     /// A living area.
     pub(crate) fn area(&self, field: &'static str, id: &str) -> Result<AreaRef, Rejection> {

@@ -5,10 +5,14 @@
 mod area;
 mod call;
 mod checks;
+mod delivery;
+mod group;
 mod incident;
+mod moving;
 mod organization;
 mod plan;
 mod presence;
+mod reinforcement;
 mod responder;
 mod shelter;
 mod site;
@@ -28,11 +32,13 @@ use crate::state::State;
 pub(crate) type Decision = Result<Vec<Draft>, Rejection>;
 
 pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decision {
+    checks::ground(state, now)?;
     match command {
         Command::DefineArea(body) => area::define(state, body),
         Command::ReparentArea(body) => area::reparent(state, body),
         Command::RetireArea(body) => area::retire(state, body),
         Command::SwitchAutoFill(body) => area::switch_auto_fill(state, body),
+        Command::SetFloor(body) => area::set_floor(state, now, body),
         Command::RegisterOrganization(body) => organization::register(state, body),
         Command::TieToArea(body) => organization::tie(state, body),
         Command::ReservePeople(body) => organization::reserve(state, body),
@@ -69,6 +75,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::EscalateWhistle(body) => whistle::escalate(state, now, body),
         Command::MergeWhistles(body) => whistle::merge(state, now, body),
         Command::FulfilNeed(body) => whistle::fulfil(state, body),
+        Command::ConfirmPart(body) => whistle::confirm_part(state, now, body),
         Command::ResolveWhistle(body) => whistle::resolve(state, now, body),
         Command::WithdrawWhistle(body) => whistle::withdraw(state, now, body),
         Command::RateWhistle(body) => whistle::rate(state, now, body),
@@ -78,9 +85,14 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::AcknowledgeCall(body) => call::acknowledge(state, body),
         Command::AcceptCall(body) => call::accept(state, body),
         Command::DeclineCall(body) => call::decline(state, body),
-        Command::RecallResponder(body) => call::recall(state, body),
+        Command::RecallResponder(body) => call::recall(state, now, body),
         Command::RelieveResponder(body) => call::relieve(state, now, body),
         Command::DeclareNoShow(body) => call::declare_no_show(state, body),
+        Command::CallGroup(body) => group::call(state, now, body),
+        Command::RecallGroup(body) => group::recall(state, now, body),
+        Command::ReleasePeople(body) => reinforcement::release(state, now, body),
+        Command::RefuseReinforcement(body) => reinforcement::refuse(state, now, body),
+        Command::RecordDelivery(body) => delivery::record(state, now, body),
         Command::CheckIn(body) => presence::check_in(state, now, body),
         Command::CheckOut(body) => presence::check_out(state, now, body),
         Command::SettlePresence(body) => presence::settle(state, now, body),

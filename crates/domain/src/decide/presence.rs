@@ -8,7 +8,7 @@ use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, CallRef, RealmRef, ResponderRef};
 use crate::limits;
 use crate::rejection::Rejection;
-use crate::state::{Place, State};
+use crate::state::{CallPhase, Observation, Place, State};
 
 struct Spot {
     place: Place,
@@ -49,6 +49,15 @@ fn still_there(state: &State, spot: &Spot) -> Result<(), Rejection> {
     }
 }
 
+/// Whether the very same was told before: person, place, moment and the device's count. Without a moment of its own and without a count
+/// it is said now, and two of those are two.
+fn known_already(state: &State, now: &Now<'_>, spot: &Spot, responder: ResponderRef, device_sequence: u64, check_out: bool) -> bool {
+    let occurred_at_ms = now.occurred_at_ms();
+    let told = Observation { place: spot.place, occurred_at_ms, device_sequence, check_out };
+    let can_be_told_twice = occurred_at_ms < now.recorded_at_ms || device_sequence != 0;
+    can_be_told_twice && state.ops.realms.get(spot.realm).observed.get(&responder).is_some_and(|known| known.contains(&told))
+}
+
 /// The person's duty at the place; of several, the one whose period is nearest to the moment.
 fn duty_at(state: &State, spot: &Spot, responder: ResponderRef, at_ms: i64) -> Option<CallRef> {
     let here = |key: &CallRef| {
@@ -83,6 +92,9 @@ pub(super) fn check_in(state: &State, now: &Now<'_>, body: &v1::CheckIn) -> Deci
     let call = duty_at(state, &spot, responder, occurred_ms);
     // A phone that was offline tells of the past; said now, it is a mistake.
     let told_late = occurred_ms < now.recorded_at_ms;
+    if known_already(state, now, &spot, responder, body.device_sequence, false) {
+        return Ok(Vec::new());
+    }
     let mut drafts = Vec::with_capacity(1);
     match known {
         Some(known) if occurred_ms < known.fact_ms || known.disputed_with.is_some() => {
@@ -159,6 +171,9 @@ pub(super) fn check_out(state: &State, now: &Now<'_>, body: &v1::CheckOut) -> De
     let responder = state.responder("responder_id", &body.responder_id)?;
     let spot = spot(state, &body.site_id, &body.whistle_id)?;
     let occurred_ms = now.occurred_at_ms();
+    if known_already(state, now, &spot, responder, body.device_sequence, true) {
+        return Ok(Vec::new());
+    }
     let known = state.ops.realms.get(spot.realm).presence.get(&responder);
     let here = known.is_some_and(|known| known.place == Some(spot.place) && known.disputed_with.is_none() && occurred_ms >= known.fact_ms);
     if !here {
@@ -181,8 +196,17 @@ pub(super) fn check_out(state: &State, now: &Now<'_>, body: &v1::CheckOut) -> De
         site_id: body.site_id.clone(),
         whistle_id: body.whistle_id.clone(),
         device_sequence: body.device_sequence,
+        before_confirmation: known.and_then(|known| known.call).is_some_and(|call| unconfirmed_part(state, call)),
     });
     Ok(vec![Draft::new(event, spot.realm, Some(spot.area))])
+}
+
+/// Whether somebody who leaves this duty leaves a part that the blowing side has not confirmed. Who was told to come off leaves nothing undone.
+fn unconfirmed_part(state: &State, call: CallRef) -> bool {
+    let call = state.ops.calls.get(call);
+    let Some((whistle, need)) = call.whistle.zip(call.need) else { return false };
+    let whistle = state.ops.whistles.get(whistle);
+    whistle.phase.open() && !whistle.needs[usize::from(need)].confirmed && call.phase != CallPhase::Recalled
 }
 
 /// A person says where somebody really is. Open to any presence: a forgotten check-out is settled the same way.

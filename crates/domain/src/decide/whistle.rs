@@ -162,6 +162,9 @@ pub(super) fn fulfil(state: &State, body: &v1::FulfilNeed) -> Decision {
     if body.quantity == 0 {
         return Err(Rejection::FieldMissing { field: "quantity" });
     }
+    if need.confirmed {
+        return Err(Rejection::PartIsConfirmed { need: body.need_id.clone() });
+    }
     if need.fulfilled >= need.quantity {
         return Err(Rejection::NeedIsMet { need: body.need_id.clone() });
     }
@@ -191,6 +194,25 @@ fn blowing_side<'a>(state: &'a State, now: &Now<'_>, whistle_id: &str) -> Result
         });
     }
     Ok(whistle)
+}
+
+/// 事不完、人不撤: a part ends when the blowing side says so, met or not.
+pub(super) fn confirm_part(state: &State, now: &Now<'_>, body: &v1::ConfirmPart) -> Decision {
+    let whistle = blowing_side(state, now, &body.whistle_id)?;
+    still_open(whistle, &body.whistle_id)?;
+    let unknown = || Rejection::UnknownNeed { need: body.need_id.clone(), whistle: body.whistle_id.clone() };
+    let need = whistle.needs.iter().find(|need| *need.id == *body.need_id).ok_or_else(unknown)?;
+    checks::short("note", &body.note)?;
+    if need.confirmed {
+        return Ok(Vec::new());
+    }
+    let event = Event::PartConfirmed(v1::PartConfirmed {
+        whistle_id: body.whistle_id.clone(),
+        need_id: body.need_id.clone(),
+        by_area_id: state.base.areas.id(state.office_area(now)?).to_owned(),
+        note: body.note.clone(),
+    });
+    Ok(vec![of_whistle(whistle, event)])
 }
 
 fn still_open(whistle: &Whistle, whistle_id: &str) -> Result<(), Rejection> {

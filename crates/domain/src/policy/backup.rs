@@ -48,6 +48,13 @@ fn post_of<'a>(state: &'a State, call: &Call) -> Option<(Converting<'a>, &'a Des
     Some((converting, designation))
 }
 
+/// The plan's card for a call's post, and the version that it is in.
+pub(crate) fn card_of(state: &State, call: &Call) -> Option<(String, u32)> {
+    let (converting, designation) = post_of(state, call)?;
+    let card = &converting.version.cards[usize::from(designation.card?)];
+    Some((card.to_string(), converting.version.version))
+}
+
 /// Primary and backups in their order, from the one after `former` on. Nobody is taken from another incident for it.
 fn next(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, former: ResponderRef) -> Option<ResponderRef> {
     let order: Vec<_> = std::iter::once(designation.responder).chain(designation.backups.iter().copied()).collect();

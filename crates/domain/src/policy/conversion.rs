@@ -115,6 +115,8 @@ impl<'a> Converting<'a> {
                 .unwrap_or_default(),
             plan_id: self.plan_id.to_owned(),
             card_key: designation.card.map(|at| self.version.cards[usize::from(at)].to_string()).unwrap_or_default(),
+            plan_version: self.version.version,
+            place: designation.site.map(|at| self.version.sites[usize::from(at)].name.to_string()).unwrap_or_default(),
             tier: designation.tier,
             reason,
             from_ms: now.recorded_at_ms,

@@ -6,22 +6,25 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, AreaLevel, CallReason, Candidate, NeedKind, ReleaseReason};
 
-use super::organization;
 use super::summons::{Summons, call_off, summon};
+use super::{organization, reinforcement};
 use crate::execute::{Draft, Now};
-use crate::ids::{AreaRef, CallRef, LabelRef, ResponderRef, WhistleRef};
+use crate::ids::{AreaRef, CallRef, LabelRef, OrganizationCallRef, ResponderRef, WhistleRef};
 use crate::limits;
-use crate::state::{CallPhase, NeedState, State, Whistle, WhistlePhase};
+use crate::state::{CallPhase, Floors, NeedState, State, Whistle, WhistlePhase};
 
 /// Somebody who could come, with what speaks for them.
-struct Found {
+pub(super) struct Found {
     responder: ResponderRef,
     distance: u32,
     on_standby: bool,
     recent_duties: u32,
 }
 
-fn missing(need: &NeedState) -> usize {
+pub(super) fn missing(need: &NeedState) -> usize {
+    if need.confirmed {
+        return 0;
+    }
     (need.quantity as usize).saturating_sub(need.fulfilled as usize + need.calls.len())
 }
 
@@ -31,7 +34,7 @@ fn first_reach(state: &State, area: AreaRef) -> AreaRef {
 }
 
 /// How far the search goes now: as far as was asked. The tree may have changed since; people are sought above the whistle only.
-fn reach(state: &State, whistle: &Whistle, need: &NeedState) -> AreaRef {
+pub(super) fn reach(state: &State, whistle: &Whistle, need: &NeedState) -> AreaRef {
     need.reach.filter(|reach| state.base.within(whistle.area, *reach)).unwrap_or_else(|| first_reach(state, whistle.area))
 }
 
@@ -40,33 +43,79 @@ fn automatic_scope(state: &State, area: AreaRef) -> Option<AreaRef> {
     state.base.ancestry(area).filter(|key| state.base.areas.get(*key).auto_fill).last()
 }
 
-/// Candidates within `reach`, ring by ring upward from the whistle's area; within a ring those on standby first, then the least loaded.
-fn candidates(state: &State, now: &Now<'_>, whistle: &Whistle, need: &NeedState, reach: AreaRef, wanted: usize) -> Vec<Found> {
-    let specialty = if need.specialty.is_empty() {
-        None
-    } else {
-        match state.base.labels.find(&need.specialty) {
-            // Nobody has a specialty that no record ever named.
-            None => return Vec::new(),
-            known => known,
-        }
-    };
-    let mut found = Vec::new();
-    let mut searched: Option<AreaRef> = None;
-    for (distance, ring) in (0u32..).zip(state.base.ancestry(whistle.area)) {
-        let inner = searched;
-        let start = found.len();
-        visit(state, ring, inner, &mut |responder| {
-            found.extend(candidate(state, now, whistle, need, specialty, responder, distance));
-        });
-        found[start..].sort_by_key(|found: &Found| (!found.on_standby, found.recent_duties, found.responder));
-        searched = Some(ring);
-        if ring == reach || found.len() >= wanted {
-            break;
-        }
+/// One search for people who could come for a need.
+pub(super) struct Search<'a> {
+    state: &'a State,
+    now: &'a Now<'a>,
+    whistle: &'a Whistle,
+    need: &'a NeedState,
+    /// The specialty asked for; nobody has one that no record ever named.
+    specialty: Result<Option<LabelRef>, ()>,
+    floors: Floors<'a>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(state: &'a State, now: &'a Now<'a>, whistle: &'a Whistle, need: &'a NeedState) -> Self {
+        let specialty = if need.specialty.is_empty() { Ok(None) } else { state.base.labels.find(&need.specialty).map(Some).ok_or(()) };
+        Self { state, now, whistle, need, specialty, floors: Floors::new(state, whistle.realm, now.recorded_at_ms) }
     }
-    found.truncate(wanted);
-    found
+
+    /// Candidates within `reach`, ring by ring upward from the whistle's area; within a ring those on standby first, then the least loaded.
+    /// All of them together leave every area its floor.
+    pub(super) fn nearest(&mut self, reach: AreaRef, wanted: usize) -> Vec<Found> {
+        let (state, whistle) = (self.state, self.whistle);
+        let mut found = Vec::new();
+        let mut searched: Option<AreaRef> = None;
+        for (distance, ring) in (0u32..).zip(state.base.ancestry(whistle.area)) {
+            let inner = searched;
+            let start = found.len();
+            visit(state, ring, inner, &mut |responder| found.extend(self.candidate(responder, distance)));
+            let mut of_ring = found.split_off(start);
+            of_ring.sort_by_key(|found: &Found| (!found.on_standby, found.recent_duties, found.responder));
+            for one in of_ring {
+                if found.len() < wanted && self.floors.allows(one.responder, whistle.area).is_ok() {
+                    self.floors.leave(one.responder, whistle.area);
+                    found.push(one);
+                }
+            }
+            searched = Some(ring);
+            if ring == reach || found.len() >= wanted {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Whether anybody at home in the area could come.
+    pub(super) fn any_in(&mut self, area: AreaRef) -> bool {
+        let mut open = vec![area];
+        while let Some(key) = open.pop() {
+            let area = self.state.base.areas.get(key);
+            let whistle = self.whistle;
+            let mut residents = area.residents.iter();
+            if residents.any(|who| self.candidate(*who, 0).is_some() && self.floors.allows(*who, whistle.area).is_ok()) {
+                return true;
+            }
+            open.extend_from_slice(&area.children);
+        }
+        false
+    }
+
+    fn candidate(&self, responder: ResponderRef, distance: u32) -> Option<Found> {
+        let (state, whistle, now_ms) = (self.state, self.whistle, self.now.recorded_at_ms);
+        let person = state.base.responders.get(responder);
+        let fits = self.specialty.ok()?.is_none_or(|wanted| person.specialties.contains(&wanted));
+        let barred = person.withdrawn || person.reserved || self.need.tried.contains(&responder) || person.absence(now_ms).is_some();
+        let realm = state.ops.realms.get(whistle.realm);
+        let busy = state.ops.overlapping_duties(whistle.realm, responder, now_ms, 0).next().is_some()
+            || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
+        if !fits || barred || busy {
+            return None;
+        }
+        let on_standby = whistle.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));
+        let recent_duties = realm.past_duties.get(&responder).copied().unwrap_or(0);
+        Some(Found { responder, distance, on_standby, recent_duties })
+    }
 }
 
 /// The residents of a subtree but for the part searched before.
@@ -82,73 +131,72 @@ fn visit(state: &State, top: AreaRef, inner: Option<AreaRef>, take: &mut impl Fn
     }
 }
 
-fn candidate(
-    state: &State,
-    now: &Now<'_>,
-    whistle: &Whistle,
-    need: &NeedState,
-    specialty: Option<LabelRef>,
-    responder: ResponderRef,
-    distance: u32,
-) -> Option<Found> {
-    let person = state.base.responders.get(responder);
-    let fits = specialty.is_none_or(|wanted| person.specialties.contains(&wanted));
-    let barred = person.withdrawn || person.reserved || need.tried.contains(&responder) || person.absence(now.recorded_at_ms).is_some();
-    let realm = state.ops.realms.get(whistle.realm);
-    let busy = state.ops.overlapping_duties(whistle.realm, responder, now.recorded_at_ms, 0).next().is_some()
-        || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
-    if !fits || barred || busy {
-        return None;
-    }
-    let on_standby = whistle.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));
-    let recent_duties = realm.past_duties.get(&responder).copied().unwrap_or(0);
-    Some(Found { responder, distance, on_standby, recent_duties })
+/// The needs of one whistle being filled by one answer: whom it calls already, and how many ids it has given.
+struct Filling<'a> {
+    state: &'a State,
+    now: &'a Now<'a>,
+    key: WhistleRef,
+    taken: BTreeSet<ResponderRef>,
+    floors: Floors<'a>,
+    calls_ahead: usize,
+    requests_ahead: usize,
 }
 
-/// Calls or proposes people for one need; asks one level up where there are too few.
-fn fill(
-    state: &State,
-    now: &Now<'_>,
-    key: WhistleRef,
-    need: &NeedState,
-    taken: &mut BTreeSet<ResponderRef>,
-    ahead: &mut usize,
-) -> Vec<Draft> {
-    let whistle = state.ops.whistles.get(key);
-    let mut short = missing(need);
-    if short == 0 || need.kind != NeedKind::Person || !whistle.phase.open() {
-        return Vec::new();
+impl<'a> Filling<'a> {
+    fn of(state: &'a State, now: &'a Now<'a>, key: WhistleRef) -> Self {
+        let floors = Floors::new(state, state.ops.whistles.get(key).realm, now.recorded_at_ms);
+        Self { state, now, key, taken: BTreeSet::new(), floors, calls_ahead: 0, requests_ahead: 0 }
     }
-    let mut drafts = Vec::new();
-    let reach = reach(state, whistle, need);
-    let automatic = automatic_scope(state, whistle.area);
-    if let Some(scope) = automatic {
-        let near = if state.base.within(reach, scope) { reach } else { scope };
-        let mut found = candidates(state, now, whistle, need, near, short + taken.len());
-        found.retain(|found| !taken.contains(&found.responder));
-        for found in found.into_iter().take(short) {
-            taken.insert(found.responder);
-            let summons = to_need(state, now, key, need);
-            summon(state, *ahead, found.responder, summons, &mut drafts);
-            *ahead += 1;
-            short -= 1;
+
+    /// Calls or proposes people for one need; asks a neighbour, or one level up, where there are too few.
+    fn fill(&mut self, need: &NeedState) -> Vec<Draft> {
+        let (state, now) = (self.state, self.now);
+        let whistle = state.ops.whistles.get(self.key);
+        let mut short = missing(need);
+        if short == 0 || need.kind != NeedKind::Person || !whistle.phase.open() {
+            return Vec::new();
         }
+        let reach = reach(state, whistle, need);
+        let mut drafts = self.call(need, reach, &mut short);
+        if short == 0 {
+            return drafts;
+        }
+        // As many again as are needed, for not everybody comes; nobody reads a list that is too long.
+        let mut proposed = Search::new(state, now, whistle, need).nearest(reach, short * 2 + self.taken.len());
+        proposed.retain(|found| !self.taken.contains(&found.responder));
+        let known = proposed.len();
+        proposed.truncate((short * 2).min(limits::CANDIDATES_MAX));
+        if !proposed.is_empty() {
+            drafts.push(propose(state, self.key, need, short, &proposed));
+        }
+        if known < short {
+            drafts.extend(reinforcement::ask(state, now, self.key, need, short - known, &mut self.requests_ahead));
+        }
+        drafts
     }
-    if short == 0 {
-        return drafts;
+
+    /// Calls people by itself where an area has switched that on.
+    fn call(&mut self, need: &NeedState, reach: AreaRef, short: &mut usize) -> Vec<Draft> {
+        let (state, now) = (self.state, self.now);
+        let whistle = state.ops.whistles.get(self.key);
+        let mut drafts = Vec::new();
+        let Some(scope) = automatic_scope(state, whistle.area) else { return drafts };
+        let near = if state.base.within(reach, scope) { reach } else { scope };
+        let mut found = Search::new(state, now, whistle, need).nearest(near, *short + self.taken.len());
+        found.retain(|found| !self.taken.contains(&found.responder));
+        for found in found.into_iter().take(*short) {
+            // Each may go; all of them may be too many.
+            if self.floors.allows(found.responder, whistle.area).is_err() {
+                continue;
+            }
+            self.floors.leave(found.responder, whistle.area);
+            self.taken.insert(found.responder);
+            summon(state, self.calls_ahead, found.responder, to_need(state, now, self.key, need), &mut drafts);
+            self.calls_ahead += 1;
+            *short -= 1;
+        }
+        drafts
     }
-    // As many again as are needed, for not everybody comes; nobody reads a list that is too long.
-    let mut proposed = candidates(state, now, whistle, need, reach, short * 2 + taken.len());
-    proposed.retain(|found| !taken.contains(&found.responder));
-    let known = proposed.len();
-    proposed.truncate((short * 2).min(limits::CANDIDATES_MAX));
-    if !proposed.is_empty() {
-        drafts.push(propose(state, key, need, short, &proposed));
-    }
-    if known < short {
-        drafts.extend(ask_above(state, key, need, reach, short - known));
-    }
-    drafts
 }
 
 fn to_need(state: &State, now: &Now<'_>, key: WhistleRef, need: &NeedState) -> Summons {
@@ -183,30 +231,21 @@ fn propose(state: &State, key: WhistleRef, need: &NeedState, short: usize, found
     Draft::new(event, whistle.realm, Some(whistle.area))
 }
 
-fn ask_above(state: &State, key: WhistleRef, need: &NeedState, reach: AreaRef, short: usize) -> Option<Draft> {
-    let whistle = state.ops.whistles.get(key);
-    let above = state.base.areas.get(reach).parent?;
-    let event = Event::ReinforcementRequested(v1::ReinforcementRequested {
-        whistle_id: state.ops.whistles.id(key).to_owned(),
-        need_id: need.id.to_string(),
-        from_area_id: state.base.areas.id(above).to_owned(),
-        quantity: u32::try_from(short).unwrap_or(u32::MAX),
-    });
-    Some(Draft::new(event, whistle.realm, Some(whistle.area)))
-}
-
 pub(super) fn opened(state: &State, now: &Now<'_>, body: &v1::WhistleBlown) -> Vec<Draft> {
     let Some(key) = state.ops.whistles.find(&body.whistle_id) else { return Vec::new() };
-    let (mut taken, mut ahead) = (BTreeSet::new(), 0);
-    let needs = &state.ops.whistles.get(key).needs;
-    needs.iter().flat_map(|need| fill(state, now, key, need, &mut taken, &mut ahead)).collect()
+    let mut filling = Filling::of(state, now, key);
+    state.ops.whistles.get(key).needs.iter().flat_map(|need| filling.fill(need)).collect()
 }
 
+/// People are sought one level up. A neighbour that was asked is waited for.
 pub(super) fn reinforced(state: &State, now: &Now<'_>, body: &v1::ReinforcementRequested) -> Vec<Draft> {
+    if !body.request_id.is_empty() {
+        return Vec::new();
+    }
     let Some(key) = state.ops.whistles.find(&body.whistle_id) else { return Vec::new() };
     let needs = &state.ops.whistles.get(key).needs;
     let Some(need) = needs.iter().find(|need| *need.id == *body.need_id) else { return Vec::new() };
-    fill(state, now, key, need, &mut BTreeSet::new(), &mut 0)
+    Filling::of(state, now, key).fill(need)
 }
 
 pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyReleased) -> Vec<Draft> {
@@ -224,7 +263,7 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyRelease
     let Some(call) = CallRef::parse(&body.call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
     let Some((key, need)) = call.whistle.zip(call.need) else { return Vec::new() };
     let need = &state.ops.whistles.get(key).needs[usize::from(need)];
-    fill(state, now, key, need, &mut BTreeSet::new(), &mut 0)
+    Filling::of(state, now, key).fill(need)
 }
 
 /// Whether somebody else could be asked for a need now.
@@ -232,7 +271,7 @@ pub(super) fn has_candidate(state: &State, now: &Now<'_>, key: WhistleRef, need:
     let whistle = state.ops.whistles.get(key);
     let Some(need) = need.map(|at| &whistle.needs[usize::from(at)]) else { return false };
     let reach = reach(state, whistle, need);
-    !candidates(state, now, whistle, need, reach, 1).is_empty()
+    !Search::new(state, now, whistle, need).nearest(reach, 1).is_empty()
 }
 
 /// 到齐: every need met, people counted once they are present. What is no need for people is met by what was brought.
@@ -242,7 +281,7 @@ pub(super) fn after_arrival(state: &State, whistle_id: &str) -> Vec<Draft> {
     let met = |need: &NeedState| {
         let people = if need.kind == NeedKind::Person { &need.calls[..] } else { &[] };
         let present = people.iter().filter(|call| state.ops.calls.get(**call).phase == CallPhase::OnPost).count();
-        need.fulfilled as usize + present >= need.quantity as usize
+        need.confirmed || need.fulfilled as usize + present >= need.quantity as usize
     };
     let filled_before = whistle.phase == WhistlePhase::Filled;
     if !whistle.phase.open() || filled_before || !whistle.needs.iter().all(met) {
@@ -250,6 +289,21 @@ pub(super) fn after_arrival(state: &State, whistle_id: &str) -> Vec<Draft> {
     }
     let event = Event::WhistleFilled(v1::WhistleFilled { whistle_id: whistle_id.to_owned() });
     vec![Draft::new(event, whistle.realm, Some(whistle.area))]
+}
+
+/// A part that is done lets its people and organizations go, and may be the last that was waited for.
+pub(super) fn part_confirmed(state: &State, body: &v1::PartConfirmed) -> Vec<Draft> {
+    let Some(key) = state.ops.whistles.find(&body.whistle_id) else { return Vec::new() };
+    let whistle = state.ops.whistles.get(key);
+    let Some(at) = whistle.needs.iter().position(|need| *need.id == *body.need_id) else { return Vec::new() };
+    let calls = whistle.needs[at].calls.iter();
+    let mut drafts: Vec<_> =
+        calls.filter_map(|call| call_off(state, *call, ReleaseReason::PartConfirmed, "此项已办完 part confirmed")).collect();
+    let of_part = |key: &OrganizationCallRef| state.ops.organization_calls.get(*key).need.map(usize::from) == Some(at);
+    let called: Vec<_> = whistle.organization_calls.iter().copied().filter(of_part).collect();
+    drafts.extend(organization::over(state, &called));
+    drafts.extend(after_arrival(state, &body.whistle_id));
+    drafts
 }
 
 /// A whistle that is over lets its people and organizations go.

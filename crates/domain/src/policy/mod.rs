@@ -6,10 +6,14 @@ pub(crate) mod escalation;
 mod fill;
 mod organization;
 mod period;
+pub(crate) mod reach;
+mod reinforcement;
 mod reseat;
 mod shelter;
 mod stand_down;
 pub(crate) mod summons;
+
+pub(crate) use backup::card_of;
 
 use muster_proto::Event;
 use muster_proto::v1::{self, ReleaseReason, ResponseLevel};
@@ -64,7 +68,12 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
         Event::ReinforcementRequested(body) => fill::reinforced(state, now, body),
+        Event::PeopleReleased(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
+        Event::ReinforcementRefused(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
+        Event::ReinforcementLapsed(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
         Event::NeedFulfilled(body) => fill::after_arrival(state, &body.whistle_id),
+        Event::PartConfirmed(body) => fill::part_confirmed(state, body),
+        Event::DeliveryRecorded(body) => reach::after_delivery(state, now, body),
         Event::WhistleResolved(body) => fill::ended(state, &body.whistle_id),
         Event::WhistleWithdrawn(body) => fill::ended(state, &body.whistle_id),
         Event::WhistlesMerged(body) => fill::ended(state, &body.whistle_id),
@@ -83,6 +92,8 @@ pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
         }
         Timer::OrganizationDeadline(key) => organization::overdue(state, key),
         Timer::SafetyDue(incident, area) => shelter::overdue(state, incident, area),
+        Timer::ReinforcementDue(key) => reinforcement::lapsed(state, key),
+        Timer::Reach(key) => reach::unanswered(state, now, key),
         Timer::PeriodEnd(key) => period::ended(state, key),
         Timer::OrganizerMissing(key) => {
             let unit = state.ops.units.get(key);

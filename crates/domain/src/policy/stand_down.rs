@@ -55,6 +55,10 @@ fn recall_reason(state: &State, key: CallRef) -> ReleaseReason {
     if call.whistle.is_some_and(|whistle| !state.ops.whistles.get(whistle).phase.open()) {
         return ReleaseReason::WhistleEnded;
     }
+    let part = call.whistle.zip(call.need).map(|(whistle, need)| &state.ops.whistles.get(whistle).needs[usize::from(need)]);
+    if part.is_some_and(|need| need.confirmed) {
+        return ReleaseReason::PartConfirmed;
+    }
     let Some(incident) = call.incident else { return ReleaseReason::Recalled };
     if plans_of(state, call).into_iter().flatten().any(|plan| state.ops.standing_down(incident, Some(plan))) {
         return ReleaseReason::StandDown;

@@ -6,6 +6,7 @@ use muster_proto::v1::{self, CallReason, DutyRole, ReleaseReason, ResponseLevel}
 use crate::execute::Draft;
 use crate::ids::{AreaRef, CallRef, IncidentRef, RealmRef, ResponderRef};
 use crate::state::State;
+use crate::words;
 
 /// What a call says, apart from whom it is for.
 #[derive(Clone, Debug)]
@@ -20,7 +21,12 @@ pub(crate) struct Summons {
     pub(crate) whistle_id: String,
     pub(crate) need_id: String,
     pub(crate) plan_id: String,
+    /// A card of the plan; without it the call carries one of its own.
     pub(crate) card_key: String,
+    pub(crate) plan_version: u32,
+    pub(crate) card: Option<v1::PostCard>,
+    /// The post's place in words, where the site is opened by the same answer.
+    pub(crate) place: String,
     pub(crate) tier: ResponseLevel,
     pub(crate) reason: CallReason,
     pub(crate) from_ms: i64,
@@ -45,6 +51,9 @@ impl Summons {
             need_id: String::new(),
             plan_id: String::new(),
             card_key: String::new(),
+            plan_version: 0,
+            card: None,
+            place: String::new(),
             tier: ResponseLevel::Unspecified,
             reason: CallReason::Unspecified,
             from_ms: 0,
@@ -66,6 +75,7 @@ pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summo
         let event = Event::StandbyEnded(v1::StandbyEnded { incident_id: incident_id.clone(), responder_id: responder_id.to_owned() });
         drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
     }
+    let card = if summons.card_key.is_empty() { Some(card(state, &summons)) } else { None };
     let event = Event::ResponderCalled(v1::ResponderCalled {
         call_id: state.ops.calls.upcoming(ahead).text(),
         responder_id: responder_id.to_owned(),
@@ -86,8 +96,27 @@ pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summo
         card_key: summons.card_key,
         organization_call_id: summons.organization_call_id,
         released_by_area_id: summons.released_by_area_id,
+        plan_version: summons.plan_version,
+        card,
     });
     drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
+}
+
+/// 岗位说明书 as it was given, else what can be said without one: where, to whom, until when.
+fn card(state: &State, summons: &Summons) -> v1::PostCard {
+    if let Some(card) = &summons.card {
+        return card.clone();
+    }
+    let site = state.ops.sites.find(&summons.site_id).map(|key| &*state.ops.sites.get(key).name);
+    let whistle = state.ops.whistles.find(&summons.whistle_id).map(|key| &*state.ops.whistles.get(key).place);
+    let area = &*state.base.areas.get(summons.area).name;
+    let place = [site, whistle, Some(&*summons.place)].into_iter().flatten().find(|place| !place.is_empty());
+    v1::PostCard {
+        r#where: place.map_or_else(|| area.to_owned(), |place| format!("{area} {place}")),
+        report_to: area.to_owned(),
+        until: if summons.until_ms == 0 { "直至解除 until released".to_owned() } else { words::utc(summons.until_ms) },
+        ..Default::default()
+    }
 }
 
 /// The fact that a duty ends.

@@ -33,6 +33,9 @@ pub(crate) struct Area {
     pub(crate) children: Vec<AreaRef>,
     pub(crate) retired: bool,
     pub(crate) auto_fill: bool,
+    pub(crate) name: Box<str>,
+    /// 留守: how many of the people at home here stay free when others are called away, 0 for none.
+    pub(crate) floor: u32,
     /// People whose home area this is, in the order they came.
     pub(crate) residents: Vec<ResponderRef>,
     pub(crate) plans: Vec<PlanRef>,

@@ -3,16 +3,20 @@
 //! The base never changes through an incident's events; taking an incident's part away leaves the base as it was.
 
 mod base;
+mod floor;
 mod operations;
+mod reach;
 
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use base::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
+pub(crate) use floor::{Floor, Floors};
 pub(crate) use operations::{
-    Call, CallPhase, Conversion, Incident, NeedState, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence, Realm, Recall,
-    SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
+    Call, CallPhase, Conversion, Incident, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
+    Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
 };
+pub(crate) use reach::Reach;
 
 use crate::ids::{AreaRef, RealmRef};
 

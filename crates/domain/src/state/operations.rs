@@ -8,9 +8,10 @@ use muster_proto::v1::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::reach::{Deliveries, Reach};
 use crate::ids::{
-    AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, ResponderRef, SiteRef,
-    Table, UnitRef, WhistleRef,
+    AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, RequestRef, ResponderRef,
+    SiteRef, Table, UnitRef, WhistleRef,
 };
 use crate::words;
 
@@ -24,6 +25,12 @@ pub(crate) struct Operations {
     pub(crate) whistles: Table<WhistleRef, Whistle>,
     pub(crate) calls: Numbered<CallRef, Call>,
     pub(crate) organization_calls: Numbered<OrganizationCallRef, OrganizationCall>,
+    /// Requests for reinforcement, answered or not.
+    pub(crate) requests: Numbered<RequestRef, Request>,
+    /// What became of calls on their channels, of those calls alone that a delivery service told of.
+    pub(crate) deliveries: BTreeMap<CallRef, Deliveries>,
+    /// Calls whose person is being reached: the channel that is waited on.
+    pub(crate) reaching: BTreeMap<CallRef, Reach>,
     /// Ordered by when they are due, then by kind and id: the order in which they fire.
     pub(crate) timers: BTreeSet<(i64, Timer)>,
 }
@@ -81,6 +88,8 @@ pub(crate) struct Realm {
     pub(crate) past_duties: BTreeMap<ResponderRef, u32>,
     /// The last call of each person that ended as a no-show: a late fact may correct it.
     pub(crate) no_shows: BTreeMap<ResponderRef, CallRef>,
+    /// What was last told of each person, in the order in which it was told: a sheet or a phone may tell it again.
+    pub(crate) observed: BTreeMap<ResponderRef, Vec<Observation>>,
 }
 
 /// 应急事件
@@ -175,6 +184,7 @@ pub(crate) struct Site {
     pub(crate) incident: IncidentRef,
     #[serde(with = "words::number")]
     pub(crate) kind: SiteKind,
+    pub(crate) name: Box<str>,
     pub(crate) area: AreaRef,
     pub(crate) plan: Option<PlanRef>,
     /// The place in the plan, where there is one.
@@ -224,6 +234,15 @@ pub(crate) enum Place {
     Whistle(WhistleRef),
 }
 
+/// A check-in or check-out as it was told. The same one again is no news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Observation {
+    pub(crate) place: Place,
+    pub(crate) occurred_at_ms: i64,
+    pub(crate) device_sequence: u64,
+    pub(crate) check_out: bool,
+}
+
 /// What was last observed of a person.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Presence {
@@ -269,6 +288,8 @@ pub(crate) struct Whistle {
     pub(crate) realm: RealmRef,
     /// The blowing area.
     pub(crate) area: AreaRef,
+    /// Where it is, in the caller's words.
+    pub(crate) place: Box<str>,
     /// The area that has to answer now.
     pub(crate) responsible: AreaRef,
     #[serde(with = "words::number")]
@@ -302,6 +323,12 @@ pub(crate) struct NeedState {
     pub(crate) tried: BTreeSet<ResponderRef>,
     /// How far up the Fill policy has asked for people.
     pub(crate) reach: Option<AreaRef>,
+    /// The neighbour that is asked now.
+    pub(crate) request: Option<RequestRef>,
+    /// Neighbours asked so far.
+    pub(crate) asked: BTreeSet<AreaRef>,
+    /// 事不完、人不撤: the blowing side said that this part is done.
+    pub(crate) confirmed: bool,
 }
 
 /// Where a call is in its life.
@@ -373,8 +400,20 @@ pub(crate) struct OrganizationCall {
     pub(crate) area: AreaRef,
     pub(crate) quantity: u32,
     pub(crate) deadline_ms: i64,
+    /// 牵头单位
+    pub(crate) lead: bool,
     pub(crate) phase: OrganizationCallPhase,
     pub(crate) calls: Vec<CallRef>,
+}
+
+/// 跨区增援: a neighbouring area asked for people for one need.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) whistle: WhistleRef,
+    pub(crate) need: u16,
+    pub(crate) from: AreaRef,
+    /// When its silence counts as a no; 0 once it is over.
+    pub(crate) due_ms: i64,
 }
 
 /// What is waited for. The kind and the id make it one timer; the due time stands in the state of its subject too.
@@ -386,4 +425,6 @@ pub(crate) enum Timer {
     OrganizerMissing(UnitRef),
     PeriodEnd(CallRef),
     SafetyDue(IncidentRef, AreaRef),
+    Reach(CallRef),
+    ReinforcementDue(RequestRef),
 }

@@ -45,6 +45,13 @@ fn a_conversion_opens_forms_seats_and_puts_on_standby() {
         from_ms: story.now_ms,
         reply_due_ms: story.now_ms + crate::limits::REPLY_LIMIT_MS,
         plan_id: "out-v1".to_owned(),
+        plan_version: 1,
+        card: Some(muster_proto::v1::PostCard {
+            r#where: "v1 hq".to_owned(),
+            report_to: "v1".to_owned(),
+            until: "直至解除 until released".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     assert_eq!(*call, expected);

@@ -26,8 +26,18 @@ fn the_first_search_ends_at_the_township_then_goes_one_level_up_at_a_time() {
     story.when(whistle_for(12)).then([
         "WhistleBlown w",
         "DispatchProposed w#n 12: a1,a2,a3,a4,a5,a6,b1,b2,b3",
+        "ReinforcementRequested w#n 3 from t2 r1",
+    ]);
+    story.and([command!(AcknowledgeWhistle { whistle_id: "w" })]);
+    // The neighbouring township is silent, then the neighbouring county.
+    story.after_minutes(15).then([
+        "ReinforcementLapsed r1 t2",
         "ReinforcementRequested w#n 3 from k1",
         "DispatchProposed w#n 12: a1,a2,a3,a4,a5,a6,b1,b2,b3,d1,d2",
+        "ReinforcementRequested w#n 1 from k2 r2",
+    ]);
+    story.after_minutes(15).then([
+        "ReinforcementLapsed r2 k2",
         "ReinforcementRequested w#n 1 from c",
         "DispatchProposed w#n 12: a1,a2,a3,a4,a5,a6,b1,b2,b3,d1,d2,f1,f2",
     ]);
@@ -53,9 +63,10 @@ fn a_specialty_is_sought_upward() {
         "DispatchProposed w#n 3: a5,b3",
         "ReinforcementRequested w#n 1 from k1",
         "DispatchProposed w#n 3: a5,b3",
-        "ReinforcementRequested w#n 1 from c",
-        "DispatchProposed w#n 3: a5,b3,f1",
+        "ReinforcementRequested w#n 1 from k2 r1",
     ]);
+    story.and([command!(AcknowledgeWhistle { whistle_id: "w" })]);
+    story.after_minutes(15).then(["ReinforcementLapsed r1 k2", "ReinforcementRequested w#n 1 from c", "DispatchProposed w#n 3: a5,b3,f1"]);
     let mut story = Story::given(town::people());
     let divers = blow("w", "v1", Severity::Severe, vec![need("n", NeedKind::Person, "diver", 1)]);
     story.when(divers).then(["WhistleBlown w", "ReinforcementRequested w#n 1 from k1", "ReinforcementRequested w#n 1 from c"]);
@@ -170,11 +181,13 @@ fn a_threat_to_life_wants_an_answer_in_five_minutes() {
 fn a_whistle_that_moved_is_not_filled_from_the_whole_city() {
     let mut story = Story::given(town::people());
     story.and([blow("w", "v3", Severity::Minor, vec![need("n", NeedKind::Person, "", 3)])]);
+    story.and([command!(AcknowledgeWhistle { whistle_id: "w" })]);
+    story.after_minutes(15).then_among(["ReinforcementLapsed r1 t1", "ReinforcementRequested w#n 1 from k1"]);
     story.and([send("d1", "w", "n"), command!(ReparentArea { area_id: "t2", parent_id: "k2" })]);
     // Before, k1 was asked; now t2 lies in k2.
     story.when(decline("c1")).then_among([
         "DutyReleased c1 Declined",
         "DispatchProposed w#n 3: d2",
-        "ReinforcementRequested w#n 2 from k2",
+        "ReinforcementRequested w#n 2 from t3 r2",
     ]);
 }

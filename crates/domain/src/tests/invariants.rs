@@ -17,6 +17,7 @@ pub(super) fn check(state: &State) {
     invariant_presence_counts_are_naive_counts(state);
     invariant_presence_and_calls_agree(state);
     invariant_organization_calls_are_listed(state);
+    invariant_one_organization_leads(state);
     invariant_timers_are_those_the_state_calls_for(state);
     invariant_conversions_end(state);
     invariant_recalls_suspend_outdoor_sites(state);
@@ -126,6 +127,9 @@ pub(super) fn invariant_no_whistle_is_lost(state: &State) {
             assert!(waiting, "{id} is not acknowledged, and nothing will escalate it");
         }
         assert!(!waiting || (whistle.phase.open() && !whistle.acknowledged), "{id} waits for an acknowledgement without need");
+        for call in whistle.needs.iter().filter(|need| need.confirmed).flat_map(|need| &need.calls) {
+            assert_eq!(state.ops.calls.get(*call).phase, CallPhase::Recalled, "a part of {id} is done: its people come off");
+        }
         if !whistle.phase.open() {
             for call in whistle.needs.iter().flat_map(|need| &need.calls) {
                 assert_eq!(state.ops.calls.get(*call).phase, CallPhase::Recalled, "{id} is over: its people come off");
@@ -244,6 +248,16 @@ pub(super) fn invariant_organization_calls_are_listed(state: &State) {
     }
 }
 
+pub(super) fn invariant_one_organization_leads(state: &State) {
+    let leads = |calls: &[_]| calls.iter().filter(|key| state.ops.organization_calls.get(**key).lead).count();
+    for (key, site) in state.ops.sites.iter() {
+        assert!(leads(&site.organization_calls) <= 1, "two organizations lead at {}", state.ops.sites.id(key));
+    }
+    for (key, whistle) in state.ops.whistles.iter() {
+        assert!(leads(&whistle.organization_calls) <= 1, "two organizations lead for {}", state.ops.whistles.id(key));
+    }
+}
+
 pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
     let mut wanted = BTreeSet::new();
     for (key, whistle) in state.ops.whistles.iter().filter(|(_, whistle)| whistle.acknowledge_due_ms != 0) {
@@ -260,6 +274,20 @@ pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
     for (key, call) in state.ops.organization_calls.iter().filter(|(_, call)| call.deadline_ms != 0) {
         assert!(call.phase < OrganizationCallPhase::ReportedIn, "only who has not come is waited for");
         wanted.insert((call.deadline_ms, Timer::OrganizationDeadline(key)));
+    }
+    for (key, reach) in &state.ops.reaching {
+        assert_eq!(state.ops.calls.get(*key).phase, CallPhase::Summoned, "only who has not answered is sought");
+        assert!(
+            state.ops.deliveries.get(key).is_some_and(|told| !told.is_over()),
+            "nobody is sought before a first message or after the last"
+        );
+        wanted.insert((reach.due_ms, Timer::Reach(*key)));
+    }
+    for (key, request) in state.ops.requests.iter().filter(|(_, request)| request.due_ms != 0) {
+        let whistle = state.ops.whistles.get(request.whistle);
+        let need = &whistle.needs[usize::from(request.need)];
+        assert!(whistle.phase.open() && !need.confirmed && need.request == Some(key), "only what is still needed is asked for");
+        wanted.insert((request.due_ms, Timer::ReinforcementDue(key)));
     }
     for (key, unit) in state.ops.units.iter().filter(|(_, unit)| unit.organizer_due_ms != 0) {
         assert!(!unit.dissolved && unit.organizer.is_none() && unit.kind != UnitKind::VanguardTeam);

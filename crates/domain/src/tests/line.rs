@@ -42,6 +42,7 @@ fn peacetime(event: &Event) -> Option<String> {
         Event::AreaDefined(body) => body.area_id.clone(),
         Event::AreaReparented(body) => format!("{} {} -> {}", body.area_id, body.former_parent_id, body.parent_id),
         Event::AreaRetired(body) => body.area_id.clone(),
+        Event::FloorSet(body) => format!("{} {}", body.area_id, body.minimum),
         Event::OrganizationRegistered(body) => body.organization_id.clone(),
         Event::OrganizationTiedToArea(body) => format!("{} {}", body.organization_id, body.area_id),
         Event::PeopleReserved(body) => format!("{} {}", body.organization_id, body.responder_ids.join(",")),
@@ -115,8 +116,13 @@ fn whistle(event: &Event) -> Option<String> {
             format!("{}#{} {}: {}", body.whistle_id, body.need_id, body.quantity, names.join(","))
         }
         Event::ReinforcementRequested(body) => {
-            format!("{}#{} {} from {}", body.whistle_id, body.need_id, body.quantity, body.from_area_id)
+            let request = if body.request_id.is_empty() { String::new() } else { format!(" {}", body.request_id) };
+            format!("{}#{} {} from {}{request}", body.whistle_id, body.need_id, body.quantity, body.from_area_id)
         }
+        Event::PeopleReleased(body) => format!("{} {}", body.request_id, body.responder_ids.join(",")),
+        Event::ReinforcementRefused(body) => format!("{} {}", body.request_id, body.from_area_id),
+        Event::ReinforcementLapsed(body) => format!("{} {}", body.request_id, body.from_area_id),
+        Event::PartConfirmed(body) => format!("{}#{} by {}", body.whistle_id, body.need_id, body.by_area_id),
         Event::PolicyStepRefused(body) => format!("{} {} {}", body.policy, body.subject_id, body.code),
         _ => return None,
     })
@@ -155,8 +161,30 @@ fn call(event: &Event) -> Option<String> {
         Event::OrganizationOverdue(body) => format!("{} {} missing", body.call_id, body.missing),
         Event::OrganizationCallDeclined(body) => body.call_id.clone(),
         Event::OrganizationCallEnded(body) => body.call_id.clone(),
+        Event::DeliveryRecorded(body) => format!("{} {:?} {:?}", body.call_id, body.channel(), body.outcome()),
+        Event::NextChannelOrdered(body) => format!("{} {:?} -> {:?}", body.call_id, body.former_channel(), body.channel()),
+        Event::TelephoneRequested(body) => {
+            let who = |contact: &v1::TelephoneContact| {
+                let names = [&contact.responder_id, &contact.organization_id, &contact.area_id];
+                let name = names.into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_default();
+                format!("{:?}:{name}", contact.kind())
+            };
+            format!("{} {}", body.call_id, body.contacts.iter().map(who).collect::<Vec<_>>().join(","))
+        }
+        Event::GroupCalled(body) => {
+            format!("{} called{}", body.called, passed(&body.passed_over, body.passed_over_total))
+        }
+        Event::GroupRecalled(body) => {
+            format!("{} recalled {} released{}", body.recalled, body.released, passed(&body.passed_over, body.passed_over_total))
+        }
         _ => return None,
     })
+}
+
+/// ` without 2: a1 responder_withdrawn, …`
+fn passed(lines: &[v1::PassedOver], total: u32) -> String {
+    let lines: Vec<_> = lines.iter().map(|line| format!("{} {}", line.responder_id, line.code)).collect();
+    if total == 0 { String::new() } else { format!(" without {total}: {}", lines.join(", ")) }
 }
 
 fn presence(event: &Event) -> Option<String> {

@@ -14,18 +14,25 @@ macro_rules! command {
 mod base;
 mod calls;
 mod conversion;
+mod delivery;
+mod departments;
 mod fill;
+mod group;
 mod incident;
 mod invariants;
 mod line;
+mod moving;
 mod organization;
 mod period;
 mod plans;
 mod presence;
 mod random;
+mod random_calls;
 mod random_commands;
 mod realms;
+mod reinforcement;
 mod reseat;
+mod sheets;
 mod shelter;
 mod stand_down;
 mod town;
@@ -50,13 +57,23 @@ pub(crate) struct Story {
     position: u64,
     office: String,
     late_ms: i64,
+    basis: bool,
+    on_behalf_of: String,
 }
 
 impl Story {
     /// A history of accepted commands, given in the city's office.
     pub(crate) fn given(commands: impl IntoIterator<Item = Command>) -> Self {
-        let mut story =
-            Self { state: State::default(), replica: State::default(), now_ms: START_MS, position: 0, office: "c".to_owned(), late_ms: 0 };
+        let mut story = Self {
+            state: State::default(),
+            replica: State::default(),
+            now_ms: START_MS,
+            position: 0,
+            office: "c".to_owned(),
+            late_ms: 0,
+            basis: false,
+            on_behalf_of: String::new(),
+        };
         story.and(commands);
         story
     }
@@ -80,6 +97,18 @@ impl Story {
     /// The next command tells of something that happened this long ago.
     pub(crate) fn told_late(&mut self, minutes: i64) -> &mut Self {
         self.late_ms = minutes * MINUTE_MS;
+        self
+    }
+
+    /// The next command rests on a telephone call.
+    pub(crate) fn on_a_ground(&mut self) -> &mut Self {
+        self.basis = true;
+        self
+    }
+
+    /// The next command says something for somebody else.
+    pub(crate) fn on_behalf_of(&mut self, responder_id: &str) -> &mut Self {
+        responder_id.clone_into(&mut self.on_behalf_of);
         self
     }
 
@@ -107,7 +136,10 @@ impl Story {
         let occurred_at_ms = if self.late_ms == 0 { 0 } else { self.now_ms - self.late_ms };
         self.late_ms = 0;
         let actor_office = Some(v1::Office { area_id: self.office.clone(), ..Default::default() });
-        let context = v1::Context { actor: "tester".to_owned(), actor_office, occurred_at_ms, ..Default::default() };
+        let basis = std::mem::take(&mut self.basis)
+            .then(|| v1::Basis { kind: v1::BasisKind::Telephone.into(), reference: "06:30 电话".to_owned() });
+        let on_behalf_of = std::mem::take(&mut self.on_behalf_of);
+        let context = v1::Context { actor: "tester".to_owned(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
         let before = words::canonical_bytes(&self.state);
         let now = Now { recorded_at_ms: self.now_ms, next_position: self.position + 1, context: &context };
         let answer = execute(&mut self.state, now, command);

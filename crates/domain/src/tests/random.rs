@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use super::random_commands::{KINDS, Roll, command, office};
-use super::{MINUTE_MS, START_MS, Story, lines, town};
+use super::{MINUTE_MS, START_MS, Story, lines, moving, town};
 use crate::execute::{Emitted, Meta};
 use crate::ids::Table;
 use crate::state::{Place, State};
@@ -86,6 +86,7 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     told.steps.push(format!("+{minutes} min"));
     let fired = story.after_minutes(minutes).events();
     told.happened(&fired);
+    moving::released(&story.state, &fired, "");
     peacetime.follow(&fired);
     let asked = command(story, roll);
     let by = office(&story.state, &asked, roll.office);
@@ -107,8 +108,20 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
                 assert!(before == actual(&story.state), "an exercise changed the actual realm");
             }
             peacetime.follow(&emitted);
+            moving::released(&story.state, &emitted, &by);
+            moving::floors(&story.state, &emitted, story.now_ms);
+            told_again(story, &asked, roll);
         }
         Err(refusal) => told.steps.push(format!("    refused: {}", refusal.code())),
+    }
+}
+
+/// The same sheet or phone telling it again, under another command's id, is no news.
+fn told_again(story: &mut Story, asked: &Command, roll: &Roll) {
+    let stated = matches!(asked, Command::CheckIn(_) | Command::CheckOut(_)) && roll.late.is_multiple_of(4) && roll.late > 3;
+    if stated {
+        story.told_late(i64::from(roll.late / 4));
+        story.when(asked.clone()).then_nothing();
     }
 }
 

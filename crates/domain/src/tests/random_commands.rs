@@ -3,7 +3,7 @@
 use muster_proto::Command;
 use muster_proto::v1::{self, DutyRole, IncidentType, NeedKind, Rating, ResponseLevel, Severity, UnitKind};
 
-use super::{MINUTE_MS, Story, town};
+use super::{MINUTE_MS, Story, random_calls, town};
 use crate::ids::{Dense, Table};
 use crate::state::State;
 
@@ -26,12 +26,12 @@ impl std::fmt::Debug for Roll {
 }
 
 /// Kinds of commands to roll.
-pub(super) const KINDS: u8 = 106;
+pub(super) const KINDS: u8 = 120;
 
 /// One in this many names is of something that is not there.
 const STRAY: u8 = 40;
 
-fn any<K: Dense, V>(table: &Table<K, V>, die: u8) -> String {
+pub(super) fn any<K: Dense, V>(table: &Table<K, V>, die: u8) -> String {
     if table.len() == 0 || die % STRAY == STRAY - 1 {
         return "nowhere".to_owned();
     }
@@ -58,7 +58,7 @@ pub(super) fn office(state: &State, asked: &Command, die: u8) -> String {
 }
 
 /// A call that is most likely open.
-fn call(state: &State, die: u8) -> String {
+pub(super) fn call(state: &State, die: u8) -> String {
     let open: Vec<_> = state.ops.calls.iter().filter(|(_, call)| call.phase.open()).map(|(key, _)| key).collect();
     if open.is_empty() || die.is_multiple_of(STRAY) {
         return format!("c{die}");
@@ -114,7 +114,9 @@ pub(super) fn command(story: &Story, roll: &Roll) -> Command {
         52..66 => whistles(state, roll),
         66..84 => calls(state, roll, story.now_ms),
         84..100 => presence(state, roll),
-        _ => shelter(state, roll),
+        100..106 => shelter(state, roll),
+        106..120 => random_calls::command(state, roll),
+        _ => unreachable!("kinds end at {KINDS}"),
     }
 }
 
@@ -286,6 +288,7 @@ fn whistles(state: &State, roll: &Roll) -> Command {
             need_id: if d % 2 == 0 { "n" } else { "m" },
             site_id: if b % 3 == 0 { any(&state.ops.sites, c) } else { String::new() },
             quantity: 1 + u32::from(d % 2),
+            lead: c % 4 == 0,
         }),
     }
 }

@@ -131,6 +131,11 @@ impl Posts {
         }
     }
 
+    /// Nobody is asked for any more, whatever is brought later.
+    pub(super) fn part_confirmed(&mut self, whistle: Sym, need: Sym, differences: &mut Differences) {
+        self.need_fulfilled(whistle, need, u32::MAX, differences);
+    }
+
     pub(super) fn whistle_ended(&mut self, whistle: Sym, differences: &mut Differences) {
         let Some(holder) = self.whistles.remove(&whistle) else { return };
         differences.add(holder.area, Slot::Plain(Figure::OpenWhistles), -1);

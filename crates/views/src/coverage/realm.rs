@@ -113,6 +113,10 @@ impl Realm {
                 let Some(area) = entry.area else { return };
                 self.posts.whistle_blown(names, names.known(&body.whistle_id), area, &body.needs, differences);
             }
+            Event::PartConfirmed(body) => {
+                let (whistle, need) = (names.known(&body.whistle_id), names.known(&body.need_id));
+                self.posts.part_confirmed(whistle, need, differences);
+            }
             Event::NeedFulfilled(body) => {
                 let (whistle, need) = (names.known(&body.whistle_id), names.known(&body.need_id));
                 self.posts.need_fulfilled(whistle, need, body.quantity, differences);

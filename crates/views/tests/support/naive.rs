@@ -53,6 +53,7 @@ struct Whistle {
     row: WhistleRow,
     blown: v1::WhistleBlown,
     fulfilled: BTreeMap<String, u64>,
+    confirmed: Vec<String>,
     acknowledged: bool,
     ended: Option<WhistleStatus>,
     rated: bool,
@@ -293,6 +294,9 @@ impl Realm {
                 let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
                 *whistle.fulfilled.entry(body.need_id.clone()).or_default() += u64::from(body.quantity);
             }
+            Event::PartConfirmed(body) => {
+                self.whistles.get_mut(&body.whistle_id).unwrap().confirmed.push(body.need_id.clone());
+            }
             Event::WhistleFilled(body) => {
                 let whistle = self.whistles.get_mut(&body.whistle_id).unwrap();
                 if whistle.row.filled_at_ms == 0 {
@@ -492,7 +496,8 @@ impl Realm {
         for (id, whistle) in self.whistles.iter().filter(|(_, whistle)| whistle.ended.is_none()) {
             for need in whistle.blown.needs.iter().filter(|need| need.kind() == NeedKind::Person) {
                 let met = whistle.fulfilled.get(&need.need_id).copied().unwrap_or_default() as i64;
-                let asked = (i64::from(need.quantity) - met).max(0);
+                let done = whistle.confirmed.contains(&need.need_id);
+                let asked = if done { 0 } else { (i64::from(need.quantity) - met).max(0) };
                 let for_it =
                     |duty: &&Duty| duty.site.is_empty() && duty.whistle == *id && duty.need == need.need_id && self.present_at(duty);
                 let present = self.standing().filter(for_it).count() as i64;
@@ -576,6 +581,7 @@ impl Realm {
                 quantity: i64::from(need.quantity),
                 dispatched: for_it.len() as i64,
                 filled: for_it.iter().filter(|duty| self.present_at(duty)).count() as i64 + met,
+                confirmed: whistle.confirmed.contains(&need.need_id),
             }
         };
         let needs: Vec<v1::WhistleNeedRow> = blown.needs.iter().map(need).collect();
@@ -583,8 +589,8 @@ impl Realm {
         let status = match whistle.ended {
             _ if whistle.rated => WhistleStatus::Rated,
             Some(how) => how,
-            None if !needs.is_empty() && needs.iter().all(|need| need.filled >= need.quantity) => WhistleStatus::Filled,
-            None if needs.iter().any(|need| need.filled > 0) => WhistleStatus::PartlyFilled,
+            None if !needs.is_empty() && needs.iter().all(|need| need.confirmed || need.filled >= need.quantity) => WhistleStatus::Filled,
+            None if needs.iter().any(|need| need.confirmed || need.filled > 0) => WhistleStatus::PartlyFilled,
             None if !duties.is_empty() || organization_called => WhistleStatus::Dispatching,
             None if whistle.acknowledged => WhistleStatus::Acknowledged,
             None => WhistleStatus::Blown,

@@ -221,6 +221,14 @@ impl World {
             }),
             2..=3 if !ended => {
                 let need_id = pick(&needs, c)?;
+                if c % 5 == 0 {
+                    return Some(Event::PartConfirmed(v1::PartConfirmed {
+                        whistle_id,
+                        need_id,
+                        by_area_id: area_id,
+                        ..Default::default()
+                    }));
+                }
                 Event::NeedFulfilled(v1::NeedFulfilled { whistle_id, need_id, quantity: 1 + u32::from(c % 2), ..Default::default() })
             }
             4 if !ended => Event::WhistleFilled(v1::WhistleFilled { whistle_id }),

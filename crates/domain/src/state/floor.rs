@@ -1,0 +1,80 @@
+//! 留守: who may still be called away from an area that keeps a floor of free people.
+
+use std::collections::BTreeMap;
+
+use super::State;
+use crate::ids::{AreaRef, RealmRef, ResponderRef};
+
+/// An area that would be left with too few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Floor {
+    pub(crate) area: AreaRef,
+    pub(crate) minimum: u32,
+    /// Who is free there now, before anybody more leaves.
+    pub(crate) free: u32,
+}
+
+/// The floors of a realm at one moment, with those who were let go since. Counts each area once.
+pub(crate) struct Floors<'a> {
+    state: &'a State,
+    realm: RealmRef,
+    at_ms: i64,
+    /// Free people by area, for areas with a floor.
+    free: BTreeMap<AreaRef, u32>,
+}
+
+impl<'a> Floors<'a> {
+    pub(crate) fn new(state: &'a State, realm: RealmRef, at_ms: i64) -> Self {
+        Self { state, realm, at_ms, free: BTreeMap::new() }
+    }
+
+    /// Whether every area that the person leaves keeps its floor.
+    pub(crate) fn allows(&mut self, responder: ResponderRef, target: AreaRef) -> Result<(), Floor> {
+        for area in self.left(responder, target) {
+            let minimum = self.state.base.areas.get(area).floor;
+            let free = self.free(area);
+            if free <= minimum {
+                return Err(Floor { area, minimum, free });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the person goes.
+    pub(crate) fn leave(&mut self, responder: ResponderRef, target: AreaRef) {
+        for area in self.left(responder, target) {
+            let free = self.free(area);
+            self.free.insert(area, free.saturating_sub(1));
+        }
+    }
+
+    /// The areas with a floor that the person is counted in and would leave.
+    fn left(&self, responder: ResponderRef, target: AreaRef) -> Vec<AreaRef> {
+        let base = &self.state.base;
+        let Some(home) = base.responders.get(responder).area else { return Vec::new() };
+        let with_floor = base.ancestry(home).filter(|area| base.areas.get(*area).floor > 0 && !base.within(target, *area));
+        let left: Vec<_> = with_floor.collect();
+        if left.is_empty() || !self.state.stays_free(self.realm, responder, self.at_ms) { Vec::new() } else { left }
+    }
+
+    fn free(&mut self, area: AreaRef) -> u32 {
+        let (state, realm, at_ms) = (self.state, self.realm, self.at_ms);
+        *self.free.entry(area).or_insert_with(|| state.free_people(realm, area, at_ms))
+    }
+}
+
+impl State {
+    /// Neither withdrawn, kept back nor absent, and without a duty from now on.
+    fn stays_free(&self, realm: RealmRef, responder: ResponderRef, at_ms: i64) -> bool {
+        let person = self.base.responders.get(responder);
+        let barred = person.withdrawn || person.reserved || person.absence(at_ms).is_some();
+        !barred && self.ops.overlapping_duties(realm, responder, at_ms, 0).next().is_none()
+    }
+
+    /// The free people at home in an area and below it.
+    pub(crate) fn free_people(&self, realm: RealmRef, area: AreaRef, at_ms: i64) -> u32 {
+        let residents = self.base.subtree(area).into_iter().flat_map(|key| &self.base.areas.get(key).residents);
+        let free = residents.filter(|responder| self.stays_free(realm, **responder, at_ms)).count();
+        u32::try_from(free).unwrap_or(u32::MAX)
+    }
+}
