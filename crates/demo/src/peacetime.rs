@@ -77,6 +77,7 @@ fn define(area: &Area) -> ScriptCommand {
         official_code: area.official_code.clone(),
         codes: codes.collect(),
         tags: area.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        location: None,
     });
     let voice = Voice::office("", "系统管理员").by_document("统计用区划代码 2023").imported("areas.csv");
     voice.says("DefineArea", format!("p-area-{}", area.id), command_to_json(&command).1)

@@ -160,6 +160,10 @@ impl<K: Dense, V> Table<K, V> {
         self.values.iter().enumerate().map(|(index, value)| (K::from_index(index), value))
     }
 
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.values.iter_mut()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }

@@ -12,7 +12,7 @@ pub const TEXT_BYTES_MAX: usize = 6_000;
 pub const NEEDS_MAX: usize = 50;
 /// People asked for by one need.
 pub const NEED_QUANTITY_MAX: u32 = 10_000;
-/// Specialties of one person, functions of one organization, tags and codes of one area.
+/// Specialties of one person, functions and offices of one organization, tags and codes of one area.
 pub const LABELS_MAX: usize = 64;
 /// Sites or units of one plan. 500 of each, with their seats, stay below the record limit.
 pub const PLAN_PARTS_MAX: usize = 500;

@@ -5,7 +5,7 @@ use muster_proto::v1::{self, Availability, ResponseLevel};
 use smallvec::SmallVec;
 
 use crate::ids::{AreaRef, LabelRef, PlanRef, ResponderRef};
-use crate::state::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, State};
+use crate::state::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State};
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
     let base = &mut state.base;
@@ -31,7 +31,7 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
         Event::OrganizationRegistered(body) => {
             let functions = body.functions.iter().map(|name| base.labels.intern(name)).collect();
             let area = base.areas.find(&body.area_id);
-            let value = Organization { kind: body.kind(), area, functions, ties: Vec::new(), reserved: Vec::new() };
+            let value = Organization { kind: body.kind(), area, functions, ties: Vec::new(), reserved: Vec::new(), holders: Vec::new() };
             base.organizations.insert(&body.organization_id, value);
         }
         Event::OrganizationTiedToArea(body) => {
@@ -39,6 +39,7 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             base.organizations.get_mut(key).ties.push(area);
         }
         Event::PeopleReserved(body) => people_reserved(base, body)?,
+        Event::OfficeHolderNamed(body) => office_holder_named(base, body)?,
         Event::ResponderEnrolled(body) => enrolled(base, body),
         Event::ResponderReportedToCommunity(body) => {
             let (key, area) = (base.responders.find(&body.responder_id)?, base.areas.find(&body.area_id)?);
@@ -70,6 +71,7 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let key = base.responders.find(&body.responder_id)?;
             move_home(base, key, None);
             base.responders.get_mut(key).withdrawn = true;
+            base.leave_offices(key);
         }
         Event::PlanDrafted(body) => plan_drafted(base, body)?,
         Event::PostDesignated(body) => post_designated(base, body)?,
@@ -91,6 +93,7 @@ fn area_defined(base: &mut Base, body: &v1::AreaDefined) {
         floor: 0,
         residents: Vec::new(),
         plans: Vec::new(),
+        location: body.location.map(|point| Point { latitude_e7: point.latitude_e7, longitude_e7: point.longitude_e7 }),
     };
     let key = base.areas.insert(&body.area_id, value);
     if let Some(parent) = parent {
@@ -117,6 +120,20 @@ fn people_reserved(base: &mut Base, body: &v1::PeopleReserved) -> Option<()> {
         base.responders.get_mut(*kept).reserved = true;
     }
     base.organizations.get_mut(key).reserved = reserved;
+    Some(())
+}
+
+fn office_holder_named(base: &mut Base, body: &v1::OfficeHolderNamed) -> Option<()> {
+    let key = base.organizations.find(&body.organization_id)?;
+    let holder = base.responders.find(&body.responder_id);
+    let holders = &mut base.organizations.get_mut(key).holders;
+    let place = holders.iter().position(|(title, _)| **title == *body.title);
+    match (place, holder) {
+        (Some(place), Some(holder)) => holders[place].1 = holder,
+        (Some(place), None) => drop(holders.remove(place)),
+        (None, Some(holder)) => holders.push((body.title.as_str().into(), holder)),
+        (None, None) => {}
+    }
     Some(())
 }
 

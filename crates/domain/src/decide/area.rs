@@ -22,6 +22,9 @@ pub(super) fn define(state: &State, body: &v1::DefineArea) -> Decision {
         checks::label_text("codes.scheme", &code.scheme)?;
         checks::label_text("codes.code", &code.code)?;
     }
+    if let Some(point) = &body.location {
+        location(point)?;
+    }
     let parent = parent_for(state, &body.parent_id, level)?;
     let event = Event::AreaDefined(v1::AreaDefined {
         area_id: body.area_id.clone(),
@@ -31,8 +34,29 @@ pub(super) fn define(state: &State, body: &v1::DefineArea) -> Decision {
         official_code: body.official_code.clone(),
         codes: body.codes.clone(),
         tags: body.tags.clone(),
+        location: body.location,
     });
     Ok(vec![peacetime(state, event, parent)])
+}
+
+/// A point of the globe. Latitude and longitude told the wrong way round are the usual fault, and often show here.
+fn location(point: &v1::GeoPoint) -> Result<(), Rejection> {
+    let beyond = |field, reason_zh, reason_en| Err(Rejection::FieldInvalid { field, reason_zh, reason_en });
+    if point.latitude_e7.unsigned_abs() > 900_000_000 {
+        return beyond(
+            "location.latitude_e7",
+            "纬度须在 ±90 度之间（单位 1e-7 度）",
+            "latitudes lie between ±90 degrees, in units of 1e-7",
+        );
+    }
+    if point.longitude_e7.unsigned_abs() > 1_800_000_000 {
+        return beyond(
+            "location.longitude_e7",
+            "经度须在 ±180 度之间（单位 1e-7 度）",
+            "longitudes lie between ±180 degrees, in units of 1e-7",
+        );
+    }
+    Ok(())
 }
 
 fn parent_for(state: &State, parent_id: &str, level: AreaLevel) -> Result<Option<AreaRef>, Rejection> {

@@ -42,6 +42,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::RegisterOrganization(body) => organization::register(state, body),
         Command::TieToArea(body) => organization::tie(state, body),
         Command::ReservePeople(body) => organization::reserve(state, body),
+        Command::NameOfficeHolder(body) => organization::name_office_holder(state, body),
         Command::EnrollResponder(body) => responder::enroll(state, body),
         Command::ReportToCommunity(body) => responder::report_to_community(state, body),
         Command::TransferResponder(body) => responder::transfer(state, body),

@@ -61,3 +61,25 @@ pub(super) fn reserve(state: &State, body: &v1::ReservePeople) -> Decision {
     });
     Ok(vec![peacetime(state, event, area)])
 }
+
+/// Who can be rung up for the organization. The person need not belong to it: a contact may be enrolled at home only.
+pub(super) fn name_office_holder(state: &State, body: &v1::NameOfficeHolder) -> Decision {
+    let key = state.organization("organization_id", &body.organization_id)?;
+    checks::label_text("title", &body.title)?;
+    let organization = state.base.organizations.get(key);
+    let former = organization.holders.iter().find(|(title, _)| **title == *body.title).map(|(_, holder)| *holder);
+    let holder = if body.responder_id.is_empty() { None } else { Some(state.active_responder("responder_id", &body.responder_id)?) };
+    if holder == former {
+        return Ok(Vec::new());
+    }
+    if former.is_none() {
+        checks::at_most("title", organization.holders.len() + 1, limits::LABELS_MAX)?;
+    }
+    let event = Event::OfficeHolderNamed(v1::OfficeHolderNamed {
+        organization_id: body.organization_id.clone(),
+        title: body.title.clone(),
+        responder_id: body.responder_id.clone(),
+        former_responder_id: former.map(|key| state.base.responders.id(key).to_owned()).unwrap_or_default(),
+    });
+    Ok(vec![peacetime(state, event, organization.area)])
+}

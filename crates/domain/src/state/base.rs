@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::ids::{AreaRef, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
+use crate::state::Point;
 use crate::words;
 
 /// The peacetime facts.
@@ -39,6 +40,8 @@ pub(crate) struct Area {
     /// People whose home area this is, in the order they came.
     pub(crate) residents: Vec<ResponderRef>,
     pub(crate) plans: Vec<PlanRef>,
+    /// Where its seat is, where known.
+    pub(crate) location: Option<Point>,
 }
 
 /// 单位
@@ -50,6 +53,8 @@ pub(crate) struct Organization {
     pub(crate) functions: Vec<LabelRef>,
     pub(crate) ties: Vec<AreaRef>,
     pub(crate) reserved: Vec<ResponderRef>,
+    /// Offices and who holds them, in the order they were first filled.
+    pub(crate) holders: Vec<(Box<str>, ResponderRef)>,
 }
 
 /// 报到人员. Names and telephone numbers are not kept here, not even sealed.
@@ -193,10 +198,27 @@ impl Base {
         found
     }
 
+    /// Where an area is on the map: its own place, else that of the nearest area above that has one.
+    pub(crate) fn location_of(&self, area: AreaRef) -> Option<Point> {
+        self.ancestry(area).find_map(|key| self.areas.get(key).location)
+    }
+
+    /// Metres between two areas as the crow flies; `None` where the map knows one of them not at all.
+    pub(crate) fn metres_between(&self, one: AreaRef, other: AreaRef) -> Option<u32> {
+        Some(self.location_of(one)?.metres_to(self.location_of(other)?))
+    }
+
     /// Where a person or organization is at home: the own home area, else the organization's.
     pub(crate) fn home_of(&self, responder: ResponderRef) -> Option<AreaRef> {
         let person = self.responders.get(responder);
         person.area.or_else(|| person.organization.and_then(|key| self.organizations.get(key).area))
+    }
+
+    /// Whoever withdraws holds no office any more.
+    pub(crate) fn leave_offices(&mut self, responder: ResponderRef) {
+        for organization in self.organizations.values_mut() {
+            organization.holders.retain(|(_, holder)| *holder != responder);
+        }
     }
 
     pub(crate) fn label(&self, key: Option<LabelRef>) -> String {

@@ -5,6 +5,7 @@
 mod base;
 mod floor;
 mod operations;
+mod point;
 mod reach;
 
 use muster_proto::v1;
@@ -16,6 +17,7 @@ pub(crate) use operations::{
     Call, CallPhase, Conversion, Incident, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
     Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
 };
+pub(crate) use point::Point;
 pub(crate) use reach::Reach;
 
 use crate::ids::{AreaRef, RealmRef};
@@ -78,6 +80,20 @@ impl State {
     /// incidents have the same bytes.
     pub fn base_digest(&self) -> Vec<u8> {
         self.base.canonical()
+    }
+
+    /// Metres between two areas as the crow flies, each at its own place or that of the nearest area above which has one; `None` where an
+    /// area is unknown or nothing above it is on the map.
+    pub fn metres_between(&self, one_area_id: &str, other_area_id: &str) -> Option<u32> {
+        self.base.metres_between(self.base.areas.find(one_area_id)?, self.base.areas.find(other_area_id)?)
+    }
+
+    /// Who can be rung up for an organization: `(title, responder id)` of its office-holders, in the order the offices were first
+    /// filled. Empty for an organization without any, or one that is unknown.
+    pub fn office_holders(&self, organization_id: &str) -> Vec<(&str, &str)> {
+        let Some(key) = self.base.organizations.find(organization_id) else { return Vec::new() };
+        let holders = &self.base.organizations.get(key).holders;
+        holders.iter().map(|(title, holder)| (&**title, self.base.responders.id(*holder))).collect()
     }
 
     /// Areas, organizations, responders and plans known.

@@ -1,6 +1,6 @@
 //! Areas, organizations and people in peacetime.
 
-use muster_proto::v1::{AreaLevel, Availability, IncidentType, NeedKind, OrganizationKind, Severity};
+use muster_proto::v1::{self, AreaLevel, Availability, IncidentType, NeedKind, OrganizationKind, Severity};
 
 use super::Story;
 use super::town::{self, area, enroll};
@@ -134,6 +134,50 @@ fn organizations_are_registered_tied_and_keep_people_back() {
     story.and([hospital("h2"), command!(TransferResponder { responder_id: "e2", organization_id: "h2" })]);
     let reserved = |id: &str| story.state.base.responders.get(story.state.base.responders.find(id).unwrap()).reserved;
     assert_eq!(["e1", "e2", "e3"].map(reserved), [false, false, true]);
+}
+
+#[test]
+fn an_area_has_a_place_on_the_map_its_own_or_that_of_one_above() {
+    let mut story = Story::given([area("c", "", AreaLevel::City)]);
+    let county = |id: &str, latitude_e7: i32, longitude_e7: i32| {
+        let location = v1::GeoPoint { latitude_e7, longitude_e7 };
+        command!(DefineArea { area_id: id, name: id, level: AreaLevel::County, parent_id: "c", location: location })
+    };
+    story.when(county("k", 1_100_000_000, 212_700_000)).then_rejected("field_invalid");
+    story.when(county("k", 212_700_000, -1_800_000_001)).then_rejected("field_invalid");
+    story.and([county("k1", 212_710_000, 1_103_590_000), county("k2", 216_110_000, 1_102_870_000), area("t1", "k1", AreaLevel::Township)]);
+    assert_eq!(story.state.metres_between("k1", "k2"), Some(38_523));
+    assert_eq!(story.state.metres_between("t1", "k2"), Some(38_523), "a township without a place is where its county is");
+    assert_eq!(story.state.metres_between("k1", "k1"), Some(0));
+    assert_eq!(story.state.metres_between("k1", "c"), None, "the city has no place");
+    assert_eq!(story.state.metres_between("k1", "nowhere"), None);
+}
+
+#[test]
+fn an_organization_has_office_holders_who_can_be_rung_up() {
+    let mut story = Story::given(town::people());
+    let named = |title: &str, who: &str| command!(NameOfficeHolder { organization_id: "power", title: title, responder_id: who });
+    story
+        .when(command!(NameOfficeHolder { organization_id: "none", title: "负责人", responder_id: "e1" }))
+        .then_rejected("unknown_organization");
+    story.when(named(" ", "e1")).then_rejected("field_missing");
+    story.when(named("负责人", "nobody")).then_rejected("unknown_responder");
+    story.when(named("负责人", "")).then_nothing();
+    story.when(named("负责人", "e1")).then(["OfficeHolderNamed power 负责人  -> e1"]);
+    story.when(named("负责人", "e1")).then_nothing();
+    story.when(named("值班电话联系人", "a1")).then(["OfficeHolderNamed power 值班电话联系人  -> a1"]);
+    story.when(named("负责人", "e2")).then(["OfficeHolderNamed power 负责人 e1 -> e2"]);
+    assert_eq!(story.state.office_holders("power"), [("负责人", "e2"), ("值班电话联系人", "a1")]);
+    // Who withdraws cannot be rung up any more.
+    story.and([command!(WithdrawResponder { responder_id: "e2" })]);
+    assert_eq!(story.state.office_holders("power"), [("值班电话联系人", "a1")]);
+    story.when(named("负责人", "e2")).then_rejected("responder_withdrawn");
+    story.when(named("值班电话联系人", "")).then(["OfficeHolderNamed power 值班电话联系人 a1 -> "]);
+    assert!(story.state.office_holders("power").is_empty());
+    for number in 0..64 {
+        story.and([named(&format!("职务{number}"), "e1")]);
+    }
+    story.when(named("职务64", "e1")).then_rejected("too_many");
 }
 
 #[test]

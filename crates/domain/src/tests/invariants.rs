@@ -390,6 +390,12 @@ pub(super) fn invariant_the_base_is_a_tree_with_people(state: &State) {
         let kept = base.organizations.iter().filter(|(_, organization)| organization.reserved.contains(&key)).count();
         assert_eq!(kept, usize::from(person.reserved), "{} is kept back by the own organization", base.responders.id(key));
     }
+    for (key, organization) in base.organizations.iter() {
+        let id = base.organizations.id(key);
+        let titles: BTreeSet<_> = organization.holders.iter().map(|(title, _)| title).collect();
+        assert_eq!(titles.len(), organization.holders.len(), "an office of {id} has one holder");
+        assert!(organization.holders.iter().all(|(_, holder)| !base.responders.get(*holder).withdrawn), "{id} is led by who has withdrawn");
+    }
     for (_, plan) in base.plans.iter() {
         let tiers: BTreeSet<_> = plan.published.iter().map(|version| version.version).collect();
         assert_eq!(tiers.len(), plan.published.len(), "versions are numbered");

@@ -46,6 +46,9 @@ fn peacetime(event: &Event) -> Option<String> {
         Event::OrganizationRegistered(body) => body.organization_id.clone(),
         Event::OrganizationTiedToArea(body) => format!("{} {}", body.organization_id, body.area_id),
         Event::PeopleReserved(body) => format!("{} {}", body.organization_id, body.responder_ids.join(",")),
+        Event::OfficeHolderNamed(body) => {
+            format!("{} {} {} -> {}", body.organization_id, body.title, body.former_responder_id, body.responder_id)
+        }
         Event::ResponderEnrolled(body) => body.responder_id.clone(),
         Event::ResponderReportedToCommunity(body) => format!("{} {} -> {}", body.responder_id, body.former_area_id, body.area_id),
         Event::ResponderTransferred(body) => {

@@ -138,6 +138,11 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
             area_id: any(&base.areas, a),
         }),
         1 => command!(ReparentArea { area_id: any(&base.areas, a), parent_id: any(&base.areas, b) }),
+        4 if d % 3 == 0 => command!(NameOfficeHolder {
+            organization_id: any(&base.organizations, a),
+            title: ["负责人", "值班电话联系人"][usize::from(b) % 2],
+            responder_id: if c % 4 == 0 { String::new() } else { any(&base.responders, c) },
+        }),
         4 => command!(TieToArea { organization_id: any(&base.organizations, a), area_id: any(&base.areas, b) }),
         5 => command!(ReservePeople { organization_id: "power", responder_ids: [any(&base.responders, b)] }),
         6 => town::enroll(&format!("n{}", base.responders.len()), &any(&base.areas, b), "", if c % 2 == 0 { &["medic"] } else { &[] }),
