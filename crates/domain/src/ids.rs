@@ -231,7 +231,6 @@ impl<K: Dense, V> Numbered<K, V> {
         &mut self.values[key.index()]
     }
 
-    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
         self.values.iter().enumerate().map(|(index, value)| (K::from_index(index), value))
     }

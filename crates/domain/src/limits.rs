@@ -70,5 +70,8 @@ pub const PERIOD_GRACE_MS: i64 = 30 * 60_000;
 /// A check-in recorded this long after it happened is marked as recorded late: the phone was offline.
 pub const OFFLINE_GRACE_MS: i64 = 5 * 60_000;
 
+/// Names stay readable for three years after the last duty: so long may claims from it be raised before a court (Civil Code, article 188).
+pub const RETENTION_MS: i64 = 3 * 365 * 24 * 3_600_000;
+
 /// An event's bytes: a record is at most 256 KiB, and the envelope takes its part.
 pub const EVENT_BYTES_MAX: usize = 240 * 1024;

@@ -105,6 +105,23 @@ rejections! {
     ResponderOnDuty { id: String, call: String } "responder_on_duty" Rejected at "responder_id";
         zh "人员“{id}”仍有任务（征调 {call}）"; en "the responder {id:?} still has a duty (call {call})";
 
+    NotResponsible { id: String, area: String } "not_responsible" Conflict at "responder_id";
+        zh "人员“{id}”在辖区“{area}”没有此项包干责任"; en "the responder {id:?} has no such responsibility for the area {area:?}";
+    ActorRequired {} "actor_required" Rejected at "context.actor";
+        zh "此命令须注明由谁下达（context.actor）"; en "this command needs who gives it (context.actor)";
+    ResponderNotWithdrawn { id: String } "responder_not_withdrawn" Rejected at "responder_id";
+        zh "人员“{id}”尚未退出，个人信息不能删除"; en "the responder {id:?} has not withdrawn: the personal data is in use";
+    PresenceOpen { id: String } "presence_open" Conflict at "responder_id";
+        zh "人员“{id}”仍在岗或在岗记录待核实，个人信息不能删除"; en "the responder {id:?} is seen on post or waits to be settled: the personal data is in use";
+    RetentionRunning { id: String, until: String } "retention_running" Rejected at "responder_id";
+        zh "人员“{id}”的履职记录须保存到 {until}，之前不能删除个人信息"; en "the records of the duties of {id:?} are kept until {until}: the personal data is not erased before";
+    UnderHold { id: String, reason: String } "under_hold" Rejected at "responder_id";
+        zh "人员“{id}”的信息正在留存（{reason}），不能删除"; en "the data of {id:?} is under a hold ({reason}) and is not erased";
+    SecondPersonNeeded { id: String, by: String } "second_person_needed" Conflict at "context.actor";
+        zh "删除人员“{id}”的个人信息已由“{by}”提出，须由另一人确认"; en "{by:?} has asked to erase the personal data of {id:?}: another person must agree";
+    PersonalDataErased { id: String } "personal_data_erased" Conflict at "responder_id";
+        zh "人员“{id}”的个人信息已删除"; en "the personal data of {id:?} has been erased";
+
     // Plan
     UnknownPlan { id: String } "unknown_plan" NotFound at "plan_id";
         zh "没有预案“{id}”"; en "there is no plan {id:?}";

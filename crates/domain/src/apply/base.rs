@@ -5,7 +5,7 @@ use muster_proto::v1::{self, Availability, ResponseLevel};
 use smallvec::SmallVec;
 
 use crate::ids::{AreaRef, LabelRef, PlanRef, ResponderRef};
-use crate::state::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State};
+use crate::state::{Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State};
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
     let base = &mut state.base;
@@ -73,6 +73,30 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             base.responders.get_mut(key).withdrawn = true;
             base.leave_offices(key);
         }
+        Event::ResponsibilityAssigned(body) => {
+            let key = responsibility(base, &body.responder_id, &body.area_id, body.kind)?;
+            base.responsibilities.insert(key, (body.from_ms, body.until_ms));
+        }
+        Event::ResponsibilityEnded(body) => {
+            let key = responsibility(base, &body.responder_id, &body.area_id, body.kind)?;
+            base.responsibilities.remove(&key);
+        }
+        Event::HoldSet(body) => {
+            let key = base.responders.find(&body.responder_id)?;
+            if body.held {
+                base.holds.insert(key, body.reason.as_str().into());
+            } else {
+                base.holds.remove(&key);
+            }
+        }
+        Event::ErasureRequested(body) => {
+            let key = base.responders.find(&body.responder_id)?;
+            base.erasures.insert(key, Erasure::Requested(body.requested_by.as_str().into()));
+        }
+        Event::PersonalDataErased(body) => {
+            let key = base.responders.find(&body.responder_id)?;
+            base.erasures.insert(key, Erasure::Erased);
+        }
         Event::PlanDrafted(body) => plan_drafted(base, body)?,
         Event::PostDesignated(body) => post_designated(base, body)?,
         Event::PlanPublished(body) => plan_published(base, body)?,
@@ -135,6 +159,10 @@ fn office_holder_named(base: &mut Base, body: &v1::OfficeHolderNamed) -> Option<
         (None, None) => {}
     }
     Some(())
+}
+
+fn responsibility(base: &Base, responder_id: &str, area_id: &str, kind: i32) -> Option<(AreaRef, u8, ResponderRef)> {
+    Some((base.areas.find(area_id)?, u8::try_from(kind).ok()?, base.responders.find(responder_id)?))
 }
 
 fn specialties(base: &mut Base, names: &[String]) -> SmallVec<[LabelRef; 2]> {

@@ -114,6 +114,9 @@ pub(super) fn retire(state: &State, body: &v1::RetireArea) -> Decision {
     if !node.residents.is_empty() {
         return in_use("还有报到人员", "people are at home in it");
     }
+    if state.base.responsibilities.keys().any(|(at, _, _)| *at == area) {
+        return in_use("还有包干责任人", "people are responsible for it");
+    }
     if state.base.plans.iter().any(|(_, plan)| uses(plan, area)) {
         return in_use("有预案使用它", "a plan uses it");
     }

@@ -6,6 +6,7 @@ mod area;
 mod call;
 mod checks;
 mod delivery;
+mod erasure;
 mod group;
 mod incident;
 mod moving;
@@ -14,6 +15,7 @@ mod plan;
 mod presence;
 mod reinforcement;
 mod responder;
+mod responsibility;
 mod shelter;
 mod site;
 mod unit;
@@ -49,6 +51,10 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::SetSpecialties(body) => responder::set_specialties(state, body),
         Command::SetAvailability(body) => responder::set_availability(state, body),
         Command::WithdrawResponder(body) => responder::withdraw(state, body),
+        Command::AssignResponsibility(body) => responsibility::assign(state, now, body),
+        Command::EndResponsibility(body) => responsibility::end(state, body),
+        Command::ErasePersonalData(body) => erasure::erase(state, now, body),
+        Command::SetHold(body) => erasure::set_hold(state, body),
         Command::DraftPlan(body) => plan::draft(state, body),
         Command::DesignatePost(body) => plan::designate(state, body),
         Command::PublishPlan(body) => plan::publish(state, body),

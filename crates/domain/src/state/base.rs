@@ -8,7 +8,7 @@ use muster_proto::v1::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::ids::{AreaRef, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
+use crate::ids::{AreaRef, Dense as _, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
 use crate::state::Point;
 use crate::words;
 
@@ -23,6 +23,20 @@ pub(crate) struct Base {
     pub(crate) labels: Table<LabelRef, ()>,
     /// Whose primary post at which tier stands in which plan: one for each person, incident type and tier.
     pub(crate) primaries: BTreeMap<(ResponderRef, u8, u8), PlanRef>,
+    /// 包干: who answers for which area, by area, kind (`ResponsibilityKind` as its number) and person, with the period; `until` 0 means
+    /// until ended.
+    pub(crate) responsibilities: BTreeMap<(AreaRef, u8, ResponderRef), (i64, i64)>,
+    /// Whose data is kept for a reason, which is the value.
+    pub(crate) holds: BTreeMap<ResponderRef, Box<str>>,
+    pub(crate) erasures: BTreeMap<ResponderRef, Erasure>,
+}
+
+/// How far the erasure of a person's data is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Erasure {
+    /// One person asked: who it was.
+    Requested(Box<str>),
+    Erased,
 }
 
 /// 辖区
@@ -214,8 +228,17 @@ impl Base {
         person.area.or_else(|| person.organization.and_then(|key| self.organizations.get(key).area))
     }
 
-    /// Whoever withdraws holds no office any more.
+    /// Who answers for an area at a time, kind by kind.
+    pub(crate) fn responsible(&self, area: AreaRef, at_ms: i64) -> impl Iterator<Item = (u8, ResponderRef)> + '_ {
+        let first = (area, 0, ResponderRef::from_index(0));
+        let listed = self.responsibilities.range(first..).take_while(move |((at, _, _), _)| *at == area);
+        let stands = move |from_ms: i64, until_ms: i64| from_ms <= at_ms && (until_ms == 0 || at_ms < until_ms);
+        listed.filter(move |(_, (from_ms, until_ms))| stands(*from_ms, *until_ms)).map(|((_, kind, who), _)| (*kind, *who))
+    }
+
+    /// Whoever withdraws answers for nothing and holds no office any more.
     pub(crate) fn leave_offices(&mut self, responder: ResponderRef) {
+        self.responsibilities.retain(|(_, _, who), _| *who != responder);
         for organization in self.organizations.values_mut() {
             organization.holders.retain(|(_, holder)| *holder != responder);
         }

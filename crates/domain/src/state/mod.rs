@@ -11,7 +11,7 @@ mod reach;
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use base::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
+pub(crate) use base::{Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
 pub(crate) use floor::{Floor, Floors};
 pub(crate) use operations::{
     Call, CallPhase, Conversion, Incident, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
@@ -94,6 +94,13 @@ impl State {
         let Some(key) = self.base.organizations.find(organization_id) else { return Vec::new() };
         let holders = &self.base.organizations.get(key).holders;
         holders.iter().map(|(title, holder)| (&**title, self.base.responders.id(*holder))).collect()
+    }
+
+    /// 包干: `(kind, responder id)` of those who answer for an area at a time, kind by kind. Empty for an unknown area.
+    pub fn responsible_for(&self, area_id: &str, at_ms: i64) -> Vec<(v1::ResponsibilityKind, &str)> {
+        let Some(area) = self.base.areas.find(area_id) else { return Vec::new() };
+        let kind = |number: u8| v1::ResponsibilityKind::try_from(i32::from(number)).unwrap_or_default();
+        self.base.responsible(area, at_ms).map(|(number, who)| (kind(number), self.base.responders.id(who))).collect()
     }
 
     /// Areas, organizations, responders and plans known.

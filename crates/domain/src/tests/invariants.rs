@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_proto::v1::UnitKind;
 
 use crate::ids::{CallRef, Dense as _};
-use crate::state::{CallPhase, OrganizationCallPhase, Place, State, Timer};
+use crate::state::{CallPhase, Erasure, OrganizationCallPhase, Place, State, Timer};
 
 pub(super) fn check(state: &State) {
     invariant_one_duty_a_person_and_realm_at_a_time(state);
@@ -23,6 +23,8 @@ pub(super) fn check(state: &State) {
     invariant_recalls_suspend_outdoor_sites(state);
     invariant_closed_means_empty(state);
     invariant_the_base_is_a_tree_with_people(state);
+    invariant_who_is_gone_answers_for_nothing(state);
+    invariant_nobody_is_erased_who_is_needed(state);
 }
 
 fn open_calls(state: &State) -> impl Iterator<Item = (CallRef, &crate::state::Call)> {
@@ -364,6 +366,26 @@ pub(super) fn invariant_closed_means_empty(state: &State) {
             assert!(incident.duties.is_empty() && incident.open_whistles.is_empty() && incident.standby.is_empty());
             assert!(incident.responses.is_empty() && incident.own_sites.is_empty() && incident.own_units.is_empty());
             assert!(incident.home_units.is_empty() && incident.conversions.values().all(|conversion| conversion.stood_down));
+        }
+    }
+}
+
+pub(super) fn invariant_who_is_gone_answers_for_nothing(state: &State) {
+    for ((area, _, who), (from_ms, until_ms)) in &state.base.responsibilities {
+        let (area, person) = (state.base.areas.get(*area), state.base.responders.get(*who));
+        assert!(!area.retired && !person.withdrawn, "who answers for an area is there, and so is the area");
+        assert!(*until_ms == 0 || from_ms < until_ms, "a responsibility ends after it begins");
+    }
+}
+
+pub(super) fn invariant_nobody_is_erased_who_is_needed(state: &State) {
+    let actual = state.ops.actual();
+    for (who, erasure) in &state.base.erasures {
+        let id = state.base.responders.id(*who);
+        assert!(state.base.responders.get(*who).withdrawn, "{id} is to be erased and has not withdrawn");
+        if *erasure == Erasure::Erased {
+            assert!(!state.base.holds.contains_key(who), "{id} was erased under a hold");
+            assert!(state.ops.duties(actual, *who).is_empty(), "{id} was erased and has a duty");
         }
     }
 }

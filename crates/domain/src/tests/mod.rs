@@ -16,6 +16,7 @@ mod calls;
 mod conversion;
 mod delivery;
 mod departments;
+mod erasure;
 mod fill;
 mod group;
 mod incident;
@@ -32,6 +33,7 @@ mod random_commands;
 mod realms;
 mod reinforcement;
 mod reseat;
+mod responsibility;
 mod sheets;
 mod shelter;
 mod stand_down;
@@ -56,6 +58,7 @@ pub(crate) struct Story {
     pub(crate) now_ms: i64,
     position: u64,
     office: String,
+    actor: String,
     late_ms: i64,
     basis: bool,
     on_behalf_of: String,
@@ -70,6 +73,7 @@ impl Story {
             now_ms: START_MS,
             position: 0,
             office: "c".to_owned(),
+            actor: "tester".to_owned(),
             late_ms: 0,
             basis: false,
             on_behalf_of: String::new(),
@@ -91,6 +95,12 @@ impl Story {
     /// In whose office the next commands are given.
     pub(crate) fn by(&mut self, area_id: &str) -> &mut Self {
         area_id.clone_into(&mut self.office);
+        self
+    }
+
+    /// Who gives the next commands.
+    pub(crate) fn said_by(&mut self, actor: &str) -> &mut Self {
+        actor.clone_into(&mut self.actor);
         self
     }
 
@@ -139,7 +149,8 @@ impl Story {
         let basis = std::mem::take(&mut self.basis)
             .then(|| v1::Basis { kind: v1::BasisKind::Telephone.into(), reference: "06:30 电话".to_owned() });
         let on_behalf_of = std::mem::take(&mut self.on_behalf_of);
-        let context = v1::Context { actor: "tester".to_owned(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
+        let context =
+            v1::Context { actor: self.actor.clone(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
         let before = words::canonical_bytes(&self.state);
         let now = Now { recorded_at_ms: self.now_ms, next_position: self.position + 1, context: &context };
         let answer = execute(&mut self.state, now, command);

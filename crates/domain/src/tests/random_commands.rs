@@ -147,6 +147,7 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
         5 => command!(ReservePeople { organization_id: "power", responder_ids: [any(&base.responders, b)] }),
         6 => town::enroll(&format!("n{}", base.responders.len()), &any(&base.areas, b), "", if c % 2 == 0 { &["medic"] } else { &[] }),
         7 => command!(ReportToCommunity { responder_id: who, area_id: any(&base.areas, b) }),
+        8 if d % 2 == 0 => responsibility(state, roll),
         8 => command!(TransferResponder { responder_id: who, organization_id: any(&base.organizations, b) }),
         9 => command!(SetSpecialties { responder_id: who, specialties: ["medic".to_owned()] }),
         10 => command!(SetAvailability {
@@ -155,8 +156,34 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
             from_ms: 0i64,
             until_ms: if c % 2 == 0 { 0 } else { super::START_MS + i64::from(c) * MINUTE_MS },
         }),
-        _ if d % 4 != 0 => command!(SetSpecialties { responder_id: who, specialties: Vec::<String>::new() }),
+        _ if d % 4 == 1 => command!(SetHold { responder_id: who, held: b % 2 == 0, reason: "审计" }),
+        _ if d % 4 == 2 => {
+            // Somebody who has withdrawn: others are not erased.
+            let gone: Vec<_> = base.responders.iter().filter(|(_, person)| person.withdrawn).map(|(key, _)| base.responders.id(key)).collect();
+            let gone = gone.get(usize::from(a) % gone.len().max(1)).map(|id| (*id).to_owned());
+            command!(ErasePersonalData { responder_id: gone.filter(|_| b % 8 != 0).unwrap_or(who), reason: "本人要求" })
+        }
+        _ if d % 4 == 3 && c % 4 != 0 => command!(SetSpecialties { responder_id: who, specialties: Vec::<String>::new() }),
         _ => command!(WithdrawResponder { responder_id: who, reason: "迁出" }),
+    }
+}
+
+fn responsibility(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, _] = roll.dice;
+    let kind = if c % 2 == 0 { v1::ResponsibilityKind::FloodControl } else { v1::ResponsibilityKind::BuildingHead };
+    let listed: Vec<_> = state.base.responsibilities.keys().collect();
+    match listed.get(usize::from(b) % listed.len().max(1)) {
+        Some((area, kind, who)) if c % 3 == 0 => command!(EndResponsibility {
+            responder_id: state.base.responders.id(*who),
+            area_id: state.base.areas.id(*area),
+            kind: i32::from(*kind),
+        }),
+        _ => command!(AssignResponsibility {
+            responder_id: any(&state.base.responders, a),
+            area_id: any(&state.base.areas, b),
+            kind: kind,
+            until_ms: if c % 5 == 0 { super::START_MS + i64::from(b) * MINUTE_MS } else { 0 },
+        }),
     }
 }
 
