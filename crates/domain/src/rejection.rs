@@ -188,6 +188,14 @@ rejections! {
     SeatTaken { seat: String, call: String } "seat_taken" Conflict at "seat_id";
         zh "席位“{seat}”已有人（征调 {call}）"; en "the seat {seat:?} is taken (call {call})";
 
+    SiteKindMismatch { id: String } "site_kind_mismatch" Rejected at "site_id";
+        zh "点位“{id}”的类型不符：风险等级只用于风险区，巡逻范围只用于流动点位"; en "the site {id:?} is of another kind: risks are those of risk zones, beats those of mobile patrols";
+    NotAGrid { id: String } "not_a_grid" Rejected at "grid_ids";
+        zh "辖区“{id}”不是网格"; en "the area {id:?} is not a grid";
+    GridOutsideIncident { id: String, incident: String } "grid_outside_incident" Rejected at "grid_ids";
+        zh "网格“{id}”不在事件“{incident}”的范围内"; en "the grid {id:?} is outside the incident {incident:?}";
+    RiskNotLifted { field: &'static str, id: String } "risk_not_lifted" Conflict at field;
+        zh "风险区“{id}”尚未解除风险，不能关闭；先解除（SetRisk，LIFTED）"; en "the risk of the zone {id:?} is not lifted, so that it cannot be closed: lift it first (SetRisk, LIFTED)";
     SiteSuspended { id: String } "site_suspended" Conflict at "site_id";
         zh "点位“{id}”所在辖区正在避险，席位暂停；恢复（ResumeArea）后再派人"; en "the area of the site {id:?} takes shelter and its seats are suspended: call people after it has resumed (ResumeArea)";
     NotRecalled { area: String } "not_recalled" Conflict at "area_id";

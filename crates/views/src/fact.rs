@@ -325,6 +325,7 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         Event::SiteClosed(v1::SiteClosed { site_id })
         | Event::SiteSuspended(v1::SiteSuspended { site_id })
         | Event::SiteResumed(v1::SiteResumed { site_id }) => names(&[site_id]),
+        Event::RiskSet(v1::RiskSet { site_id, .. }) | Event::BeatSet(v1::BeatSet { site_id, .. }) => names(&[site_id]),
         Event::ShelterOrdered(body) => names(&[&body.incident_id, &body.recalled_area_id, &body.responder_id, &body.area_id]),
         Event::SafetyConfirmed(body) => names(&[&body.incident_id, &body.recalled_area_id, &body.responder_id]),
         Event::AreaResumed(body) => names(&[&body.incident_id, &body.area_id]),

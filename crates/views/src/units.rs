@@ -36,6 +36,7 @@ struct Unit {
     #[serde(with = "proto_bytes")]
     row: v1::UnitRow,
     approved: bool,
+    parent: Option<UnitRef>,
     secretary: Option<Sym>,
     people: Vec<Sym>,
     dirty: bool,
@@ -51,7 +52,11 @@ struct Core {
     strength: i64,
     present: i64,
     dissolved: bool,
+    subordinates: i64,
 }
+
+/// ICS: one leader directs three to seven; more is said.
+const SPAN_MAX: i64 = 7;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Person {
@@ -183,9 +188,11 @@ impl Realm {
         };
         let approved = !party || !body.plan_id.is_empty() || !body.approval_document_no.is_empty();
         let unit = UnitRef::try_from(self.units.len()).expect("four thousand million units do not fit into memory");
-        self.units.push(Unit { row, approved, secretary: None, people: Vec::new(), dirty: true });
+        let parent = self.find(names, &body.parent_unit_id);
+        self.units.push(Unit { row, approved, parent, secretary: None, people: Vec::new(), dirty: true });
         self.by_id.insert(id, unit);
         self.dirty.push(unit);
+        self.subordinates(parent, 1, fact);
     }
 
     fn organizer(&mut self, unit: UnitRef, responder_id: &str, fact: &Fact) {
@@ -201,7 +208,18 @@ impl Realm {
         });
     }
 
+    fn subordinates(&mut self, parent: Option<UnitRef>, by: i64, fact: &Fact) {
+        let Some(parent) = parent else { return };
+        self.edit(parent, fact, |unit| {
+            unit.row.subordinates += by;
+            unit.row.span_exceeded = unit.row.subordinates > SPAN_MAX;
+        });
+    }
+
     fn dissolved(&mut self, unit: UnitRef, fact: &Fact) {
+        if !self.units[unit as usize].row.dissolved {
+            self.subordinates(self.units[unit as usize].parent, -1, fact);
+        }
         for person in std::mem::take(&mut self.units[unit as usize].people) {
             if let Some(known) = self.people.get_mut(&person) {
                 known.units.retain(|(other, _)| *other != unit);
@@ -321,6 +339,7 @@ impl Unit {
             strength: self.row.strength,
             present: self.row.present,
             dissolved: self.row.dissolved,
+            subordinates: self.row.subordinates,
         }
     }
 }

@@ -55,6 +55,9 @@ pub(super) struct Site {
     pub(super) suspended: bool,
     /// The latest check-in by shift.
     pub(super) last_check_in: BTreeMap<String, i64>,
+    pub(super) risk: i32,
+    pub(super) grids: Vec<String>,
+    pub(super) supplies: Vec<v1::Supply>,
 }
 
 pub(super) struct Whistle {
@@ -268,8 +271,16 @@ impl Facts {
         match event {
             Event::SiteOpened(body) => {
                 self.touch(&record.realm, &body.area_id);
-                let site =
-                    Site { body: body.clone(), seats: body.seats.clone(), closed: false, suspended: false, last_check_in: BTreeMap::new() };
+                let site = Site {
+                    body: body.clone(),
+                    seats: body.seats.clone(),
+                    closed: false,
+                    suspended: false,
+                    last_check_in: BTreeMap::new(),
+                    risk: 0,
+                    grids: Vec::new(),
+                    supplies: Vec::new(),
+                };
                 self.sites.insert(key(&body.site_id), site);
             }
             Event::RequirementSet(body) => {
@@ -291,6 +302,18 @@ impl Facts {
             Event::SiteResumed(body) => {
                 if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
                     site.suspended = false;
+                }
+            }
+            Event::RiskSet(body) => {
+                if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
+                    site.risk = body.risk;
+                    site.grids.clone_from(&body.grid_ids);
+                    site.supplies.clone_from(&body.supplies);
+                }
+            }
+            Event::BeatSet(body) => {
+                if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
+                    site.grids.clone_from(&body.grid_ids);
                 }
             }
             Event::ShelterOrdered(body) => {

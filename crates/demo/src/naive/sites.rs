@@ -69,6 +69,9 @@ fn row(facts: &Facts, realm: &str, site: &Site, duties: &[&Duty], shift: &str) -
         closed: site.closed,
         suspended: site.suspended,
         position: 0,
+        risk: if shift.is_empty() { site.risk } else { 0 },
+        grid_ids: if shift.is_empty() { site.grids.clone() } else { Vec::new() },
+        supplies: if shift.is_empty() { site.supplies.clone() } else { Vec::new() },
     }
 }
 

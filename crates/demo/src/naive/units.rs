@@ -7,10 +7,15 @@ use muster_proto::v1::{UnitKind, UnitRow};
 use super::facts::{Facts, Key, Presence, Unit};
 
 pub(super) fn rows(facts: &Facts) -> BTreeMap<Key, UnitRow> {
-    facts.units.iter().map(|(key, unit)| (key.clone(), row(facts, &key.0, unit))).collect()
+    let mut below: BTreeMap<Key, i64> = BTreeMap::new();
+    for ((realm, _), unit) in facts.units.iter().filter(|(_, unit)| !unit.dissolved) {
+        *below.entry((realm.clone(), unit.body.parent_unit_id.clone())).or_default() += 1;
+    }
+    let of = |key: &Key| below.get(key).copied().unwrap_or(0);
+    facts.units.iter().map(|(key, unit)| (key.clone(), row(facts, &key.0, unit, of(key)))).collect()
 }
 
-fn row(facts: &Facts, realm: &str, unit: &Unit) -> UnitRow {
+fn row(facts: &Facts, realm: &str, unit: &Unit, below: i64) -> UnitRow {
     let body = &unit.body;
     let party = matches!(
         body.kind(),
@@ -45,5 +50,7 @@ fn row(facts: &Facts, realm: &str, unit: &Unit) -> UnitRow {
         present: i64::try_from(present.count()).unwrap_or(i64::MAX),
         dissolved: unit.dissolved,
         position: 0,
+        subordinates: below,
+        span_exceeded: below > 7,
     }
 }

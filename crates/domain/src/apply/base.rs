@@ -5,7 +5,9 @@ use muster_proto::v1::{self, Availability, ResponseLevel};
 use smallvec::SmallVec;
 
 use crate::ids::{AreaRef, LabelRef, PlanRef, ResponderRef};
-use crate::state::{Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State};
+use crate::state::{
+    Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State,
+};
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
     let base = &mut state.base;

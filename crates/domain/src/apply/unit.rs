@@ -7,7 +7,7 @@ use muster_proto::v1;
 
 use super::At;
 use crate::decide::party_organization;
-use crate::ids::{ResponderRef, SiteRef, UnitRef};
+use crate::ids::{AreaRef, ResponderRef, SiteRef, UnitRef};
 use crate::limits;
 use crate::state::{SeatState, Site, State, Timer, Unit};
 
@@ -69,9 +69,22 @@ pub(super) fn apply_to_site(state: &mut State, event: &Event) -> Option<()> {
             let key = state.ops.sites.find(&body.site_id)?;
             state.ops.sites.get_mut(key).suspended = false;
         }
+        Event::RiskSet(body) => {
+            let (key, grids) = (state.ops.sites.find(&body.site_id)?, grids(state, &body.grid_ids));
+            let site = state.ops.sites.get_mut(key);
+            (site.risk, site.grids) = (body.risk(), grids);
+        }
+        Event::BeatSet(body) => {
+            let (key, grids) = (state.ops.sites.find(&body.site_id)?, grids(state, &body.grid_ids));
+            state.ops.sites.get_mut(key).grids = grids;
+        }
         _ => {}
     }
     Some(())
+}
+
+fn grids(state: &State, ids: &[String]) -> Vec<AreaRef> {
+    ids.iter().filter_map(|id| state.base.areas.find(id)).collect()
 }
 
 /// The place in the plan of a part that a conversion made: its id ends with the part's key.
@@ -202,6 +215,8 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
         present: 0,
         duties: 0,
         organization_calls: Vec::new(),
+        risk: v1::RiskLevel::Unspecified,
+        grids: Vec::new(),
     };
     let key = state.ops.sites.insert(&body.site_id, value);
     match plan {

@@ -123,6 +123,9 @@ pub(super) fn retire(state: &State, body: &v1::RetireArea) -> Decision {
     if state.ops.sites.iter().any(|(_, site)| !site.closed && site.area == area) {
         return in_use("还有开放的点位", "a site is open in it");
     }
+    if state.ops.sites.iter().any(|(_, site)| !site.closed && site.grids.contains(&area)) {
+        return in_use("风险区或巡逻范围包含它", "a risk zone or a beat covers it");
+    }
     if state.ops.units.iter().any(|(_, unit)| !unit.dissolved && unit.area == area) {
         return in_use("还有编组", "a unit stands in it");
     }

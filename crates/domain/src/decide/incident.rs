@@ -191,6 +191,11 @@ pub(super) fn stand_down(state: &State, now: &Now<'_>, body: &v1::StandDownArea)
     if standing.is_empty() {
         return Err(Rejection::NotConverted { area: body.area_id.clone() });
     }
+    // The stand-down closes the sites, and a zone at risk is not closed: whoever lifts risks says so first.
+    let sites = standing.iter().filter_map(|plan| incident.conversions.get(plan)).flat_map(|conversion| conversion.sites.iter().flatten());
+    if let Some(zone) = sites.copied().find(|site| state.ops.sites.get(*site).at_risk()) {
+        return Err(Rejection::RiskNotLifted { field: "area_id", id: state.ops.sites.id(zone).to_owned() });
+    }
     // Ordered before for all of it: whoever is still on post has been recalled.
     if standing.iter().all(|plan| state.ops.standing_down(key, Some(*plan))) {
         return Ok(Vec::new());

@@ -20,6 +20,7 @@ mod shelter;
 mod site;
 mod unit;
 mod whistle;
+mod zone;
 
 use muster_proto::Command;
 
@@ -77,6 +78,8 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::OpenSite(body) => site::open(state, now, body),
         Command::SetRequirement(body) => site::set_requirement(state, body),
         Command::CloseSite(body) => site::close(state, body),
+        Command::SetRisk(body) => zone::set_risk(state, now, body),
+        Command::SetBeat(body) => zone::set_beat(state, now, body),
         Command::BlowWhistle(body) => whistle::blow(state, now, body),
         Command::AcknowledgeWhistle(body) => whistle::acknowledge(state, now, body),
         Command::EscalateWhistle(body) => whistle::escalate(state, now, body),

@@ -67,6 +67,9 @@ pub(super) fn close(state: &State, body: &v1::CloseSite) -> Decision {
     if site.present > 0 || site.duties > 0 {
         return Err(Rejection::SiteInUse { id: body.site_id.clone() });
     }
+    if site.at_risk() {
+        return Err(Rejection::RiskNotLifted { field: "site_id", id: body.site_id.clone() });
+    }
     let event = Event::SiteClosed(v1::SiteClosed { site_id: body.site_id.clone() });
     Ok(vec![Draft::new(event, state.ops.incidents.get(site.incident).realm, Some(site.area))])
 }

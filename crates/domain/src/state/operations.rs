@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{
-    DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
+    DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, RiskLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -199,6 +199,11 @@ pub(crate) struct Site {
     pub(crate) duties: u32,
     /// Organizations called to the site whose call is not over.
     pub(crate) organization_calls: Vec<OrganizationCallRef>,
+    /// Of a risk zone.
+    #[serde(with = "words::number")]
+    pub(crate) risk: RiskLevel,
+    /// The grids of a risk zone, the beat of a mobile patrol.
+    pub(crate) grids: Vec<AreaRef>,
 }
 
 /// Whether people at such a site stand in the open. Headquarters, isolation points, shelters and muster points have a roof.
@@ -210,6 +215,11 @@ impl Site {
     /// Whether its people stand in the open.
     pub(crate) fn outdoors(&self) -> bool {
         outdoors(self.kind)
+    }
+
+    /// A risk zone that keeps its grids under rules: it is lifted before it is closed.
+    pub(crate) fn at_risk(&self) -> bool {
+        matches!(self.risk, RiskLevel::Low | RiskLevel::Middle | RiskLevel::High)
     }
 
     pub(crate) fn seat(&self, seat_id: &str) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::UnitKind;
+use muster_proto::v1::{RiskLevel, SiteKind, UnitKind};
 
 use crate::ids::{CallRef, Dense as _};
 use crate::state::{CallPhase, Erasure, OrganizationCallPhase, Place, State, Timer};
@@ -23,6 +23,7 @@ pub(super) fn check(state: &State) {
     invariant_recalls_suspend_outdoor_sites(state);
     invariant_closed_means_empty(state);
     invariant_the_base_is_a_tree_with_people(state);
+    invariant_a_zone_is_closed_once_its_risk_is_lifted(state);
     invariant_who_is_gone_answers_for_nothing(state);
     invariant_nobody_is_erased_who_is_needed(state);
 }
@@ -367,6 +368,19 @@ pub(super) fn invariant_closed_means_empty(state: &State) {
             assert!(incident.responses.is_empty() && incident.own_sites.is_empty() && incident.own_units.is_empty());
             assert!(incident.home_units.is_empty() && incident.conversions.values().all(|conversion| conversion.stood_down));
         }
+    }
+}
+
+pub(super) fn invariant_a_zone_is_closed_once_its_risk_is_lifted(state: &State) {
+    for (key, site) in state.ops.sites.iter() {
+        let id = state.ops.sites.id(key);
+        assert!(site.kind == SiteKind::RiskZone || site.risk == RiskLevel::Unspecified, "{id} has a risk and is no zone");
+        assert!(site.grids.is_empty() || matches!(site.kind, SiteKind::RiskZone | SiteKind::MobilePatrol), "{id} is no list of grids");
+        assert_eq!(site.grids.iter().collect::<BTreeSet<_>>().len(), site.grids.len(), "{id} lists each grid once");
+        assert!(!(site.closed && site.at_risk()), "{id} was closed at risk");
+        let empty = site.grids.is_empty();
+        assert!(!(site.at_risk() && empty), "{id} is at risk nowhere");
+        assert!(site.closed || site.grids.iter().all(|grid| !state.base.areas.get(*grid).retired), "{id} covers a grid that is gone");
     }
 }
 

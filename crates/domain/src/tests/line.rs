@@ -104,6 +104,10 @@ fn incident(event: &Event) -> Option<String> {
         Event::SiteOpened(body) => format!("{} [{}]", body.site_id, seats(&body.seats)),
         Event::RequirementSet(body) => format!("{} [{}]", body.site_id, seats(&body.seats)),
         Event::SiteClosed(body) => body.site_id.clone(),
+        Event::RiskSet(body) => {
+            format!("{} {:?} -> {:?} [{}]", body.site_id, body.former_risk(), body.risk(), body.grid_ids.join(","))
+        }
+        Event::BeatSet(body) => format!("{} [{}]", body.site_id, body.grid_ids.join(",")),
         _ => return None,
     })
 }

@@ -40,6 +40,7 @@ mod stand_down;
 mod town;
 mod units;
 mod whistle;
+mod zones;
 
 use muster_proto::{Command, v1};
 

@@ -139,6 +139,11 @@ pub(super) fn recalled(state: &State) -> Vec<(String, String)> {
     state.ops.incidents.iter().flat_map(of_incident).collect()
 }
 
+/// The zones that stand and are at risk.
+fn zones_at_risk(state: &State) -> Vec<String> {
+    those(&state.ops.sites, |site| !site.closed && site.at_risk())
+}
+
 fn end(story: &mut Story, told: &mut Telling, command: Command) {
     told.steps.push(format!("ending: {command:?}"));
     let emitted = story.when(command).events();
@@ -148,6 +153,9 @@ fn end(story: &mut Story, told: &mut Telling, command: Command) {
 /// Brings everything to its end, as people would.
 fn end_all(story: &mut Story, told: &mut Telling) {
     story.by("c");
+    for id in zones_at_risk(&story.state) {
+        end(story, told, command!(SetRisk { site_id: id, risk: muster_proto::v1::RiskLevel::Lifted }));
+    }
     for id in those(&story.state.ops.incidents, |incident| incident.conversions.values().any(|conversion| !conversion.standing_down)) {
         let key = story.state.ops.incidents.find(&id).expect("it was listed");
         let area = story.state.base.areas.id(story.state.ops.incidents.get(key).area).to_owned();

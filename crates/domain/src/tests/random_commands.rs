@@ -26,7 +26,7 @@ impl std::fmt::Debug for Roll {
 }
 
 /// Kinds of commands to roll.
-pub(super) const KINDS: u8 = 120;
+pub(super) const KINDS: u8 = 124;
 
 /// One in this many names is of something that is not there.
 const STRAY: u8 = 40;
@@ -116,7 +116,35 @@ pub(super) fn command(story: &Story, roll: &Roll) -> Command {
         84..100 => presence(state, roll),
         100..106 => shelter(state, roll),
         106..120 => random_calls::command(state, roll),
+        120..124 => zones(state, roll),
         _ => unreachable!("kinds end at {KINDS}"),
+    }
+}
+
+/// Sites that are lists of grids.
+fn zones(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let grids = state.base.areas.iter().filter(|(_, area)| area.level == v1::AreaLevel::Grid && !area.retired);
+    let grids: Vec<_> = grids.map(|(key, _)| state.base.areas.id(key).to_owned()).collect();
+    let grids: Vec<_> = grids.iter().cycle().skip(usize::from(b)).take(grids.len().min(usize::from(c) % 3)).cloned().collect();
+    let of_kind = |kind: v1::SiteKind| {
+        let open: Vec<_> = state.ops.sites.iter().filter(|(_, site)| site.kind == kind && !site.closed).map(|(key, _)| key).collect();
+        let found = open.get(usize::from(a) % open.len().max(1)).filter(|_| d % 16 != 0);
+        found.map_or_else(|| any(&state.ops.sites, a), |key| state.ops.sites.id(*key).to_owned())
+    };
+    match roll.kind {
+        120 => command!(OpenSite {
+            site_id: format!("zone{}", state.ops.sites.len()),
+            incident_id: any(&state.ops.incidents, c),
+            kind: if d % 2 == 0 { v1::SiteKind::RiskZone } else { v1::SiteKind::MobilePatrol },
+            name: "片区",
+            area_id: any(&state.base.areas, b),
+        }),
+        121 | 122 => {
+            let risk = [v1::RiskLevel::Low, v1::RiskLevel::High, v1::RiskLevel::Lifted][usize::from(d) % 3];
+            command!(SetRisk { site_id: of_kind(v1::SiteKind::RiskZone), risk: risk, grid_ids: grids })
+        }
+        _ => command!(SetBeat { site_id: of_kind(v1::SiteKind::MobilePatrol), grid_ids: grids }),
     }
 }
 
@@ -159,7 +187,8 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
         _ if d % 4 == 1 => command!(SetHold { responder_id: who, held: b % 2 == 0, reason: "审计" }),
         _ if d % 4 == 2 => {
             // Somebody who has withdrawn: others are not erased.
-            let gone: Vec<_> = base.responders.iter().filter(|(_, person)| person.withdrawn).map(|(key, _)| base.responders.id(key)).collect();
+            let gone: Vec<_> =
+                base.responders.iter().filter(|(_, person)| person.withdrawn).map(|(key, _)| base.responders.id(key)).collect();
             let gone = gone.get(usize::from(a) % gone.len().max(1)).map(|id| (*id).to_owned());
             command!(ErasePersonalData { responder_id: gone.filter(|_| b % 8 != 0).unwrap_or(who), reason: "本人要求" })
         }

@@ -42,7 +42,7 @@ impl Fold for SitesFold {
     const VIEW: View = View::Sites;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 200..=204 | 248 | 249)
+        matches!(event_tag, 200..=206 | 248 | 249)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -82,6 +82,8 @@ impl Realm {
             }
             Event::SiteSuspended(body) => self.suspend(names.known(&body.site_id), true, fact),
             Event::SiteResumed(body) => self.suspend(names.known(&body.site_id), false, fact),
+            Event::RiskSet(body) => self.zone(names.known(&body.site_id), fact, |zone| body.clone_into(zone)),
+            Event::BeatSet(body) => self.zone(names.known(&body.site_id), fact, |zone| body.grid_ids.clone_into(&mut zone.grid_ids)),
             Event::NoShowDeclared(body) => self.no_show(CallKey::find(&body.call_id, names), entry),
             Event::NoShowCorrected(body) => {
                 let call = CallKey::find(&body.call_id, names);
@@ -156,6 +158,15 @@ impl Realm {
         let before = self.figures(&[site]);
         self.sites[site as usize].suspend(suspended);
         self.settle(before, fact);
+    }
+
+    /// What the site covers, shown in the row with the empty shift.
+    fn zone(&mut self, id: Sym, fact: &Fact, change: impl FnOnce(&mut v1::RiskSet)) {
+        let site = self.site(id);
+        let known = &mut self.sites[site as usize];
+        if known.cover(change) {
+            known.shifts[0].touch(&mut self.dirty, (site, 0), fact.position.0);
+        }
     }
 
     fn no_show(&mut self, call: CallKey, entry: &Entry<'_>) {

@@ -18,6 +18,9 @@ pub(super) struct Site {
     /// What all rows of the site share.
     #[serde(with = "proto_bytes")]
     common: v1::SiteRow,
+    /// Risk, grids and supplies as of now; of the other fields none is shown.
+    #[serde(with = "proto_bytes")]
+    zone: v1::RiskSet,
     seats: Vec<Seat>,
     /// The first is the one with the empty key. A shift stays when its last seat goes, for it may come back.
     pub(super) shifts: Vec<Shift>,
@@ -100,6 +103,7 @@ impl Site {
             closed: false,
             suspended: false,
             common: v1::SiteRow::default(),
+            zone: v1::RiskSet::default(),
             seats: Vec::new(),
             shifts: vec![Shift::default()],
             holders: Vec::new(),
@@ -135,6 +139,14 @@ impl Site {
         }
     }
 
+    /// Changes what the site covers. Whether the row shows something else now.
+    pub(super) fn cover(&mut self, change: impl FnOnce(&mut v1::RiskSet)) -> bool {
+        let before = self.zone.clone();
+        change(&mut self.zone);
+        let shown = |zone: &v1::RiskSet| (zone.risk, zone.grid_ids.clone(), zone.supplies.clone());
+        shown(&before) != shown(&self.zone)
+    }
+
     pub(super) fn realm(&self) -> &str {
         &self.common.realm
     }
@@ -146,6 +158,7 @@ impl Site {
 
     pub(super) fn row(&self, shift: usize, names: &Symbols) -> v1::SiteRow {
         let Shift { key, figures, position, .. } = &self.shifts[shift];
+        let zone = if shift == 0 { self.zone.clone() } else { v1::RiskSet::default() };
         v1::SiteRow {
             shift: names.name(*key).to_owned(),
             seats: figures.seats,
@@ -159,6 +172,9 @@ impl Site {
             closed: figures.closed,
             suspended: figures.suspended,
             position: *position,
+            risk: zone.risk,
+            grid_ids: zone.grid_ids,
+            supplies: zone.supplies,
             ..self.common.clone()
         }
     }

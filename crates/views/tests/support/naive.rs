@@ -46,6 +46,9 @@ struct Site {
     closed: bool,
     suspended: bool,
     last_check_in: BTreeMap<String, i64>,
+    risk: i32,
+    grids: Vec<String>,
+    supplies: Vec<v1::Supply>,
 }
 
 #[derive(Clone, Default)]
@@ -252,6 +255,11 @@ impl Realm {
             }
             Event::SiteSuspended(body) => self.sites.get_mut(&body.site_id).unwrap().suspended = true,
             Event::SiteResumed(body) => self.sites.get_mut(&body.site_id).unwrap().suspended = false,
+            Event::RiskSet(body) => {
+                let site = self.sites.get_mut(&body.site_id).unwrap();
+                (site.risk, site.grids, site.supplies) = (body.risk, body.grid_ids.clone(), body.supplies.clone());
+            }
+            Event::BeatSet(body) => self.sites.get_mut(&body.site_id).unwrap().grids = body.grid_ids.clone(),
             Event::ShelterOrdered(body) => {
                 self.near.insert(body.area_id.clone());
                 self.safe(&body.incident_id, &body.recalled_area_id, &body.responder_id);
@@ -509,12 +517,16 @@ impl Realm {
 
     fn unit(&self, realm: &str, unit: &Unit) -> UnitRow {
         let people: BTreeSet<&String> = unit.members.union(&unit.extra).collect();
+        let below = self.units.values().filter(|other| other.row.parent_unit_id == unit.row.unit_id && !other.row.dissolved);
+        let below = below.count() as i64;
         let somewhere = |person: &&&String| matches!(self.presence.get(**person), Some(Presence::At { .. }));
         UnitRow {
             realm: realm.to_owned(),
             active: unit.approved && !unit.row.secretary_id.is_empty() && !unit.row.dissolved,
             strength: people.len() as i64,
             present: people.iter().filter(somewhere).count() as i64,
+            subordinates: below,
+            span_exceeded: below > 7,
             ..unit.row.clone()
         }
     }
@@ -546,6 +558,9 @@ impl Realm {
         SiteRow {
             realm: realm.to_owned(),
             site_id: id.clone(),
+            risk: if shift.is_empty() { site.risk } else { 0 },
+            grid_ids: if shift.is_empty() { site.grids.clone() } else { Vec::new() },
+            supplies: if shift.is_empty() { site.supplies.clone() } else { Vec::new() },
             shift: shift.to_owned(),
             incident_id: site.opened.incident_id.clone(),
             kind: site.opened.kind,

@@ -69,7 +69,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 36 {
+        let event = match kind % 38 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -89,6 +89,7 @@ impl World {
             31 => self.organization(realm, a, b),
             32 => self.suspend(realm, a, b),
             33 => self.unconfirmed(realm, a),
+            36..=37 => self.zone(realm, a, b, c),
             _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
@@ -169,6 +170,17 @@ impl World {
             return None;
         }
         Some(if b % 3 == 0 { Event::SiteResumed(v1::SiteResumed { site_id }) } else { Event::SiteSuspended(v1::SiteSuspended { site_id }) })
+    }
+
+    /// What a site covers: risks and beats come to any kind of site, for the rows do not ask.
+    fn zone(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let (site_id, ..) = pick(&self.realms[realm].sites, a)?;
+        let grid_ids = (0..c % 3).filter_map(|n| Some(pick(&self.areas, b + n)?.0)).collect();
+        if b % 3 == 0 {
+            return Some(Event::BeatSet(v1::BeatSet { site_id, grid_ids }));
+        }
+        let supplies = (0..c % 2).map(|n| v1::Supply { item: "帐篷".into(), quantity: u32::from(c + n), unit: "顶".into() }).collect();
+        Some(Event::RiskSet(v1::RiskSet { site_id, risk: i32::from(c % 5), grid_ids, supplies, ..Default::default() }))
     }
 
     fn unconfirmed(&mut self, realm: usize, a: u16) -> Option<Event> {
@@ -362,12 +374,16 @@ impl World {
         let (area_id, _) = pick(&self.areas, a)?;
         let realm = &mut self.realms[realm];
         let unit_id = format!("u{}", realm.units.len());
+        // Mostly below the first, so that its span of control is exceeded now and then.
+        let parent_unit_id =
+            if c % 4 == 0 { pick(&realm.units, c).unwrap_or_default() } else { realm.units.first().cloned().unwrap_or_default() };
         realm.units.push(unit_id.clone());
         Some(Event::UnitEstablished(v1::UnitEstablished {
             unit_id,
             incident_id: "i".into(),
             kind: 1 + i32::from(b % 8),
             name: "支部".into(),
+            parent_unit_id,
             area_id,
             approval_document_no: if c % 2 == 0 { "文 1".into() } else { String::new() },
             plan_id: if c % 3 == 0 { "plan".into() } else { String::new() },
