@@ -56,6 +56,8 @@ dense! {
     pub(crate) OrganizationCallRef,
     /// A request for reinforcement; its outside form is `r` and its number from 1.
     pub(crate) RequestRef,
+    /// An agreement between areas.
+    pub(crate) AgreementRef,
     /// A specialty, function, shift or post name.
     pub(crate) LabelRef,
 }

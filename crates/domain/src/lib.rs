@@ -18,4 +18,4 @@ mod words;
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};
 pub use ids::{AreaRef, RealmRef};
 pub use rejection::{Rejection, RejectionKind};
-pub use state::State;
+pub use state::{SharedArea, State};

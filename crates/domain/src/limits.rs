@@ -20,6 +20,8 @@ pub const PLAN_PARTS_MAX: usize = 500;
 pub const SEATS_MAX: usize = 400;
 /// Grids of one risk zone or beat: a county has about so many. 1,000 ids of 32 bytes, and as many areas concerned, stay below the record limit.
 pub const GRIDS_MAX: usize = 1_000;
+/// Sides of one agreement: where borders meet there are three or four.
+pub const AGREEMENT_SIDES_MAX: usize = 8;
 /// Supplies of one risk zone: kinds of goods.
 pub const SUPPLIES_MAX: usize = 64;
 /// Seats of one plan: with 500 sites and units a full draft stays below the record limit of 256 KiB.

@@ -119,7 +119,7 @@ rejections! {
         zh "人员“{id}”的信息正在留存（{reason}），不能删除"; en "the data of {id:?} is under a hold ({reason}) and is not erased";
     SecondPersonNeeded { id: String, by: String } "second_person_needed" Conflict at "context.actor";
         zh "删除人员“{id}”的个人信息已由“{by}”提出，须由另一人确认"; en "{by:?} has asked to erase the personal data of {id:?}: another person must agree";
-    PersonalDataErased { id: String } "personal_data_erased" Conflict at "responder_id";
+    PersonalDataErased { id: String } "personal_data_erased" Rejected at "responder_id";
         zh "人员“{id}”的个人信息已删除"; en "the personal data of {id:?} has been erased";
 
     // Plan
@@ -204,6 +204,22 @@ rejections! {
         zh "没有要求人员“{id}”避险"; en "the responder {id:?} was not called in to shelter";
     PeopleUnaccounted { area: String, people: usize } "people_unaccounted" Rejected at "reason";
         zh "辖区“{area}”还有 {people} 人未确认安全；恢复须写明理由"; en "{people} people of the area {area:?} have not confirmed that they are safe: resuming needs a reason";
+
+    // Agreement
+    UnknownAgreement { id: String } "unknown_agreement" NotFound at "agreement_id";
+        zh "没有联建协议“{id}”"; en "there is no agreement {id:?}";
+    AgreementIsEnded { id: String } "agreement_ended" Conflict at "agreement_id";
+        zh "联建协议“{id}”已终止"; en "the agreement {id:?} has ended";
+    AgreementTextDiffers { field: &'static str, id: String } "agreement_text_differs" Rejected at field;
+        zh "与联建协议“{id}”已签的文本不一致：{field}"; en "{field} is not what the first signature of the agreement {id:?} says";
+    AgreementIsSigned { id: String, document_no: String } "agreement_signed" Conflict at "document_no";
+        zh "该方已以“{document_no}”签署联建协议“{id}”"; en "this side has signed the agreement {id:?} with {document_no:?}";
+    AgreementNotInForce { id: String } "agreement_not_in_force" Conflict at "agreement_id";
+        zh "联建协议“{id}”尚未由各方签齐"; en "not all sides have signed the agreement {id:?}";
+    AgreementIsInvoked { id: String, unit: String } "agreement_invoked" Conflict at "agreement_id";
+        zh "联建协议“{id}”已启用，联合党委为“{unit}”"; en "the agreement {id:?} is invoked, with the joint committee {unit:?}";
+    NotASide { id: String, agreement: String } "not_a_side" Rejected at "area_id";
+        zh "“{id}”不是联建协议“{agreement}”的一方"; en "{id:?} is no side of the agreement {agreement:?}";
 
     // Whistle
     UnknownWhistle { field: &'static str, id: String } "unknown_whistle" NotFound at field;

@@ -15,6 +15,7 @@ pub enum Aggregate {
     Site,
     Whistle,
     Call,
+    Agreement,
     System,
 }
 
@@ -31,6 +32,7 @@ impl Aggregate {
             Self::Site => "site",
             Self::Whistle => "whistle",
             Self::Call => "call",
+            Self::Agreement => "agreement",
             Self::System => "system",
         }
     }
@@ -48,6 +50,7 @@ pub fn aggregate_of(tag: u32) -> Aggregate {
         200..220 => Aggregate::Site,
         220..240 | 340..350 => Aggregate::Whistle,
         240..280 | 320..330 => Aggregate::Call,
+        310..320 => Aggregate::Agreement,
         _ => Aggregate::System,
     }
 }

@@ -8,6 +8,7 @@ mod clockmark;
 pub mod config;
 pub mod demo;
 pub mod descriptors;
+pub mod erasure;
 pub mod gateway;
 pub mod http;
 pub mod import;

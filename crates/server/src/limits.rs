@@ -52,6 +52,12 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long the views may take to reach the log's end at a stop, so that the next start has nothing to catch up.
 pub const SHUTDOWN_VIEWS_GRACE: Duration = Duration::from_secs(5);
 
+/// How long the follower of erasures waits after the vault refused, before it tries again: a person has to free the disk.
+pub const ERASURE_RETRY: Duration = Duration::from_secs(10);
+
+/// Records after which the follower of erasures keeps its place. After a kill it reads so many again, in a fraction of a second.
+pub const ERASURE_PLACE_EVERY: u64 = 100_000;
+
 /// Seconds a client should wait after `503`: the queue drains in well under a second, so one second spreads the retries.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
 

@@ -2,7 +2,7 @@
 //! down in order. The binary, the demo, tests and benches start a server here. Only this file knows everything.
 //!
 //! Order of a start: the address is taken (so that a port in use is said before anything is touched, and health is
-//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, relay.
+//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::clockmark;
 use crate::config::Nats;
 use crate::descriptors::Descriptors;
+use crate::erasure::Erasures;
 use crate::gateway::Gateway;
 use crate::http::{self, App, Node};
 use crate::limits;
@@ -112,6 +113,8 @@ pub struct RunningServer {
     pub vault: Arc<Vault>,
     /// Makes requests of JSON bodies, as HTTP does.
     pub gateway: Arc<Gateway>,
+    /// Destroys the keys of those whose personal data the log erases.
+    pub erasures: Erasures,
     /// The relay, if events are published.
     pub relay: Option<RelayHandle>,
     app: Arc<App>,
@@ -189,6 +192,7 @@ impl Server {
         let Opened { log, vault, store, engine } = opened?;
         let views = muster_views::spawn(&View::ALL, store, LogSource::new(Arc::clone(&log)), views_options)
             .inspect_err(|_| remove_server_file(&data))?;
+        let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
         app.set_views(views.clone());
@@ -201,7 +205,7 @@ impl Server {
             relay: relay.as_ref().map(RelayHandle::status),
         });
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        Ok(RunningServer { addr, engine, log, views, vault, gateway, relay, app, data, serving, failed })
+        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, app, data, serving, failed })
     }
 }
 
@@ -286,7 +290,7 @@ impl RunningServer {
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
     /// last snapshot is written, the views catch up, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, relay, app, data, serving, .. } = self;
+        let Self { engine, log, views, vault, gateway, erasures, relay, app, data, serving, .. } = self;
         app.stop();
         match engine.shutdown().await {
             Ok(ended) => {
@@ -299,6 +303,7 @@ impl RunningServer {
         if let Err(error) = views.shutdown().await {
             tracing::error!(%error, "the views did not end in order");
         }
+        erasures.finish().await;
         if let Some(relay) = relay {
             relay.shutdown().await;
         }

@@ -85,6 +85,7 @@ fn declared(state: &mut State, body: &v1::IncidentDeclared) -> Option<()> {
         own_sites: BTreeSet::new(),
         duties: BTreeSet::new(),
         recalls: BTreeMap::new(),
+        invoked: BTreeMap::new(),
     };
     state.ops.incidents.insert(&body.incident_id, value);
     Some(())

@@ -2,6 +2,7 @@
 //!
 //! An id that the state does not know is passed over, so that a reader of a cut log does not fall; the log itself is whole.
 
+mod agreement;
 mod base;
 mod call;
 mod incident;
@@ -45,6 +46,7 @@ pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
             | Event::PastPresenceRecorded(_) => presence::apply(state, at, event),
             _ => call::apply(state, at, event),
         },
+        Aggregate::Agreement => agreement::apply(state, event),
         Aggregate::System => whistle::apply_refused_step(state, event),
     };
 }

@@ -177,6 +177,7 @@ fn dissolved(state: &mut State, key: UnitRef) {
     }
     let incident = state.ops.incidents.get_mut(incident);
     incident.own_units.remove(&key);
+    incident.invoked.retain(|_, committee| *committee != key);
     for member in members {
         if incident.home_units.get(&member) == Some(&key) {
             incident.home_units.remove(&member);

@@ -136,6 +136,9 @@ pub(super) fn retire(state: &State, body: &v1::RetireArea) -> Decision {
     if state.ops.incidents.iter().any(|(_, incident)| !incident.closed && incident.area == area) {
         return in_use("还有未结束的事件", "an incident is open in it");
     }
+    if state.base.agreements.iter().any(|(_, agreement)| !agreement.ended && agreement.areas().any(|side| side == area)) {
+        return in_use("是联建协议的一方", "it is a side of an agreement");
+    }
     if state.ops.incidents.iter().any(|(_, incident)| incident.recalls.contains_key(&area)) {
         return in_use("正在避险", "it takes shelter");
     }

@@ -131,7 +131,7 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     }
     state.callable(responder, from_ms)?;
     free(state, target.realm, responder, from_ms, body.until_ms)?;
-    moving::let_go(state, now, responder, &body.released_by_area_id)?;
+    moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
     moving::leave(state, &mut Floors::new(state, target.realm, now.recorded_at_ms), responder, target.area)?;
     joinable(state, target.incident, responder, &body.unit_id)?;
     if let Some(card) = &body.card {
@@ -148,8 +148,9 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     let mut drafts = Vec::with_capacity(2);
     summon(state, 0, responder, summons, &mut drafts);
     // 跨区增援: the donor sees where its person goes.
-    if !body.released_by_area_id.is_empty()
-        && let (Some(draft), Some(home)) = (drafts.last_mut(), state.base.home_of(responder))
+    let office = state.office_area(now)?;
+    if let (Some(draft), Some(home)) = (drafts.last_mut(), state.base.home_of(responder))
+        && (!body.released_by_area_id.is_empty() || !state.base.within(home, office))
     {
         draft.other_area_ids.push(state.base.areas.id(home).to_owned());
     }
@@ -438,7 +439,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     // Relief often comes after the end of the shift: then it stays until released.
     let until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
     free(state, call.realm, by, now.recorded_at_ms, until_ms)?;
-    moving::let_go(state, now, by, "")?;
+    moving::let_go(state, now, by, "", call.incident, call.area)?;
     moving::leave(state, &mut Floors::new(state, call.realm, now.recorded_at_ms), by, call.area)?;
     let unit_id = call.unit.map(|unit| state.ops.units.id(unit).to_owned()).unwrap_or_default();
     if let (Some(incident), Some(unit)) = (call.incident, call.unit)

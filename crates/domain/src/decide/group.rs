@@ -211,7 +211,7 @@ impl Asked<'_> {
             return Err(Rejection::ResponderReserved { id: id(), organization: state.base.organizations.id(organization).to_owned() });
         }
         free(state, target.realm, responder, self.from_ms, body.until_ms)?;
-        moving::let_go(state, now, responder, &body.released_by_area_id)?;
+        moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
         joinable(state, target.incident, responder, &body.unit_id)?;
         let has = |wanted: &str| state.base.labels.find(wanted).is_some_and(|wanted| person.specialties.contains(&wanted));
         let at =

@@ -2,6 +2,7 @@
 //!
 //! Whatever can refuse a command is asked here, before its first event.
 
+mod agreement;
 mod area;
 mod call;
 mod checks;
@@ -80,6 +81,9 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::CloseSite(body) => site::close(state, body),
         Command::SetRisk(body) => zone::set_risk(state, now, body),
         Command::SetBeat(body) => zone::set_beat(state, now, body),
+        Command::SignAgreement(body) => agreement::sign(state, now, body),
+        Command::InvokeAgreement(body) => agreement::invoke(state, now, body),
+        Command::EndAgreement(body) => agreement::end(state, now, body),
         Command::BlowWhistle(body) => whistle::blow(state, now, body),
         Command::AcknowledgeWhistle(body) => whistle::acknowledge(state, now, body),
         Command::EscalateWhistle(body) => whistle::escalate(state, now, body),

@@ -2,15 +2,26 @@
 //! and no area is left below its floor 留守.
 
 use crate::execute::Now;
-use crate::ids::{AreaRef, ResponderRef};
+use crate::ids::{AreaRef, IncidentRef, ResponderRef};
 use crate::rejection::Rejection;
 use crate::state::{Floor, Floors, State};
 
-/// The office may move its own people; those of another area only once that area or a common superior let them go.
-pub(super) fn let_go(state: &State, now: &Now<'_>, responder: ResponderRef, released_by_area_id: &str) -> Result<(), Rejection> {
+/// The office may move its own people; those of another area only once that area or a common superior let them go. While an agreement
+/// that shares people is invoked for the incident, its sides have let theirs go to posts in one of them.
+pub(super) fn let_go(
+    state: &State,
+    now: &Now<'_>,
+    responder: ResponderRef,
+    released_by_area_id: &str,
+    incident: Option<IncidentRef>,
+    post: AreaRef,
+) -> Result<(), Rejection> {
     let office = state.office_area(now)?;
     let Some(home) = state.base.home_of(responder) else { return Ok(()) };
     if state.base.within(home, office) {
+        return Ok(());
+    }
+    if incident.is_some_and(|incident| state.people_shared(incident, office, home, post)) {
         return Ok(());
     }
     let required =

@@ -46,13 +46,15 @@ pub(super) fn ask(state: &State, now: &Now<'_>, key: WhistleRef, need: &NeedStat
     Some(draft)
 }
 
-/// The other areas below the same parent, nearest first: as long as nobody says where they lie, by the order of their definition, which is
-/// that of their codes, the one after and the one before in turn.
+/// The other areas below the same parent, nearest first as the crow flies. Where one is not on the map by a place of its own: by the order of
+/// definition, which is that of their codes, the one after and the one before in turn, behind those that are.
 fn around(state: &State, area: AreaRef, parent: AreaRef) -> Vec<AreaRef> {
     let siblings = &state.base.areas.get(parent).children;
     let own = siblings.iter().position(|sibling| *sibling == area).unwrap_or(0);
     let mut others: Vec<_> = siblings.iter().copied().enumerate().filter(|(_, sibling)| *sibling != area).collect();
-    others.sort_by_key(|(at, _)| (at.abs_diff(own), *at < own));
+    let place = |area: AreaRef| state.base.areas.get(area).location;
+    let metres = |other: AreaRef| Some(place(area)?.metres_to(place(other)?));
+    others.sort_by_key(|(at, other)| (metres(*other).unwrap_or(u32::MAX), at.abs_diff(own), *at < own));
     others.into_iter().map(|(_, sibling)| sibling).collect()
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{
-    AreaLevel, Availability, DutyRole, IncidentType, OrganizationKind, ResponderKind, ResponseLevel, SiteKind, UnitKind,
+    AgreementScope, AreaLevel, Availability, DutyRole, IncidentType, OrganizationKind, ResponderKind, ResponseLevel, SiteKind, UnitKind,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::ids::{AreaRef, Dense as _, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
+use crate::ids::{AgreementRef, AreaRef, Dense as _, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
 use crate::state::Point;
 use crate::words;
 
@@ -26,9 +26,48 @@ pub(crate) struct Base {
     /// 包干: who answers for which area, by area, kind (`ResponsibilityKind` as its number) and person, with the period; `until` 0 means
     /// until ended.
     pub(crate) responsibilities: BTreeMap<(AreaRef, u8, ResponderRef), (i64, i64)>,
+    pub(crate) agreements: Table<AgreementRef, Agreement>,
     /// Whose data is kept for a reason, which is the value.
     pub(crate) holds: BTreeMap<ResponderRef, Box<str>>,
     pub(crate) erasures: BTreeMap<ResponderRef, Erasure>,
+}
+
+/// 边界联建协议
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Agreement {
+    pub(crate) name: Box<str>,
+    pub(crate) sides: Vec<Side>,
+    /// `AgreementScope`s as their numbers.
+    pub(crate) shared: SmallVec<[u8; 4]>,
+    pub(crate) joint_committee: Box<str>,
+    pub(crate) in_force: bool,
+    pub(crate) ended: bool,
+}
+
+/// One side of an agreement.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Side {
+    /// `None` for a jurisdiction outside the tree.
+    pub(crate) area: Option<AreaRef>,
+    pub(crate) external_code: Box<str>,
+    pub(crate) external_name: Box<str>,
+    /// The document that it signed with, empty until then.
+    pub(crate) document_no: Box<str>,
+}
+
+impl Agreement {
+    /// Whether it can be invoked, and what was invoked under it holds.
+    pub(crate) fn stands(&self) -> bool {
+        self.in_force && !self.ended
+    }
+
+    pub(crate) fn areas(&self) -> impl Iterator<Item = AreaRef> + '_ {
+        self.sides.iter().filter_map(|side| side.area)
+    }
+
+    pub(crate) fn shares(&self, scope: AgreementScope) -> bool {
+        self.shared.iter().any(|number| i32::from(*number) == i32::from(scope))
+    }
 }
 
 /// How far the erasure of a person's data is.

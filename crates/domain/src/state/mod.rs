@@ -7,11 +7,14 @@ mod floor;
 mod operations;
 mod point;
 mod reach;
+mod sharing;
 
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use base::{Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
+pub(crate) use base::{
+    Agreement, Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, Side,
+};
 pub(crate) use floor::{Floor, Floors};
 pub(crate) use operations::{
     Call, CallPhase, Conversion, Incident, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
@@ -19,6 +22,7 @@ pub(crate) use operations::{
 };
 pub(crate) use point::Point;
 pub(crate) use reach::Reach;
+pub use sharing::SharedArea;
 
 use crate::ids::{AreaRef, RealmRef};
 

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use super::reach::{Deliveries, Reach};
 use crate::ids::{
-    AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, RequestRef, ResponderRef,
-    SiteRef, Table, UnitRef, WhistleRef,
+    AgreementRef, AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, RequestRef,
+    ResponderRef, SiteRef, Table, UnitRef, WhistleRef,
 };
 use crate::words;
 
@@ -122,6 +122,8 @@ pub(crate) struct Incident {
     pub(crate) duties: BTreeSet<CallRef>,
     /// 避险: the areas that take shelter.
     pub(crate) recalls: BTreeMap<AreaRef, Recall>,
+    /// 边界联建: the agreements brought to life for the incident, each with its joint committee.
+    pub(crate) invoked: BTreeMap<AgreementRef, UnitRef>,
 }
 
 /// One area taking shelter.

@@ -24,6 +24,7 @@ pub(super) fn check(state: &State) {
     invariant_closed_means_empty(state);
     invariant_the_base_is_a_tree_with_people(state);
     invariant_a_zone_is_closed_once_its_risk_is_lifted(state);
+    invariant_agreements_hold_between_those_who_signed(state);
     invariant_who_is_gone_answers_for_nothing(state);
     invariant_nobody_is_erased_who_is_needed(state);
 }
@@ -381,6 +382,27 @@ pub(super) fn invariant_a_zone_is_closed_once_its_risk_is_lifted(state: &State) 
         let empty = site.grids.is_empty();
         assert!(!(site.at_risk() && empty), "{id} is at risk nowhere");
         assert!(site.closed || site.grids.iter().all(|grid| !state.base.areas.get(*grid).retired), "{id} covers a grid that is gone");
+    }
+}
+
+pub(super) fn invariant_agreements_hold_between_those_who_signed(state: &State) {
+    for (key, agreement) in state.base.agreements.iter() {
+        let id = state.base.agreements.id(key);
+        let signed = agreement.sides.iter().filter(|side| !side.document_no.is_empty()).count();
+        assert!(signed > 0 && agreement.sides.len() > 1, "{id} has sides, and one of them has signed");
+        assert_eq!(agreement.in_force, signed == agreement.sides.len(), "{id} is in force once all have signed");
+        let gone = agreement.areas().any(|area| state.base.areas.get(area).retired);
+        assert!(agreement.ended || !gone, "a side of {id} is retired");
+    }
+    for (key, incident) in state.ops.incidents.iter() {
+        assert!(!incident.closed || incident.invoked.is_empty(), "a closed incident shares nothing");
+        for (agreement, unit) in &incident.invoked {
+            let (id, agreement) = (state.base.agreements.id(*agreement), state.base.agreements.get(*agreement));
+            let unit = state.ops.units.get(*unit);
+            assert!(agreement.in_force && !agreement.ended, "{id} is invoked and does not hold");
+            assert!(!unit.dissolved && unit.incident == key && unit.kind == UnitKind::JointCommittee, "{id} has its joint committee");
+            assert!(agreement.areas().any(|side| side == unit.area), "the joint committee of {id} is of a side");
+        }
     }
 }
 

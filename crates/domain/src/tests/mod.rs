@@ -11,6 +11,7 @@ macro_rules! command {
     };
 }
 
+mod agreements;
 mod base;
 mod calls;
 mod conversion;
@@ -150,8 +151,7 @@ impl Story {
         let basis = std::mem::take(&mut self.basis)
             .then(|| v1::Basis { kind: v1::BasisKind::Telephone.into(), reference: "06:30 电话".to_owned() });
         let on_behalf_of = std::mem::take(&mut self.on_behalf_of);
-        let context =
-            v1::Context { actor: self.actor.clone(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
+        let context = v1::Context { actor: self.actor.clone(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
         let before = words::canonical_bytes(&self.state);
         let now = Now { recorded_at_ms: self.now_ms, next_position: self.position + 1, context: &context };
         let answer = execute(&mut self.state, now, command);

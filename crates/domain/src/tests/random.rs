@@ -72,7 +72,7 @@ impl Peacetime {
     fn follow(&mut self, emitted: &[Emitted]) {
         for record in emitted {
             let tag = muster_proto::event_tag(record.event.name()).expect("an event has a tag");
-            if tag < 160 {
+            if tag < 160 || [310, 311, 313].contains(&tag) {
                 let meta = Meta { position: 0, recorded_at_ms: 0, occurred_at_ms: 0, realm: ACTUAL };
                 self.state.apply(&meta, &record.event);
             }

@@ -5,7 +5,7 @@ use muster_proto::v1::{self, DutyRole, IncidentType, NeedKind, Rating, ResponseL
 
 use super::{MINUTE_MS, Story, random_calls, town};
 use crate::ids::{Dense, Table};
-use crate::state::State;
+use crate::state::{Erasure, State};
 
 /// Eight dice for one step.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Roll {
 }
 
 /// Kinds of commands to roll.
-pub(super) const KINDS: u8 = 124;
+pub(super) const KINDS: u8 = 130;
 
 /// One in this many names is of something that is not there.
 const STRAY: u8 = 40;
@@ -117,7 +117,48 @@ pub(super) fn command(story: &Story, roll: &Roll) -> Command {
         100..106 => shelter(state, roll),
         106..120 => random_calls::command(state, roll),
         120..124 => zones(state, roll),
+        124..130 => agreements(state, roll),
         _ => unreachable!("kinds end at {KINDS}"),
+    }
+}
+
+fn agreements(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let known = any(&state.base.agreements, a);
+    match roll.kind {
+        124..127 => {
+            // The text hangs on the id, so that signatures meet.
+            let number = usize::from(a) % 9;
+            let [one, other] = [["t1", "t3"], ["k1", "k2"], ["v1", "v4"]][number % 3];
+            let area = |area_id: &str| v1::AgreementSide { area_id: area_id.to_owned(), ..Default::default() };
+            let outside =
+                v1::AgreementSide { external_code: "450922".to_owned(), external_name: "邻县".to_owned(), ..Default::default() };
+            let sides = if number == 4 { vec![area(one), outside] } else { vec![area(one), area(other)] };
+            let signer = if d % 24 == 0 { v1::AgreementSide::default() } else { sides[usize::from(b) % 2].clone() };
+            command!(SignAgreement {
+                agreement_id: format!("ag{number}"),
+                name: if c % 16 == 0 { "别的" } else { "联建协议" },
+                area_id: signer.area_id,
+                external_code: signer.external_code,
+                sides: sides,
+                shared: vec![v1::AgreementScope::Coverage.into(), v1::AgreementScope::People.into()],
+                joint_committee_name: "联合党委",
+                document_no: "联〔2026〕1号",
+            })
+        }
+        127 | 128 => {
+            let areas = state.base.agreements.find(&known).map(|key| state.base.agreements.get(key).areas().collect::<Vec<_>>());
+            let side = areas.and_then(|areas| areas.get(usize::from(b) % areas.len()).copied());
+            command!(InvokeAgreement {
+                agreement_id: known,
+                incident_id: any(&state.ops.incidents, c),
+                unit_id: format!("joint{}", state.ops.units.len()),
+                superior_organization_id: "party",
+                approval_document_no: "组〔2026〕9号",
+                area_id: side.filter(|_| d % 8 != 0).map(|key| state.base.areas.id(key).to_owned()).unwrap_or_default(),
+            })
+        }
+        _ => command!(EndAgreement { agreement_id: known, reason: if d % 8 == 0 { "" } else { "到期" } }),
     }
 }
 
@@ -173,6 +214,7 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
         }),
         4 => command!(TieToArea { organization_id: any(&base.organizations, a), area_id: any(&base.areas, b) }),
         5 => command!(ReservePeople { organization_id: "power", responder_ids: [any(&base.responders, b)] }),
+        6 if d % 4 == 0 => erase(state, roll),
         6 => town::enroll(&format!("n{}", base.responders.len()), &any(&base.areas, b), "", if c % 2 == 0 { &["medic"] } else { &[] }),
         7 => command!(ReportToCommunity { responder_id: who, area_id: any(&base.areas, b) }),
         8 if d % 2 == 0 => responsibility(state, roll),
@@ -185,16 +227,24 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
             until_ms: if c % 2 == 0 { 0 } else { super::START_MS + i64::from(c) * MINUTE_MS },
         }),
         _ if d % 4 == 1 => command!(SetHold { responder_id: who, held: b % 2 == 0, reason: "审计" }),
-        _ if d % 4 == 2 => {
-            // Somebody who has withdrawn: others are not erased.
-            let gone: Vec<_> =
-                base.responders.iter().filter(|(_, person)| person.withdrawn).map(|(key, _)| base.responders.id(key)).collect();
-            let gone = gone.get(usize::from(a) % gone.len().max(1)).map(|id| (*id).to_owned());
-            command!(ErasePersonalData { responder_id: gone.filter(|_| b % 8 != 0).unwrap_or(who), reason: "本人要求" })
-        }
+        _ if d % 4 == 2 => erase(state, roll),
         _ if d % 4 == 3 && c % 4 != 0 => command!(SetSpecialties { responder_id: who, specialties: Vec::<String>::new() }),
         _ => command!(WithdrawResponder { responder_id: who, reason: "迁出" }),
     }
+}
+
+/// Of somebody whom one person asked to erase, or else of somebody who has withdrawn.
+fn erase(state: &State, roll: &Roll) -> Command {
+    let [a, b, ..] = roll.dice;
+    let base = &state.base;
+    let asked = base.erasures.iter().filter(|(_, erasure)| **erasure != Erasure::Erased).map(|(who, _)| *who);
+    let mut found: Vec<_> = asked.collect();
+    if found.is_empty() || b % 4 == 0 {
+        found = base.responders.iter().filter(|(_, person)| person.withdrawn).map(|(who, _)| who).collect();
+    }
+    let found = found.get(usize::from(a) % found.len().max(1)).filter(|_| b % 16 != 0);
+    let who = found.map_or_else(|| any(&base.responders, a), |who| base.responders.id(*who).to_owned());
+    command!(ErasePersonalData { responder_id: who, reason: "本人要求" })
 }
 
 fn responsibility(state: &State, roll: &Roll) -> Command {
@@ -285,6 +335,16 @@ fn shelter(state: &State, roll: &Roll) -> Command {
     }
 }
 
+/// Somebody in a standing unit, without a duty.
+fn seated(state: &State, die: u8) -> Option<(String, String)> {
+    let standing = state.ops.units.iter().filter(|(_, unit)| !unit.dissolved);
+    let seated = standing.flat_map(|(key, unit)| unit.members.iter().chain(&unit.extra_seats).map(move |who| (key, unit, *who)));
+    let free = |incident, who| state.ops.duties(state.ops.incidents.get(incident).realm, who).is_empty();
+    let seated: Vec<_> = seated.filter(|(_, unit, who)| free(unit.incident, *who)).collect();
+    let (key, _, who) = seated.get(usize::from(die) % seated.len().max(1))?;
+    Some((state.ops.units.id(*key).to_owned(), state.base.responders.id(*who).to_owned()))
+}
+
 fn units_and_sites(state: &State, roll: &Roll) -> Command {
     let [a, b, c, d] = roll.dice;
     let (unit, who, site) = (any(&state.ops.units, a), any(&state.base.responders, b), any(&state.ops.sites, a));
@@ -301,7 +361,10 @@ fn units_and_sites(state: &State, roll: &Roll) -> Command {
             approval_document_no: "组〔2026〕2号",
         }),
         41 | 42 => command!(AttachResponder { unit_id: unit, responder_id: who, extra_seat: c % 4 == 0 }),
-        43 => command!(DetachResponder { unit_id: unit, responder_id: who }),
+        43 => {
+            let (unit_id, responder_id) = seated(state, a).filter(|_| d % 8 != 0).unwrap_or((unit, who));
+            command!(DetachResponder { unit_id: unit_id, responder_id: responder_id })
+        }
         44 => command!(AppointSecretary { unit_id: unit, responder_id: who, document_no: "组〔2026〕3号" }),
         45 => command!(AppointOrganizer { unit_id: unit, responder_id: who, document_no: "组〔2026〕4号" }),
         46 => command!(DissolveUnit { unit_id: unit }),

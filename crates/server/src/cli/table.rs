@@ -55,6 +55,7 @@ const UNITS: &[Column] = &[
     column("书记", "secretary", Content::Text("secretary_id")),
     column("组织员", "organizer", Content::Text("organizer_id")),
     column("在岗/编成", "present/strength", Content::Fraction("present", "strength")),
+    column("下辖", "units below", Content::Count("subordinates")),
 ];
 
 const SITES: &[Column] = &[
@@ -67,6 +68,7 @@ const SITES: &[Column] = &[
     column("在岗", "present", Content::Count("present")),
     column("未到", "no-shows", Content::Count("no_shows")),
     column("最近到岗", "last check-in", Content::Time("last_check_in_ms")),
+    column("风险", "risk", Content::Word("risk", "RiskLevel")),
 ];
 
 const WHISTLES: &[Column] = &[

@@ -5,6 +5,7 @@ mod bad_input;
 mod batch;
 mod binary;
 mod common;
+mod erasure;
 mod events;
 mod lifecycle;
 mod live;
