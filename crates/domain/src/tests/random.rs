@@ -90,7 +90,7 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     peacetime.follow(&fired);
     let asked = command(story, roll);
     let by = office(&story.state, &asked, roll.office);
-    story.by(&by).said_by(if roll.office % 2 == 0 { "one" } else { "another" });
+    story.by(&by).said_by(if roll.office.is_multiple_of(2) { "one" } else { "another" });
     if roll.late.is_multiple_of(4) {
         story.told_late(i64::from(roll.late / 4));
     }

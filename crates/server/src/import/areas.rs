@@ -27,6 +27,8 @@ const PARENT: Column = Column {
 };
 const OFFICIAL_CODE: Column =
     Column { en: "official_code", zh: "官方代码", aliases: &["统计用区划代码", "民政代码"], required: false };
+const LATITUDE: Column = Column { en: "latitude", zh: "纬度", aliases: &["lat"], required: false };
+const LONGITUDE: Column = Column { en: "longitude", zh: "经度", aliases: &["lon", "lng"], required: false };
 const TAGS: Column = Column { en: "tags", zh: "标签", aliases: &["tag"], required: false };
 
 /// Older code systems, each a column of its own.
@@ -45,6 +47,8 @@ pub(super) const COLUMNS: &[Column] = &[
     PARENT,
     OFFICIAL_CODE,
     TAGS,
+    LATITUDE,
+    LONGITUDE,
     CODE_SCHEMES[0].1,
     CODE_SCHEMES[1].1,
     CODE_SCHEMES[2].1,
@@ -123,6 +127,18 @@ fn read(cells: &Cells<'_, '_>, id: &str) -> Area {
     let tags = cells.labels(&TAGS, true);
     if !tags.is_empty() {
         body.insert("tags".into(), json!(tags));
+    }
+    match (cells.degrees(&LATITUDE, 90), cells.degrees(&LONGITUDE, 180)) {
+        (Some(latitude), Some(longitude)) => {
+            body.insert("location".into(), json!({"latitude_e7": latitude, "longitude_e7": longitude}));
+        }
+        (None, None) => {}
+        (given, _) => {
+            let missing = if given.is_none() { &LATITUDE } else { &LONGITUDE };
+            if cells.raw(missing).is_empty() {
+                cells.fault(missing, "", Words::new("经度和纬度要同时填写", "latitude and longitude come together"));
+            }
+        }
     }
     Area { line: cells.line(), level, parent, body: Value::Object(body) }
 }

@@ -125,6 +125,23 @@ impl<'t, 'f> Cells<'t, 'f> {
         written.to_owned()
     }
 
+    /// Degrees such as `21.2707`, as whole 1e-7 degrees, or nothing. Read digit by digit: what is written is what is stored.
+    pub(super) fn degrees(&self, column: &Column, most: i32) -> Option<i32> {
+        let written = self.raw(column);
+        if written.is_empty() {
+            return None;
+        }
+        let found = degrees_e7(written).filter(|found| found.abs() <= most * 10_000_000);
+        if found.is_none() {
+            let reason = Words::new(
+                format!("不是度数：应为 -{most} 至 {most} 之间的十进制度数，例如 21.2707"),
+                format!("not degrees: a decimal number between -{most} and {most} expected, such as 21.2707"),
+            );
+            self.fault(column, written, reason);
+        }
+        found
+    }
+
     /// A telephone number, or nothing; kept as it was written.
     pub(super) fn phone(&self, column: &Column) -> String {
         let written = self.raw(column);
@@ -201,6 +218,18 @@ impl<'t, 'f> Cells<'t, 'f> {
 }
 
 /// Parts of a cell, without white space and empty ones.
+/// Decimal degrees as 1e-7 degrees; digits beyond the seventh are below a centimetre and left out.
+fn degrees_e7(written: &str) -> Option<i32> {
+    let (sign, digits) = written.strip_prefix('-').map_or((1, written), |digits| (-1, digits));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || !all_digits(whole) || !all_digits(part) {
+        return None;
+    }
+    let part: String = part.chars().chain(std::iter::repeat('0')).take(7).collect();
+    format!("{whole}{part}").parse::<i32>().ok().map(|e7| sign * e7)
+}
+
 fn split(written: &str) -> impl Iterator<Item = &str> {
     written.split(['、', '；', ';', '，', ',', '|', '\n']).map(str::trim).filter(|part| !part.is_empty())
 }

@@ -103,6 +103,28 @@ fn the_official_divisions_are_imported_as_they_are() {
 }
 
 #[test]
+fn areas_have_places_on_the_map_in_decimal_degrees() {
+    let text = "编码,上级编码,层级,名称,纬度,经度\n4408,,市,湛江市,21.27,110.35940\n440802,4408,县,赤坎区,,\n440803,4408,县,霞山区,-0.12345678,-180\n";
+    let import = parse(ImportKind::Areas, text.as_bytes(), &KnownIds::default()).unwrap();
+    let places: Vec<_> = import.commands.iter().map(|command| command.body.get("location").cloned()).collect();
+    let place = |latitude: i32, longitude: i32| Some(json!({"latitude_e7": latitude, "longitude_e7": longitude}));
+    assert_eq!(places, [place(212_700_000, 1_103_594_000), None, place(-1_234_567, -1_800_000_000)]);
+    import.commands.iter().for_each(assert_fits_contract);
+    for (latitude, longitude, wanted) in [
+        ("91", "110", "-90 and 90"),
+        ("110.3594", "21.27", "-90 and 90"),
+        ("21.27", "181", "-180 and 180"),
+        ("21°16'", "110", "decimal"),
+        ("21.27", "", "together"),
+        ("", "110", "together"),
+    ] {
+        let text = format!("编码,上级编码,层级,名称,纬度,经度\n4408,,市,湛江市,{latitude},{longitude}\n");
+        let list = told(ImportKind::Areas, &text);
+        assert!(list.iter().any(|line| line.contains(wanted)), "{latitude} {longitude}: {list:#?}");
+    }
+}
+
+#[test]
 fn the_same_divisions_written_by_a_chinese_spreadsheet_give_the_same_commands() {
     let reference = parse(ImportKind::Areas, DIVISIONS.as_bytes(), &KnownIds::default()).unwrap();
     let lines: Vec<&str> = DIVISIONS.lines().skip(1).collect();
