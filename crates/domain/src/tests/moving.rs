@@ -39,12 +39,28 @@ fn within(state: &State, area: AreaRef, top_id: &str) -> bool {
     state.base.areas.find(top_id).is_some_and(|top| state.base.within(area, top))
 }
 
+/// Whether an agreement that shares people, invoked for the incident, lets the office `by` call somebody from `home` to the post.
+fn agreed(state: &State, body: &ResponderCalled, home: AreaRef, by: &str) -> bool {
+    let (Some(incident), Some(post)) = (state.ops.incidents.find(&body.incident_id), state.base.areas.find(&body.area_id)) else {
+        return false;
+    };
+    state.ops.incidents.get(incident).invoked.keys().any(|key| {
+        let agreement = state.base.agreements.get(*key);
+        let sides: Vec<AreaRef> = agreement.sides.iter().filter_map(|side| side.area).collect();
+        let signed = agreement.sides.iter().all(|side| !side.document_no.is_empty());
+        let shares = agreement.shared.contains(&4);
+        let (donors, others): (Vec<&AreaRef>, Vec<&AreaRef>) = sides.iter().partition(|side| state.base.within(home, **side));
+        let acts = others.iter().any(|side| within(state, **side, by));
+        signed && !agreement.ended && shares && !donors.is_empty() && acts && sides.iter().any(|side| state.base.within(post, *side))
+    })
+}
+
 fn invariant_nobody_is_moved_without_release(state: &State, body: &ResponderCalled, by: &str) {
     let who = state.base.responders.find(&body.responder_id).expect("a call names somebody");
     let Some(home) = state.base.home_of(who) else { return };
     let released = !body.released_by_area_id.is_empty() && within(state, home, &body.released_by_area_id);
     let allowed = match body.reason() {
-        CallReason::Dispatched | CallReason::Relief => within(state, home, by) || released,
+        CallReason::Dispatched | CallReason::Relief => within(state, home, by) || released || agreed(state, body, home, by),
         CallReason::Reinforcement => released,
         CallReason::AutoFill => {
             let post = state.base.areas.find(&body.area_id).expect("a call names its area");

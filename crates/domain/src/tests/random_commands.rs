@@ -4,7 +4,7 @@ use muster_proto::Command;
 use muster_proto::v1::{self, DutyRole, IncidentType, NeedKind, Rating, ResponseLevel, Severity, UnitKind};
 
 use super::{MINUTE_MS, Story, random_calls, town};
-use crate::ids::{Dense, Table};
+use crate::ids::{Dense, ResponderRef, Table};
 use crate::state::{Erasure, State};
 
 /// Eight dice for one step.
@@ -213,6 +213,7 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
             responder_id: if c % 4 == 0 { String::new() } else { any(&base.responders, c) },
         }),
         4 => command!(TieToArea { organization_id: any(&base.organizations, a), area_id: any(&base.areas, b) }),
+        5 if d % 2 == 0 => erase(state, roll),
         5 => command!(ReservePeople { organization_id: "power", responder_ids: [any(&base.responders, b)] }),
         6 if d % 4 == 0 => erase(state, roll),
         6 => town::enroll(&format!("n{}", base.responders.len()), &any(&base.areas, b), "", if c % 2 == 0 { &["medic"] } else { &[] }),
@@ -233,18 +234,20 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
     }
 }
 
-/// Of somebody whom one person asked to erase, or else of somebody who has withdrawn.
+/// Of somebody whom one person asked to erase, or else of somebody who has withdrawn and never served, or else on the way there: erasing
+/// takes three commands, and dice alone would seldom meet the same person three times.
 fn erase(state: &State, roll: &Roll) -> Command {
     let [a, b, ..] = roll.dice;
     let base = &state.base;
+    let pick = |found: Vec<ResponderRef>| found.get(usize::from(a) % found.len().max(1)).map(|who| base.responders.id(*who).to_owned());
     let asked = base.erasures.iter().filter(|(_, erasure)| **erasure != Erasure::Erased).map(|(who, _)| *who);
-    let mut found: Vec<_> = asked.collect();
-    if found.is_empty() || b % 4 == 0 {
-        found = base.responders.iter().filter(|(_, person)| person.withdrawn).map(|(who, _)| who).collect();
+    let unserved = || base.responders.iter().filter(|(who, _)| state.ops.calls.iter().all(|(_, call)| call.responder != *who));
+    let gone = || unserved().filter(|(who, person)| person.withdrawn && !base.erasures.contains_key(who)).map(|(who, _)| who);
+    let found = if b % 8 == 0 { Some(any(&base.responders, a)) } else { pick(asked.collect()).or_else(|| pick(gone().collect())) };
+    match (found, pick(unserved().filter(|(_, person)| !person.withdrawn).map(|(who, _)| who).collect())) {
+        (None, Some(who)) => command!(WithdrawResponder { responder_id: who, reason: "迁出" }),
+        (found, _) => command!(ErasePersonalData { responder_id: found.unwrap_or_default(), reason: "本人要求" }),
     }
-    let found = found.get(usize::from(a) % found.len().max(1)).filter(|_| b % 16 != 0);
-    let who = found.map_or_else(|| any(&base.responders, a), |who| base.responders.id(*who).to_owned());
-    command!(ErasePersonalData { responder_id: who, reason: "本人要求" })
 }
 
 fn responsibility(state: &State, roll: &Roll) -> Command {
