@@ -11,6 +11,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 const ALLOWED: &[(&str, Option<&[&str]>)] = &[
     ("muster-proto", Some(&[])),
     ("muster-domain", Some(&["muster-proto"])),
+    ("muster-access", Some(&["muster-proto"])),
     ("muster-log", Some(&[])),
     ("muster-vault", Some(&[])),
     ("muster-views", Some(&["muster-proto", "muster-log"])),

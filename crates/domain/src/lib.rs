@@ -11,11 +11,14 @@ pub mod limits;
 mod policy;
 mod rejection;
 mod state;
+mod summary;
 #[cfg(test)]
 mod tests;
+mod touches;
 mod words;
 
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};
 pub use ids::{AreaRef, RealmRef};
 pub use rejection::{Rejection, RejectionKind};
 pub use state::{SharedArea, State};
+pub use summary::{CallStanding, CallSummary};

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use muster_domain::State;
 use muster_log::{EpochPosition, Log, Position};
 use muster_proto::{CommandError, CommandPort, Pending, Request};
 
 use crate::board::Board;
 use crate::clock::Ticker;
 use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, NO_PLANNER, QUEUE_FULL, SHUTTING_DOWN, ShutdownError};
+use crate::gate::Passing;
 use crate::limits;
 use crate::planner::{Job, Order};
 use crate::preview::{Preview, preview};
-use crate::reply::{Outcome, Reply, Waiting};
+use crate::reply::{Asked, Outcome, Reply, Waiting};
 
 /// What comes in through the queue, in order.
 pub(crate) enum Input {
@@ -31,6 +33,7 @@ pub(crate) enum Input {
 
 pub(crate) struct Submission {
     pub(crate) request: Request,
+    pub(crate) gate: Passing,
     pub(crate) reply: Reply<Outcome>,
 }
 
@@ -120,22 +123,28 @@ impl EngineHandle {
     /// Hands a request in before it returns; the answer comes once durable. When the queue is full the answer is
     /// [`CommandError::Unavailable`] `queue_full`, at once.
     pub fn submit_waiting(&self, request: Request) -> Waiting<Outcome> {
+        self.submit_through(None, request)
+    }
+
+    /// As [`EngineHandle::submit_waiting`], but the request is decided only if the gate lets it through. An answer that is
+    /// given again was let through when it was given first.
+    pub fn submit_through(&self, gate: Passing, request: Request) -> Waiting<Outcome> {
         let (reply, waiting) = Reply::waiting();
-        self.hand_in(request, reply);
+        self.hand_in(request, gate, reply);
         waiting
     }
 
     /// As [`EngineHandle::submit_waiting`], but the answer goes to `callback`, mostly on the log's writer thread, where
     /// it holds up every answer behind it: hand over and return. A panic in it stops the log.
     pub fn submit_with(&self, request: Request, callback: impl FnOnce(Outcome) + Send + 'static) {
-        self.hand_in(request, Reply::callback(Box::new(callback)));
+        self.hand_in(request, None, Reply::callback(Box::new(callback)));
     }
 
-    fn hand_in(&self, request: Request, reply: Reply<Outcome>) {
+    fn hand_in(&self, request: Request, gate: Passing, reply: Reply<Outcome>) {
         if let Some(error) = self.gone() {
             return reply.send(Err(error));
         }
-        let input = Input::Command(Box::new(Submission { request, reply }));
+        let input = Input::Command(Box::new(Submission { request, gate, reply }));
         match self.door.inputs.try_send(input) {
             Ok(()) => self.count_input(),
             Err(TrySendError::Full(input)) => answer_command(input, QUEUE_FULL),
@@ -194,9 +203,22 @@ impl EngineHandle {
     /// Tells what a request would do now, and does none of it: the planner carries it out on a copy of its state, which has
     /// everything that is durable when its turn comes. The request's key is neither looked up nor remembered.
     pub fn preview(&self, request: Request) -> Waiting<Result<Preview, CommandError>> {
+        self.preview_through(None, request)
+    }
+
+    /// As [`EngineHandle::preview`], but only if the gate lets the request through.
+    pub fn preview_through(&self, gate: Passing, request: Request) -> Waiting<Result<Preview, CommandError>> {
         let (reply, waiting) = Reply::waiting();
         let now_ms = self.door.board.now_ms().max(self.door.ticker.now_ms());
-        self.plan(Box::new(move |state| reply.send(state.and_then(|state| preview(state, now_ms, &request)))));
+        self.plan(Box::new(move |state| reply.send(state.and_then(|state| preview(state, now_ms, &gate, &request)))));
+        waiting
+    }
+
+    /// Asks the planner's state something, with everything that is durable when its turn comes. For questions that are
+    /// answered quickly: previews and snapshots wait behind them.
+    pub fn ask<T: Send + 'static>(&self, question: impl FnOnce(&State) -> T + Send + 'static) -> Waiting<Asked<T>> {
+        let (reply, waiting) = Reply::waiting();
+        self.plan(Box::new(move |state| reply.send(Asked(state.map(question)))));
         waiting
     }
 

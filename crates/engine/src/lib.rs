@@ -36,6 +36,7 @@ mod board;
 mod clock;
 mod errors;
 mod form;
+mod gate;
 mod handle;
 mod index;
 mod inflight;
@@ -52,8 +53,9 @@ mod start;
 mod unit;
 
 pub use errors::{AdvanceError, Fatal, ShutdownError, StartError};
+pub use gate::{Gate, Passing};
 pub use handle::{Advanced, Ended, EngineHandle, Status};
 pub use options::{ClockSource, EngineOptions, OnFatal, OnProgress, Phase, Progress};
 pub use preview::Preview;
-pub use reply::{Outcome, Unanswered, Waiting};
+pub use reply::{Asked, Outcome, Unanswered, Waiting};
 pub use start::Engine;

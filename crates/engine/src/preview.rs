@@ -6,6 +6,7 @@ use muster_proto::{Answer, CommandError, CommonPart, Request};
 
 use crate::errors::NO_PLANNER;
 use crate::form;
+use crate::gate::{self, Passing};
 use crate::reply::Unanswered;
 use crate::sequencer::nothing_changed;
 use crate::unit::UnitEncoder;
@@ -25,11 +26,12 @@ impl Unanswered for Result<Preview, CommandError> {
     }
 }
 
-pub(crate) fn preview(state: &State, now_ms: i64, request: &Request) -> Result<Preview, CommandError> {
+pub(crate) fn preview(state: &State, now_ms: i64, gate: &Passing, request: &Request) -> Result<Preview, CommandError> {
     form::check(request).map_err(CommandError::Malformed)?;
     if let Some(refusal) = form::check_occurred(&request.context, now_ms) {
         return Err(CommandError::Refused(refusal));
     }
+    gate::pass(gate, state, request).map_err(CommandError::Refused)?;
     let base = Position(state.position());
     let mut state = state.clone();
     let now = Now { recorded_at_ms: now_ms, next_position: base.next().0, context: &request.context };

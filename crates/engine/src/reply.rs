@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use muster_proto::{Answer, CommandError};
 use tokio::sync::oneshot;
 
-use crate::errors::{AdvanceError, LOG_STOPPED, ShutdownError};
+use crate::errors::{AdvanceError, LOG_STOPPED, NO_PLANNER, ShutdownError};
 use crate::handle::{Advanced, Ended};
 
 /// What a request becomes.
@@ -22,6 +22,16 @@ pub trait Unanswered {
 impl Unanswered for Outcome {
     fn unanswered() -> Self {
         Err(LOG_STOPPED)
+    }
+}
+
+/// What the planner's state says to a question; or why it cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked<T>(pub Result<T, CommandError>);
+
+impl<T> Unanswered for Asked<T> {
+    fn unanswered() -> Self {
+        Self(Err(NO_PLANNER))
     }
 }
 

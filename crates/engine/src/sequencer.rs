@@ -16,6 +16,7 @@ use crate::board::{Board, PanicGuard};
 use crate::clock::Clock;
 use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, LOG_UNREADABLE, NO_SPACE, SHUTTING_DOWN, ShutdownError};
 use crate::form;
+use crate::gate;
 use crate::handle::{Advanced, Ended, Input, Submission};
 use crate::inflight::InFlight;
 use crate::limits;
@@ -140,7 +141,7 @@ impl Sequencer {
     }
 
     fn command(&mut self, submission: Submission) -> Result<(), Fatal> {
-        let Submission { request, reply } = submission;
+        let Submission { request, gate, reply } = submission;
         let key = match form::check(&request) {
             Ok(key) => key,
             Err(error) => {
@@ -163,6 +164,9 @@ impl Sequencer {
         }
         let now_ms = self.clock.now_ms();
         if let Some(refusal) = form::check_occurred(&request.context, now_ms) {
+            return self.refuse(reply, CommandError::Refused(refusal));
+        }
+        if let Err(refusal) = gate::pass(&gate, &self.state, &request) {
             return self.refuse(reply, CommandError::Refused(refusal));
         }
         let now = Now { recorded_at_ms: now_ms, next_position: self.next.0, context: &request.context };

@@ -46,6 +46,8 @@ pub enum RefusalKind {
     Conflict,
     /// What it speaks of is not there.
     NotFound,
+    /// Whoever asks may not ask this.
+    Forbidden,
 }
 
 /// A domain fact that speaks against the command, with its words for people.

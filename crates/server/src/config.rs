@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::access::{AccessOptions, Expected, IssuerOptions, KeySource};
 use crate::telemetry::LogFormat;
 use crate::words::Words;
 
@@ -52,7 +53,32 @@ pub struct Partial {
     pub log_filter: Option<String>,
     /// Records between two snapshots of the state.
     pub snapshot_every: Option<u64>,
+    /// Listen to everybody although nobody has to prove who they are: a proxy in front does that.
+    pub open: Option<bool>,
+    /// An identity provider, and how people reach the server.
+    pub auth: Option<Auth>,
 }
+
+/// `[auth]`: an OpenID Connect provider whose tokens are taken beside local ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// `iss` of its tokens.
+    pub issuer: Option<String>,
+    /// `aud` that they must have.
+    pub audience: Option<String>,
+    /// A file with its keys, as a JWK set.
+    pub jwks_file: Option<PathBuf>,
+    /// Or where it publishes them.
+    pub jwks_url: Option<String>,
+    /// The claim that lists grants such as `township@area:440802001`; `muster_grants` when absent.
+    pub roles_claim: Option<String>,
+    /// What one-time links begin with, e.g. `https://muster.example.gov.cn`.
+    pub public_url: Option<String>,
+}
+
+/// The claim that lists the grants, unless told otherwise.
+const DEFAULT_ROLES_CLAIM: &str = "muster_grants";
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +95,8 @@ pub struct Config {
     pub log_filter: String,
     /// Records between two snapshots of the state; `None` for the engine's own default.
     pub snapshot_every: Option<u64>,
+    /// Who may come in.
+    pub access: AccessOptions,
 }
 
 /// Why there is no configuration.
@@ -150,6 +178,8 @@ impl Partial {
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             snapshot_every: self.snapshot_every.or(other.snapshot_every),
+            open: self.open.or(other.open),
+            auth: self.auth.or(other.auth),
         }
     }
 
@@ -164,6 +194,7 @@ impl Partial {
         }
         let nats =
             self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|_| bad("nats", text, "nats://HOST:PORT / off")))?;
+        let access = access(self.auth.unwrap_or_default(), self.open.unwrap_or(false))?;
         Ok(Config {
             data: self.data.ok_or(ConfigError::NoData)?,
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
@@ -171,8 +202,34 @@ impl Partial {
             log_format: self.log_format.unwrap_or_default(),
             log_filter: self.log_filter.unwrap_or_else(|| crate::telemetry::DEFAULT_FILTER.to_owned()),
             snapshot_every: self.snapshot_every,
+            access,
         })
     }
+}
+
+/// Either nothing about a provider is said, or all that is needed: half of it would let the wrong people in.
+fn access(auth: Auth, open: bool) -> Result<AccessOptions, ConfigError> {
+    let bad = |key, value: &str, expected: &str| ConfigError::BadValue { key, value: value.to_owned(), expected: expected.to_owned() };
+    let Auth { issuer, audience, jwks_file, jwks_url, roles_claim, public_url } = auth;
+    let named = issuer.is_some() || audience.is_some() || jwks_file.is_some() || jwks_url.is_some() || roles_claim.is_some();
+    if !named {
+        return Ok(AccessOptions { issuer: None, open, public_url });
+    }
+    let given = |key, text: Option<String>| text.filter(|text| !text.is_empty()).ok_or_else(|| bad(key, "", "not empty"));
+    let keys = match (jwks_file, jwks_url) {
+        (Some(path), None) => KeySource::File(path),
+        (None, Some(url)) => match reqwest::Url::parse(&url) {
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => KeySource::Url(parsed),
+            _ => return Err(bad("auth.jwks_url", &url, "https://HOST/PATH")),
+        },
+        _ => return Err(bad("auth.jwks_file", "", "one of jwks_file and jwks_url")),
+    };
+    let expected = Expected {
+        issuer: given("auth.issuer", issuer)?,
+        audience: given("auth.audience", audience)?,
+        roles_claim: roles_claim.unwrap_or_else(|| DEFAULT_ROLES_CLAIM.to_owned()),
+    };
+    Ok(AccessOptions { issuer: Some(IssuerOptions { expected, keys }), open, public_url })
 }
 
 #[cfg(test)]
@@ -206,6 +263,23 @@ mod tests {
         }
         let error = file("listen = 7\n").unwrap_err();
         assert!(error.words().en.contains("listen"), "{error}");
+    }
+
+    #[test]
+    fn a_provider_is_named_whole_or_not_at_all() {
+        let auth = |text: &str| file(&format!("data = \"x\"\n[auth]\n{text}")).unwrap().complete();
+        let whole = auth("issuer = \"https://id\"\naudience = \"muster\"\njwks_url = \"https://id/keys\"\n").unwrap().access;
+        assert_eq!(whole.issuer.unwrap().expected.roles_claim, DEFAULT_ROLES_CLAIM);
+        assert_eq!(auth("public_url = \"https://m\"\n").unwrap().access.issuer, None);
+        for (text, fault) in [
+            ("issuer = \"https://id\"\n", "auth.jwks_file"),
+            ("issuer = \"https://id\"\njwks_file = \"k\"\n", "auth.audience"),
+            ("audience = \"muster\"\njwks_file = \"k\"\n", "auth.issuer"),
+            ("issuer = \"i\"\naudience = \"m\"\njwks_file = \"k\"\njwks_url = \"https://id/keys\"\n", "auth.jwks_file"),
+            ("issuer = \"i\"\naudience = \"m\"\njwks_url = \"file:///keys\"\n", "auth.jwks_url"),
+        ] {
+            assert!(matches!(auth(text), Err(ConfigError::BadValue { key, .. }) if key == fault), "{text}");
+        }
     }
 
     #[test]

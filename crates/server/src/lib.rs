@@ -3,6 +3,7 @@
 //! Owns what touches the outside: sockets, files of the configuration, signals, languages. It must never decide about the
 //! domain, and nothing that leaves it holds a personal field in plain text.
 
+pub mod access;
 pub mod cli;
 mod clockmark;
 pub mod config;

@@ -89,3 +89,37 @@ pub const QUEUE_FULL_WAIT: Duration = Duration::from_secs(10);
 
 /// How long it waits between two tries.
 pub const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
+
+/// Longest bearer token that is looked at, in bytes. Identity providers that list many roles stay below 4 KiB.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest subject of a signed token, in bytes: with its prefix it is a principal.
+pub const SUBJECT_BYTES_MAX: usize = PRINCIPAL_BYTES_MAX - 8;
+
+/// How far the clocks of the identity provider and of this server may be apart, in seconds. RFC 7519 speaks of a few
+/// minutes at most; one is enough where both follow a time server.
+pub const JWT_SKEW_SECONDS: i64 = 60;
+
+/// How long passes at least before the issuer's keys are asked for again because a token names an unknown one: anybody can
+/// send such a token.
+pub const KEYS_REFRESH_MIN: Duration = Duration::from_secs(10);
+
+/// After how long the keys are asked for again although the one named is known: a key that was withdrawn is taken for no
+/// longer than this.
+pub const KEYS_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// How long the issuer may take to answer.
+pub const KEYS_FETCH_MAX: Duration = Duration::from_secs(10);
+
+/// Largest key set, in bytes: hundreds of keys.
+pub const KEYS_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a one-time link is good for unless asked otherwise, in seconds: a call that was not answered for a day has long
+/// been given to somebody else.
+pub const LINK_SECONDS: u64 = 24 * 3_600;
+
+/// The longest a one-time link may be good for, in seconds: a week.
+pub const LINK_SECONDS_MAX: u64 = 7 * 24 * 3_600;
+
+/// Largest body of an answer through a one-time link, in bytes: a reason of a few lines.
+pub const ANSWER_BODY_BYTES_MAX: usize = 8 * 1024;

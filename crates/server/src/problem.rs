@@ -73,6 +73,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, Words::new("未找到", "Not found"), detail)
     }
 
+    /// Whoever asks may not.
+    pub fn forbidden(code: &str, detail: Words) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, forbidden_title(), detail)
+    }
+
+    /// It conflicts with what is so now.
+    pub fn conflict(code: &str, detail: Words) -> Self {
+        Self::new(StatusCode::CONFLICT, code, Words::new("与当前状态冲突", "Conflict with the present state"), detail)
+    }
+
     /// It cannot be done now.
     pub fn unavailable(code: &str, detail: Words, retry_after_s: u32) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, Words::new("暂时不可用", "Unavailable"), detail);
@@ -120,6 +130,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(lang.tag()));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"muster\""));
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -156,6 +169,10 @@ impl From<CommandError> for Problem {
     }
 }
 
+fn forbidden_title() -> Words {
+    Words::new("没有权限", "Not allowed")
+}
+
 fn malformed_title() -> Words {
     Words::new("请求格式不正确", "Malformed request")
 }
@@ -178,6 +195,7 @@ fn refused(refusal: Refusal) -> Problem {
         RefusalKind::Rejected => (StatusCode::UNPROCESSABLE_ENTITY, Words::new("命令被拒绝", "Refused")),
         RefusalKind::Conflict => (StatusCode::CONFLICT, Words::new("与当前状态冲突", "Conflict with the present state")),
         RefusalKind::NotFound => (StatusCode::NOT_FOUND, Words::new("所指对象不存在", "No such subject")),
+        RefusalKind::Forbidden => (StatusCode::FORBIDDEN, forbidden_title()),
     };
     Problem::new(status, refusal.code, title, Words::new(refusal.zh, refusal.en)).at(refusal.field)
 }
@@ -232,6 +250,7 @@ mod tests {
             (refusal(RefusalKind::Rejected), 422),
             (refusal(RefusalKind::Conflict), 409),
             (refusal(RefusalKind::NotFound), 404),
+            (refusal(RefusalKind::Forbidden), 403),
             (fault(FieldFault::UnknownField), 400),
             (fault(FieldFault::WrongType), 400),
             (fault(FieldFault::NotJson), 400),

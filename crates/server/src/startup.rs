@@ -23,6 +23,12 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Everybody who reaches the address could do everything: nobody has to prove who they are.
+    #[error("an open server does not listen on {address}")]
+    OpenToAll {
+        /// The address.
+        address: SocketAddr,
+    },
     /// A folder or file of the data folder cannot be used.
     #[error("{}: {source}", .path.display())]
     Io {
@@ -60,6 +66,7 @@ impl StartError {
     pub fn words(&self) -> Words {
         match self {
             Self::Listen { address, source } => listen(*address, source),
+            Self::OpenToAll { address } => open_to_all(*address),
             Self::Io { path, source } => file(path, source),
             Self::Log(error) => log(error),
             Self::Vault(error) => vault(error),
@@ -90,6 +97,21 @@ fn listen(address: SocketAddr, source: &io::Error) -> Words {
             format!("cannot listen on {address}: {source}. Check that the address belongs to this machine."),
         ),
     }
+}
+
+fn open_to_all(address: SocketAddr) -> Words {
+    Words::new(
+        format!(
+            "拒绝监听 {address}：还没有签发过令牌，任何能连上的人都可以下达命令。\
+             请先用 muster token issue --data DIR --role headquarters --everything 签发令牌，或在配置 [auth] 中设置身份提供方；\
+             若前面已有负责身份验证的代理，请加 --open。"
+        ),
+        format!(
+            "the server does not listen on {address}: no token was ever issued, so that everybody who reaches it could give orders. \
+             Issue one with muster token issue --data DIR --role headquarters --everything, or name an identity provider in [auth] of the configuration; \
+             behind a proxy that authenticates, add --open."
+        ),
+    )
 }
 
 fn file(path: &Path, source: &io::Error) -> Words {

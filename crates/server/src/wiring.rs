@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::access::{Access, AccessOptions};
 use crate::clockmark;
 use crate::config::Nats;
 use crate::descriptors::Descriptors;
@@ -64,6 +65,8 @@ pub struct ServerOptions {
     pub queue_max: Option<usize>,
     /// How the views are run.
     pub views: RunnerOptions,
+    /// Who may come in.
+    pub access: AccessOptions,
 }
 
 impl ServerOptions {
@@ -83,6 +86,7 @@ impl ServerOptions {
             snapshot_every: None,
             queue_max: None,
             views: RunnerOptions::default(),
+            access: AccessOptions::default(),
         }
     }
 
@@ -183,7 +187,11 @@ impl Server {
     /// See [`StartError`]; its words are for people.
     pub async fn start(options: ServerOptions) -> Result<RunningServer, StartError> {
         let descriptors = Arc::new(Descriptors::read());
-        let app = Arc::new(App::server(&descriptors));
+        let (open_on_purpose, access) = (options.access.open, Access::new(&options.data, options.access.clone()));
+        if !options.listen.ip().is_loopback() && access.is_open() && !open_on_purpose {
+            return Err(StartError::OpenToAll { address: options.listen });
+        }
+        let app = Arc::new(App::server(&descriptors, access));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
         let (data, views_options, relay_options) = (options.data.clone(), options.views, options.relay());
         let (fail, failed) = watch::channel(false);

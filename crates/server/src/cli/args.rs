@@ -42,6 +42,8 @@ pub enum Command {
     View(ViewArgs),
     /// 列出事件 · list events
     Events(EventsArgs),
+    /// 签发、列出、吊销令牌 · issue, list and revoke tokens
+    Token(TokenArgs),
     /// 检查数据目录 · examine a data folder that no server uses
     Doctor(DoctorArgs),
 }
@@ -67,6 +69,9 @@ pub struct ServeArgs {
     /// 日志过滤 · filter of traces, e.g. info,muster_feed=debug
     #[arg(long, env = "MUSTER_LOG")]
     pub log_filter: Option<String>,
+    /// 未签发令牌也监听非本机地址（前面须有负责身份验证的代理）· listen beyond this machine without tokens, behind a proxy that authenticates
+    #[arg(long)]
+    pub open: bool,
 }
 
 impl ServeArgs {
@@ -80,6 +85,8 @@ impl ServeArgs {
             log_format: self.log_format,
             log_filter: self.log_filter.clone(),
             snapshot_every: None,
+            open: self.open.then_some(true),
+            auth: None,
         }
     }
 }
@@ -160,6 +167,9 @@ pub struct ServerArgs {
     /// 主体标识 · principal who is answerable for the ids
     #[arg(long, env = "MUSTER_PRINCIPAL")]
     pub principal: Option<String>,
+    /// 令牌 · token
+    #[arg(long, env = "MUSTER_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
 }
 
 /// `muster import`
@@ -242,6 +252,61 @@ pub struct EventsArgs {
     /// The server.
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+/// `muster token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// 数据目录 · data folder
+    #[arg(long, env = "MUSTER_DATA", global = true)]
+    pub data: Option<PathBuf>,
+    /// 做什么 · what to do
+    #[command(subcommand)]
+    pub action: TokenAction,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenAction {
+    /// 签发 · issue a token; it is shown once
+    Issue(TokenIssueArgs),
+    /// 列出 · list the tokens
+    List,
+    /// 吊销 · revoke a token; a running server notices at once
+    Revoke {
+        /// 令牌编号 · the token's id
+        id: String,
+    },
+}
+
+/// `muster token issue`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("scope").required(true).multiple(true).args(["area", "organization", "unit", "responder", "everything"]))]
+pub struct TokenIssueArgs {
+    /// 角色 · role: headquarters / organization_department / township / community / department / secretary / organizer / responder / auditor / analyst / console
+    #[arg(long)]
+    pub role: String,
+    /// 辖区及以下 · an area and what is below
+    #[arg(long)]
+    pub area: Vec<String>,
+    /// 单位 · an organization
+    #[arg(long)]
+    pub organization: Vec<String>,
+    /// 编组 · a unit
+    #[arg(long)]
+    pub unit: Vec<String>,
+    /// 本人 · a responder
+    #[arg(long)]
+    pub responder: Option<String>,
+    /// 全部辖区 · the whole tree
+    #[arg(long)]
+    pub everything: bool,
+    /// 使用者，记入每个事件 · the person or desk, recorded in every event
+    #[arg(long)]
+    pub name: Option<String>,
+    /// 有效期，如 12h、30d · how long it is good for
+    #[arg(long)]
+    pub ttl: Option<String>,
 }
 
 /// `muster doctor`

@@ -11,6 +11,7 @@ use crate::words::Lang;
 pub(super) struct Client {
     base: String,
     principal: Option<String>,
+    token: Option<String>,
     lang: Lang,
     http: reqwest::Client,
 }
@@ -19,13 +20,16 @@ impl Client {
     pub(super) fn new(args: &ServerArgs, lang: Lang) -> Self {
         let given = args.server.trim_end_matches('/');
         let base = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
-        Self { base, principal: args.principal.clone(), lang, http: reqwest::Client::new() }
+        Self { base, principal: args.principal.clone(), token: args.token.clone(), lang, http: reqwest::Client::new() }
     }
 
     pub(super) fn request(&self, method: Method, path: &str, query: &[(&str, Option<&str>)]) -> RequestBuilder {
         let mut request = self.http.request(method, format!("{}{path}", self.base)).header("Accept-Language", self.lang.tag());
         if let Some(principal) = &self.principal {
             request = request.header("Muster-Principal", principal);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         let given: Vec<_> = query.iter().filter_map(|(name, value)| value.map(|value| (*name, value))).collect();
         if given.is_empty() { request } else { request.query(&given) }

@@ -12,6 +12,7 @@ mod send;
 mod serve;
 mod signal;
 mod table;
+mod token;
 mod view;
 mod worker;
 
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
+        Command::Token(args) => token::run(&args, lang),
         Command::Doctor(args) => doctor::run(&args, lang),
     }
 }

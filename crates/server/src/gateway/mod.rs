@@ -27,40 +27,55 @@ pub const CONTEXT_MEMBER: &str = "context";
 /// The principal of callers that name none.
 pub const DEFAULT_PRINCIPAL: &str = "local";
 
-/// Who is answerable for a command's id: 1 to 256 bytes of visible text.
+/// Who is answerable for a command's id, and who acts unless the command says so: each 1 to 256 bytes of visible text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(String);
+pub struct Principal {
+    id: String,
+    person: String,
+}
 
 impl Principal {
-    /// Checks a principal.
+    /// Checks a principal who acts as itself.
     ///
     /// # Errors
     /// `bad_principal` for an empty or too long one, or one with control characters.
     pub fn new(text: &str) -> Result<Self, Problem> {
+        Self::acting(text, text)
+    }
+
+    /// Checks a principal who acts as a person.
+    ///
+    /// # Errors
+    /// As [`Principal::new`], for either.
+    pub fn acting(id: &str, person: &str) -> Result<Self, Problem> {
+        Ok(Self { id: Self::checked(id)?, person: Self::checked(person)? })
+    }
+
+    fn checked(text: &str) -> Result<String, Problem> {
         if text.is_empty() || text.len() > limits::PRINCIPAL_BYTES_MAX || text.chars().any(char::is_control) {
             let zh = format!("主体标识应为 1 至 {} 字节的可见字符", limits::PRINCIPAL_BYTES_MAX);
             let en = format!("a principal has 1 to {} bytes of visible text", limits::PRINCIPAL_BYTES_MAX);
             return Err(Problem::bad_request("bad_principal", Words::new(zh, en)));
         }
-        Ok(Self(text.to_owned()))
+        Ok(text.to_owned())
     }
 
-    /// The text.
+    /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.id
     }
 }
 
 impl Default for Principal {
     fn default() -> Self {
-        Self(DEFAULT_PRINCIPAL.to_owned())
+        Self { id: DEFAULT_PRINCIPAL.to_owned(), person: DEFAULT_PRINCIPAL.to_owned() }
     }
 }
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.id)
     }
 }
 
@@ -218,7 +233,7 @@ impl Gateway {
                 self.read(&name, body).map_err(CommandError::Malformed)?
             }
         };
-        Ok(Request { principal: principal.0, id: id.0, digest, context, command })
+        Ok(Request { principal: principal.id, id: id.0, digest, context, command })
     }
 
     /// Reads a body, and names an unknown field by its whole path.
@@ -254,10 +269,10 @@ fn read_context(value: Value) -> Result<v1::Context, FieldError> {
     })
 }
 
-/// What the caller left open: the actor is the principal, the channel is HTTP.
+/// What the caller left open: the actor is the principal's person, the channel is HTTP.
 fn complete(mut context: v1::Context, principal: &Principal) -> v1::Context {
     if context.actor.is_empty() {
-        principal.as_str().clone_into(&mut context.actor);
+        context.actor.clone_from(&principal.person);
     }
     if context.channel.is_none() {
         context.channel = Some(v1::Channel { kind: v1::ChannelKind::Http.into(), reference: String::new() });

@@ -14,6 +14,8 @@ use muster_views::ViewsHandle;
 use tokio::sync::{Semaphore, watch};
 
 use super::asof::AsOf;
+use super::enrollments::Enrollments;
+use crate::access::{Access, Caller};
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
 use crate::limits;
@@ -45,6 +47,9 @@ pub struct App {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) started: Instant,
     pub(super) as_of: AsOf,
+    pub(super) enrollments: Arc<Enrollments>,
+    /// Who is asking; a worker asks nobody.
+    pub(super) access: Option<Access>,
     node: OnceLock<Node>,
     views: OnceLock<ViewsHandle>,
     stopping: watch::Sender<bool>,
@@ -54,17 +59,17 @@ pub struct App {
 impl App {
     /// A server's app without its parts: health is answered, the rest is `recovering`.
     #[must_use]
-    pub fn server(descriptors: &Descriptors) -> Self {
-        Self::new(descriptors, false)
+    pub fn server(descriptors: &Descriptors, access: Access) -> Self {
+        Self::new(descriptors, Some(access))
     }
 
     /// A projection worker's app without its views.
     #[must_use]
     pub fn worker(descriptors: &Descriptors) -> Self {
-        Self::new(descriptors, true)
+        Self::new(descriptors, None)
     }
 
-    fn new(descriptors: &Descriptors, worker: bool) -> Self {
+    fn new(descriptors: &Descriptors, access: Option<Access>) -> Self {
         let meters = Meters::new();
         describe(&meters);
         let openapi = Bytes::from(openapi::document(descriptors).to_string());
@@ -74,10 +79,12 @@ impl App {
             streams: Arc::new(Semaphore::new(limits::STREAMS_MAX)),
             started: Instant::now(),
             as_of: AsOf::new(),
+            enrollments: Arc::default(),
+            worker: access.is_none(),
+            access,
             node: OnceLock::new(),
             views: OnceLock::new(),
             stopping: watch::Sender::new(false),
-            worker,
         }
     }
 
@@ -93,6 +100,11 @@ impl App {
     /// Takes commands from here on. Once only; a second call changes nothing.
     pub fn set_node(&self, node: Node) {
         drop(self.node.set(node));
+    }
+
+    /// Whether who asks may still go on; streams ask before each part.
+    pub(crate) fn still_good(&self, caller: &Caller) -> bool {
+        self.access.as_ref().is_none_or(|access| access.still_good(caller))
     }
 
     /// Ends the streams and takes no new commands.
@@ -141,7 +153,7 @@ impl App {
     pub(crate) fn count_command(&self, name: &'static str, status: u16, took: Duration) {
         let outcome = match status {
             200 => "done",
-            404 | 409 | 422 => "refused",
+            403 | 404 | 409 | 422 => "refused",
             500.. => "unavailable",
             _ => "malformed",
         };

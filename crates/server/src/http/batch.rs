@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
@@ -18,8 +19,10 @@ use serde_json::{Value, json};
 
 use super::answer_json;
 use super::app::{App, Node};
-use super::commands::{flag, known_command, principal_of};
+use super::auth::principal_of;
+use super::commands::{self, flag, known_command};
 use super::lines::{Line, Lines};
+use crate::access::{Caller, token_ended};
 use crate::gateway::{CONTEXT_MEMBER, CommandId, Prepared, Principal, not_json};
 use crate::limits;
 use crate::problem::Problem;
@@ -42,6 +45,12 @@ struct BatchLine {
     context: Option<Value>,
 }
 
+/// Who sends the lines.
+struct Sent {
+    principal: Principal,
+    caller: Caller,
+}
+
 /// What is known of a line before its answer.
 struct Head {
     line: u64,
@@ -57,14 +66,15 @@ type LineAnswer = (Head, Result<Answer, Problem>);
 
 pub(super) async fn batch(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let with_events = parameters.events.is_none() || flag("events", parameters.events.as_deref())?;
-    let principal = principal_of(&headers)?;
+    let sent = Sent { principal: principal_of(&caller, &headers)?, caller };
     app.node()?;
-    let answers = answers(app, principal, Lines::new(body, limits::COMMAND_BODY_BYTES_MAX), with_events, super::lang_of(&headers));
+    let answers = answers(app, sent, Lines::new(body, limits::COMMAND_BODY_BYTES_MAX), with_events, super::lang_of(&headers));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answers)).into_response())
 }
 
@@ -76,13 +86,7 @@ enum Turn {
     Over,
 }
 
-fn answers(
-    app: Arc<App>,
-    principal: Principal,
-    mut lines: Lines,
-    with_events: bool,
-    lang: Lang,
-) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+fn answers(app: Arc<App>, sent: Sent, mut lines: Lines, with_events: bool, lang: Lang) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     async_stream::stream! {
         let Ok(node) = app.node() else { return };
         let mut in_flight: FuturesOrdered<BoxFuture<'_, LineAnswer>> = FuturesOrdered::new();
@@ -99,7 +103,7 @@ fn answers(
             match turn {
                 Turn::Lines(Ok(group)) if group.is_empty() => reading = false,
                 Turn::Lines(Ok(group)) => {
-                    for answer in submit(node, &principal, group, &mut line).await {
+                    for answer in submit(node, &sent, app.still_good(&sent.caller), group, &mut line).await {
                         in_flight.push_back(answer);
                     }
                 }
@@ -123,7 +127,7 @@ fn answers(
 }
 
 /// Prepares a group of lines, seals them together and hands them in, in their order.
-async fn submit<'a>(node: &'a Node, principal: &Principal, group: Vec<Line>, line: &mut u64) -> Vec<BoxFuture<'a, LineAnswer>> {
+async fn submit<'a>(node: &'a Node, sent: &Sent, good: bool, group: Vec<Line>, line: &mut u64) -> Vec<BoxFuture<'a, LineAnswer>> {
     let mut heads = Vec::with_capacity(group.len());
     let mut prepared = Vec::with_capacity(group.len());
     for text in group {
@@ -132,7 +136,9 @@ async fn submit<'a>(node: &'a Node, principal: &Principal, group: Vec<Line>, lin
             continue;
         }
         let mut head = Head { line: *line, id: String::new(), name: None, started: Instant::now() };
-        let outcome = prepare(node, principal, &text, &mut head);
+        let outcome = prepare(node, &sent.principal, &text, &mut head);
+        // A batch may outlast the token that it began with.
+        let outcome = if good { outcome } else { Err(token_ended()) };
         let failed = outcome.map(|one| prepared.push(one)).err();
         heads.push((head, failed));
     }
@@ -144,7 +150,7 @@ async fn submit<'a>(node: &'a Node, principal: &Principal, group: Vec<Line>, lin
             None => requests.next().map_or_else(|| Err(Problem::internal()), |request| request.map_err(Problem::from)),
         };
         answers.push(match request {
-            Ok(request) => hand_in(node, head, request).await,
+            Ok(request) => hand_in(node, sent, head, request).await,
             Err(problem) => ready((head, Err(problem))).boxed(),
         });
     }
@@ -153,10 +159,10 @@ async fn submit<'a>(node: &'a Node, principal: &Principal, group: Vec<Line>, lin
 
 /// Hands a request in, so that the lines keep their order; only the answer is left to be waited for. While the engine's
 /// queue is full the line waits here, and with it all lines after it: they may rest on it.
-async fn hand_in<'a>(node: &'a Node, head: Head, request: Request) -> BoxFuture<'a, LineAnswer> {
+async fn hand_in<'a>(node: &'a Node, sent: &Sent, head: Head, request: Request) -> BoxFuture<'a, LineAnswer> {
     let deadline = Instant::now() + limits::QUEUE_FULL_WAIT;
     loop {
-        let mut pending = node.port.submit(request.clone());
+        let mut pending = commands::submit(node, &sent.caller, request.clone());
         // Outside tokio's budget, which would make an answer that is there look like one that is not.
         match futures::poll!(tokio::task::unconstrained(&mut pending)) {
             Poll::Ready(Err(CommandError::Unavailable { reason: QUEUE_FULL })) if Instant::now() < deadline => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -15,14 +16,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer_json;
-use super::app::App;
-use crate::gateway::{CommandId, Prepared, Principal, not_json};
+use super::app::{App, Node};
+use super::auth::principal_of;
+use crate::access::Caller;
+use crate::gateway::{CommandId, Prepared, not_json};
 use crate::limits;
 use crate::problem::Problem;
 use crate::words::Words;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const PRINCIPAL: &str = "muster-principal";
+pub(super) const PRINCIPAL: &str = "muster-principal";
 /// The key of a preview that was given none.
 const PREVIEW_ID: &str = "preview";
 
@@ -33,6 +36,7 @@ pub(super) struct Parameters {
 
 pub(super) async fn command(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
@@ -40,14 +44,21 @@ pub(super) async fn command(
 ) -> Result<Response, Problem> {
     let started = Instant::now();
     let name = known_command(&name)?;
-    let outcome = answer(&app, name, &parameters, &headers, body).await;
+    let outcome = answer(&app, &caller, name, &parameters, &headers, body).await;
     app.count_command(name, outcome.as_ref().map_or_else(|problem| problem.status.as_u16(), |_| 200), started.elapsed());
     outcome
 }
 
-async fn answer(app: &Arc<App>, name: &'static str, parameters: &Parameters, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn answer(
+    app: &Arc<App>,
+    caller: &Caller,
+    name: &'static str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let dry_run = flag("dry_run", parameters.dry_run.as_deref())?;
-    let principal = principal_of(headers)?;
+    let principal = principal_of(caller, headers)?;
     let id = match header_text(headers, IDEMPOTENCY_KEY)? {
         // What is not carried out needs no key against being carried out twice.
         None if dry_run => CommandId::new(PREVIEW_ID)?,
@@ -58,18 +69,26 @@ async fn answer(app: &Arc<App>, name: &'static str, parameters: &Parameters, hea
     let body: Value = serde_json::from_slice(&body).map_err(|error| not_json(&error))?;
     let prepared = node.gateway.prepare(principal, id, name, body)?;
     if dry_run {
-        return preview(app, prepared).await;
+        return preview(app, caller, prepared).await;
     }
     let request = seal(app, prepared).await?;
-    let answer = node.port.submit(request).await?;
+    let answer = submit(node, caller, request).await?;
     Ok(Json(answer_json(&answer, true)).into_response())
 }
 
+/// Hands a request in through the caller's gate. It is in the engine's queue when this returns.
+pub(super) fn submit<'a>(node: &'a Node, caller: &Caller, request: muster_proto::Request) -> muster_proto::Pending<'a> {
+    match caller.gate() {
+        None => node.port.submit(request),
+        gate => Box::pin(node.engine.submit_through(gate, request)),
+    }
+}
+
 /// The answer as it would be, from the planner's copy of the state. Nothing is stored, in the vault neither.
-async fn preview(app: &Arc<App>, prepared: Prepared) -> Result<Response, Problem> {
+async fn preview(app: &Arc<App>, caller: &Caller, prepared: Prepared) -> Result<Response, Problem> {
     let node = app.node()?;
     let request = node.gateway.leave_out(prepared)?;
-    let preview = node.engine.preview(request).await?;
+    let preview = node.engine.preview_through(caller.gate(), request).await?;
     let mut answer = answer_json(&preview.answer, true);
     let members = answer.as_object_mut().expect("an answer is an object");
     members.insert("dry_run".to_owned(), Value::Bool(true));
@@ -86,7 +105,7 @@ pub(super) fn known_command(name: &str) -> Result<&'static str, Problem> {
 }
 
 /// Seals on a thread that may block, for a new person's key is synced to disk.
-async fn seal(app: &Arc<App>, prepared: Prepared) -> Result<muster_proto::Request, Problem> {
+pub(super) async fn seal(app: &Arc<App>, prepared: Prepared) -> Result<muster_proto::Request, Problem> {
     let node = app.node()?;
     if !prepared.needs_sealing() {
         return Ok(node.gateway.seal(prepared)?);
@@ -94,10 +113,6 @@ async fn seal(app: &Arc<App>, prepared: Prepared) -> Result<muster_proto::Reques
     let gateway = Arc::clone(&node.gateway);
     let sealed = tokio::task::spawn_blocking(move || gateway.seal(prepared)).await;
     Ok(sealed.map_err(|_| Problem::internal())??)
-}
-
-pub(super) fn principal_of(headers: &HeaderMap) -> Result<Principal, Problem> {
-    header_text(headers, PRINCIPAL)?.map_or_else(|| Ok(Principal::default()), Principal::new)
 }
 
 pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {

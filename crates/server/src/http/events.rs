@@ -5,15 +5,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::Stream;
+use muster_access::{Action, Denial, Reach};
 use muster_log::{EpochPosition, Position, ReadError, Record, Tail, TailLimits};
 use muster_proto::v1::{AreaPath, Envelope};
-use muster_proto::{ACTUAL, Aggregate, aggregate_of, event_tag};
+use muster_proto::{ACTUAL, Aggregate, aggregate_of, event_tag, levels};
 use muster_views::{Filter, Page, View};
 use serde::Deserialize;
 use serde_json::json;
@@ -21,7 +23,9 @@ use serde_json::json;
 use super::app::{App, log_unreadable};
 use super::commands::{flag, header_text};
 use super::event_json;
+use super::redact::redact;
 use super::sse::{self, OpenStream};
+use crate::access::{Caller, denied};
 use crate::limits;
 use crate::problem::Problem;
 use crate::words::Words;
@@ -40,6 +44,10 @@ struct Wanted {
     /// Every type if empty.
     tags: HashSet<u32>,
     area: Option<Subtree>,
+    /// What the caller may see: any of these subtrees, or everything.
+    reach: Option<Vec<Subtree>>,
+    /// Without persons.
+    redacted: bool,
 }
 
 /// An area and what lies below it. Grows with the paths that events carry.
@@ -60,15 +68,16 @@ struct Range {
 
 pub(super) async fn events(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted = wanted(&app, &parameters).await?;
+    let wanted = wanted(&app, &caller, &parameters).await?;
     let as_sse =
         headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"));
     let range = range(&app, &parameters, if as_sse { header_text(&headers, "last-event-id")? } else { None })?;
     let open = OpenStream::new(&app, "events")?;
-    let stream = stream(app, wanted, range, as_sse, open)?;
+    let stream = stream(app, caller, wanted, range, as_sse, open)?;
     if as_sse {
         return Ok(sse::response(stream));
     }
@@ -76,7 +85,8 @@ pub(super) async fn events(
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-async fn wanted(app: &Arc<App>, parameters: &Parameters) -> Result<Wanted, Problem> {
+async fn wanted(app: &Arc<App>, caller: &Caller, parameters: &Parameters) -> Result<Wanted, Problem> {
+    let reach = caller.reach(Action::Events)?;
     let names = parameters.r#type.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
     let tags = names.map(|name| {
         event_tag(name).ok_or_else(|| {
@@ -92,7 +102,23 @@ async fn wanted(app: &Arc<App>, parameters: &Parameters) -> Result<Wanted, Probl
         Some(area) => Some(subtree(app, area).await?),
         None => None,
     };
-    Ok(Wanted { tags, area })
+    let reach = match reach {
+        Reach::Everything => None,
+        Reach::Areas(areas) => {
+            let mut subtrees = Vec::with_capacity(areas.len());
+            for area in &areas {
+                subtrees.push(subtree(app, area).await?);
+            }
+            Some(subtrees)
+        }
+    };
+    if let (Some(area), Some(reach)) = (&area, &reach)
+        && !reach.iter().any(|subtree| subtree.below.contains(&area.top))
+    {
+        let scopes = reach.iter().map(|subtree| subtree.top.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(denied(&Denial::OutsideScope { area: area.top.clone(), scopes }).at("area"));
+    }
+    Ok(Wanted { tags, area, reach, redacted: !caller.sees_persons() })
 }
 
 /// The areas below one, as the views know them now.
@@ -171,13 +197,16 @@ impl Wanted {
         let tag = muster_proto::peek(&record.bytes).ok()?.event_tag;
         let asked_for = self.tags.is_empty() || self.tags.contains(&tag);
         // The subtree learns new areas from their own events, whichever types were asked for.
-        let teaches = self.area.is_some() && aggregate_of(tag) == Aggregate::Area;
+        let teaches = (self.area.is_some() || self.reach.is_some()) && aggregate_of(tag) == Aggregate::Area;
         if !asked_for && !teaches {
             return None;
         }
         let envelope = muster_proto::decode(&record.bytes).ok()?;
         let concerns = self.area.as_mut().is_none_or(|subtree| subtree.concerns(&envelope));
-        (asked_for && concerns).then_some(envelope)
+        // Each of them is asked, for each learns from the record.
+        let shown =
+            self.reach.as_mut().is_none_or(|reach| reach.iter_mut().fold(false, |shown, subtree| subtree.concerns(&envelope) || shown));
+        (asked_for && concerns && shown).then_some(envelope)
     }
 }
 
@@ -185,11 +214,11 @@ impl Subtree {
     fn concerns(&mut self, envelope: &Envelope) -> bool {
         let none = AreaPath::default();
         let path = envelope.area_path.as_ref().unwrap_or(&none);
-        let levels = [&path.city, &path.county, &path.township, &path.village, &path.grid];
-        if let Some(at) = levels.iter().position(|id| **id == self.top) {
+        let levels = levels(path);
+        if let Some(at) = levels.iter().position(|id| *id == self.top) {
             for id in levels[at..].iter().filter(|id| !id.is_empty()) {
                 if !self.below.contains(*id) {
-                    self.below.insert((*id).clone());
+                    self.below.insert((*id).to_owned());
                 }
             }
             return true;
@@ -207,6 +236,7 @@ enum Turn {
 
 fn stream(
     app: Arc<App>,
+    caller: Caller,
     mut wanted: Wanted,
     range: Range,
     as_sse: bool,
@@ -231,6 +261,10 @@ fn stream(
                 _ = heartbeat.tick() => Turn::Quiet,
                 batch = tail.next_batch() => Turn::Batch(batch),
             };
+            // A token that was revoked meanwhile shows nothing more.
+            if !app.still_good(&caller) {
+                break;
+            }
             match turn {
                 Turn::Batch(Ok(records)) => {
                     let mut chunk = BytesMut::new();
@@ -240,7 +274,10 @@ fn stream(
                         }
                         let Some(envelope) = wanted.pick(&record) else { continue };
                         left -= 1;
-                        let value = event_json(&envelope);
+                        let mut value = event_json(&envelope);
+                        if wanted.redacted {
+                            redact(&mut value);
+                        }
                         if as_sse {
                             sse::write(&mut chunk, "event", Some(EpochPosition { epoch, position: record.position }), &value);
                         } else {

@@ -1,19 +1,26 @@
 //! HTTP: the routes of the contract, and how problems are written in the caller's language. Handlers translate; they must
 //! never decide anything about the domain, and never hold plain personal fields longer than a request.
 
+mod answer;
 mod app;
 mod asof;
+mod auth;
 mod batch;
 mod commands;
+mod contact;
+mod enrollments;
 mod events;
 mod lines;
+mod links;
 mod live;
 mod ops;
+mod redact;
 mod sse;
 mod views;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -24,6 +31,7 @@ use muster_proto::v1::Envelope;
 use muster_proto::{Answer, ENVELOPE_NAMES};
 use serde_json::{Map, Value, json};
 
+use crate::access::Caller;
 use crate::problem::Problem;
 use crate::words::{Lang, Words};
 
@@ -31,12 +39,16 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: [(&str, &str); 15] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("GET", "/v1/views/{name}"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
+    ("POST", "/v1/links"),
+    ("GET", "/v1/responders/{responder_id}/contact"),
+    ("GET", "/answer/{token}"),
+    ("POST", "/answer/{token}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -51,8 +63,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/commands/{name}", post(commands::command))
         .route("/v1/commands:batch", post(batch::batch))
         .route("/v1/events", get(events::events))
+        .route("/v1/links", post(links::make))
+        .route("/v1/responders/{responder_id}/contact", get(contact::contact))
+        .route("/answer/{token}", get(answer::page).post(answer::answer))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(middleware::from_fn(same_site))
         .layer(middleware::from_fn(render_problems))
         .with_state(app)
@@ -63,6 +79,7 @@ pub fn worker_router(app: Arc<App>) -> Router {
     worker_routes()
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(Extension(Caller::Open))
         .layer(middleware::from_fn(render_problems))
         .with_state(app)
 }

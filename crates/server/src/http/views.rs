@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use muster_proto::ACTUAL;
-use muster_proto::v1::AreaLevel;
+use muster_access::{Action, Denial, Reach};
+use muster_proto::v1::{AreaLevel, AreaPath};
+use muster_proto::{ACTUAL, path_is_within};
 use muster_views::{Filter, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::asof;
 use super::ops::as_f64;
+use crate::access::{Caller, denied};
 use crate::limits;
 use crate::problem::Problem;
 use crate::telemetry::Meters;
@@ -35,11 +38,13 @@ pub(super) struct Asked {
     pub(super) filter: Filter,
     /// Coverage only: nothing below this level.
     level_max: Option<i32>,
+    /// The area of the caller's scope that the rows must lie in, whatever becomes of the area asked for.
+    within: Option<String>,
 }
 
 impl Asked {
     /// Reads name and parameters; an area that is not there is refused, for an empty table would say that all is well.
-    pub(super) async fn read(app: &Arc<App>, name: &str, parameters: &Parameters) -> Result<Self, Problem> {
+    pub(super) async fn read(app: &Arc<App>, caller: &Caller, name: &str, parameters: &Parameters) -> Result<Self, Problem> {
         let view: View = name.parse().map_err(|_| unknown_view(name))?;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let realm = match given(&parameters.realm) {
@@ -47,13 +52,20 @@ impl Asked {
             Some(realm) if realm == "*" => None,
             realm => realm,
         };
-        let filter = Filter { realm, area: given(&parameters.area) };
+        let reach = caller.reach(Action::View(view.name()))?;
+        let mut filter = Filter { realm, area: given(&parameters.area) };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
         // As of an earlier place an area may have been there that is gone now.
         if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
             check_area(app, area).await?;
         }
-        Ok(Self { view, filter, level_max })
+        let within = scope(app, reach, &mut filter)?;
+        Ok(Self { view, filter, level_max, within })
+    }
+
+    /// Whether a row that stands there may be shown.
+    pub(super) fn shows(&self, path: &AreaPath) -> bool {
+        self.within.as_ref().is_none_or(|area| path_is_within(path, area))
     }
 
     /// Whether the row is high enough in the tree.
@@ -63,6 +75,41 @@ impl Asked {
             _ => true,
         }
     }
+}
+
+/// The area of the reach that holds the area asked for; with none asked for, the only one there is.
+fn scope(app: &App, reach: Reach, filter: &mut Filter) -> Result<Option<String>, Problem> {
+    let Reach::Areas(areas) = reach else { return Ok(None) };
+    let Some(asked) = &filter.area else {
+        let [only] = areas.as_slice() else {
+            let known = areas.join(", ");
+            let detail = Words::new(
+                format!("您的权限包含多个辖区，请用 area 指定其中之一：{known}"),
+                format!("your scope has several areas; name one of them with area: {known}"),
+            );
+            return Err(Problem::bad_request("area_required", detail).at("area"));
+        };
+        filter.area = Some(only.clone());
+        return Ok(Some(only.clone()));
+    };
+    if areas.contains(asked) {
+        return Ok(Some(asked.clone()));
+    }
+    // A row of the subtree has the whole path, and whatever lies above the area asked for lies before it there.
+    let path = some_path(app.views()?, asked)?.unwrap_or_default();
+    let levels = muster_proto::levels(&path);
+    let above = levels.iter().take_while(|id| *id != asked).chain(levels.iter().filter(|id| *id == asked));
+    let found = above.into_iter().find(|id| !id.is_empty() && areas.iter().any(|area| area == *id)).map(|id| (*id).to_owned());
+    match found {
+        Some(area) => Ok(Some(area)),
+        None => Err(denied(&Denial::OutsideScope { area: asked.clone(), scopes: areas.join(", ") }).at("area")),
+    }
+}
+
+fn some_path(views: &ViewsHandle, area: &str) -> Result<Option<AreaPath>, Problem> {
+    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()) };
+    let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
+    Ok(found.map_err(|error| unreadable(&error))?.rows.first().map(|placed| (*placed.path).clone()))
 }
 
 fn level(text: &str) -> Result<i32, Problem> {
@@ -135,10 +182,11 @@ pub(super) fn unreadable(error: &QueryError) -> Problem {
 
 pub(super) async fn view(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<Value>, Problem> {
-    let asked = Asked::read(&app, &name, &parameters).await?;
+    let asked = Asked::read(&app, &caller, &name, &parameters).await?;
     let page = Page { after: parameters.cursor.clone().filter(|cursor| !cursor.is_empty()), rows_max: Some(rows_max(&parameters)?) };
     let snapshot = match parameters.as_of.as_deref().filter(|text| !text.is_empty()) {
         Some(as_of) => asof::snapshot(&app, &asked, &page, as_of).await?,
@@ -148,7 +196,8 @@ pub(super) async fn view(
             read.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
         }
     };
-    let rows = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row)).map(|placed| row_json(&placed.row));
+    let shown = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row) && asked.shows(&placed.path));
+    let rows = shown.map(|placed| row_json(&placed.row));
     let mut body = json!({
         "view": asked.view.name(),
         "realm": asked.filter.realm.as_deref().unwrap_or("*"),

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the descriptors of `proto/` and the table of routes. It must never name a route
 //! that the server has not, nor a field that the contract has not: the tests compare it with both.
 
+mod access;
 mod paths;
 mod schema;
 
@@ -31,13 +32,16 @@ pub fn document(descriptors: &Descriptors) -> Value {
             {"name": "commands", "description": "命令: what people decide. Carried out once per principal and Idempotency-Key."},
             {"name": "views", "description": "视图: live projections of the log."},
             {"name": "events", "description": "事件: the log itself, in order."},
+            {"name": "access", "description": "权限: one-time links, and contacts of people."},
             {"name": "operation", "description": "运行: health, metrics, status."}
         ],
+        "security": access::security(),
         "paths": paths::paths(descriptors),
         "components": {
             "schemas": schema::schemas(descriptors),
             "parameters": paths::parameters(),
             "responses": paths::responses(),
+            "securitySchemes": access::security_schemes(),
         },
     })
 }

@@ -16,12 +16,12 @@ fn response(name: &str) -> Value {
     json!({"$ref": format!("#/components/responses/{name}")})
 }
 
-fn problems(mut own: Map<String, Value>, names: &[(&str, &str)]) -> Value {
+pub(super) fn problems(mut own: Map<String, Value>, names: &[(&str, &str)]) -> Value {
     own.extend(names.iter().map(|(status, name)| ((*status).to_owned(), response(name))));
     Value::Object(own)
 }
 
-fn ok(description: &str, content: Value) -> Map<String, Value> {
+pub(super) fn ok(description: &str, content: Value) -> Map<String, Value> {
     Map::from_iter([("200".to_owned(), json!({"description": description, "content": content}))])
 }
 
@@ -34,7 +34,7 @@ pub(super) fn parameters() -> Value {
         "IdempotencyKey": {"name": "Idempotency-Key", "in": "header", "required": true,
             "description": "One for each intent; a retry with the same key and body is carried out once.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 64}},
-        "Principal": {"name": "Muster-Principal", "in": "header", "description": "Who is answerable for the key; `local` when absent.",
+        "Principal": {"name": "Muster-Principal", "in": "header", "description": "Who is answerable for the key; `local` when absent. Only at a server without tokens: else the token says it.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 256}},
         "DryRun": query("dry_run", "Answer what the command would do now, and do nothing: no record is stored, no key is used up, and the `Idempotency-Key` may be left out. Personal fields are left out.", json!({"type": "boolean"})),
         "Area": query("area", "Only this area and what lies below it.", json!({"type": "string"})),
@@ -47,7 +47,9 @@ pub(super) fn responses() -> Value {
         |description: &str| json!({"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}});
     json!({
         "Malformed": problem("The request does not fit its form; `field` says where."),
-        "Forbidden": problem("A browser sent it from a page of another site."),
+        "Unauthorized": problem("A token is needed, or the one given is not good; `WWW-Authenticate` asks for one."),
+        "Forbidden": problem("The caller may not; or a browser sent it from a page of another site."),
+        "Gone": problem("The link has expired."),
         "NotFound": problem("What the request names is not there."),
         "Conflict": problem("It conflicts with the present state: look again."),
         "TooLarge": problem("The body is over the limit."),
@@ -66,10 +68,15 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
     paths.insert("/v1/views/{name}".to_owned(), json!({"get": view()}));
     paths.insert("/v1/views/{name}/live".to_owned(), json!({"get": live()}));
     paths.insert("/v1/events".to_owned(), json!({"get": events()}));
+    for (path, item) in super::access::paths() {
+        paths.insert(path.to_owned(), item);
+    }
     for (path, id, description, content) in operations() {
         let mut responses = ok(description, content);
         if path == "/healthz" || path == "/readyz" {
             responses.insert("503".to_owned(), response("Unavailable"));
+        } else if path != "/" {
+            responses.insert("401".to_owned(), response("Unauthorized"));
         }
         paths.insert(
             path.to_owned(),
@@ -97,6 +104,7 @@ fn command(descriptors: &Descriptors, name: &str) -> Value {
         ok("Durable.", json!({"application/json": {"schema": reference("Answer")}})),
         &[
             ("400", "Malformed"),
+            ("401", "Unauthorized"),
             ("403", "Forbidden"),
             ("404", "NotFound"),
             ("409", "Conflict"),
@@ -129,7 +137,7 @@ fn batch() -> Value {
             query("events", "`false` leaves the events out of the answers.", json!({"type": "boolean", "default": true})),
         ],
         "requestBody": {"required": true, "content": {"application/x-ndjson": {"schema": {"type": "string", "description": "One BatchLine a line."}}}},
-        "responses": problems(ok("Answers, line by line.", answers), &[("400", "Malformed"), ("403", "Forbidden"), ("503", "Unavailable")]),
+        "responses": problems(ok("Answers, line by line.", answers), &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("503", "Unavailable")]),
         "x-line-schema": reference("BatchLine"),
         "x-answer-schema": reference("BatchAnswer"),
     })
@@ -155,7 +163,7 @@ fn view() -> Value {
         ],
         "responses": problems(
             ok("A page of rows.", json!({"application/json": {"schema": reference("ViewPage")}})),
-            &[("400", "Malformed"), ("404", "NotFound"), ("501", "NotImplemented"), ("503", "Unavailable")],
+            &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("404", "NotFound"), ("501", "NotImplemented"), ("503", "Unavailable")],
         ),
     })
 }
@@ -177,7 +185,7 @@ fn live() -> Value {
         ],
         "responses": problems(
             ok("An endless stream.", json!({"text/event-stream": {"schema": {"type": "string"}}})),
-            &[("400", "Malformed"), ("404", "NotFound"), ("503", "Unavailable")],
+            &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("404", "NotFound"), ("503", "Unavailable")],
         ),
     })
 }
@@ -202,7 +210,7 @@ fn events() -> Value {
             query("limit", "Events after which the stream ends.", json!({"type": "integer", "minimum": 1})),
             {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
         ],
-        "responses": problems(ok("Events.", stream), &[("400", "Malformed"), ("503", "Unavailable")]),
+        "responses": problems(ok("Events.", stream), &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("503", "Unavailable")]),
         "x-line-schema": reference("Event"),
     })
 }

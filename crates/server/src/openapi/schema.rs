@@ -186,7 +186,13 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
                 "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}
         }
     });
+    let link_answer = json!({
+        "type": "object",
+        "required": ["call_id", "answer"],
+        "properties": {"call_id": {"type": "string"}, "answer": {"type": "string", "enum": ["accept", "decline", "acknowledge"]}}
+    });
     vec![
+        ("LinkAnswer", link_answer),
         ("Position", position),
         ("Answer", answer),
         ("Problem", problem),

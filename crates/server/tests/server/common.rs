@@ -167,7 +167,7 @@ pub struct Sse {
 }
 
 impl Sse {
-    fn open(response: reqwest::Response) -> Self {
+    pub fn open(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200);
         assert!(content_type(response.headers()).starts_with("text/event-stream"));
         Self { stream: Box::pin(response.bytes_stream()), buffer: BytesMut::new() }

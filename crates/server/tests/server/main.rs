@@ -1,6 +1,7 @@
 //! The server as its users meet it: a real one in this process or the real binary, on a folder and a port of its own.
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
+mod access;
 mod bad_input;
 mod batch;
 mod binary;

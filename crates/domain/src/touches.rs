@@ -1,0 +1,358 @@
+//! What a command touches: the areas where it takes effect, and the organizations, people, units and calls it speaks of.
+//!
+//! It answers whoever checks rights, from the very state that the command is decided against. It must never refuse
+//! anything: what is not known is left out, and the decision names it.
+
+use muster_proto::v1::{self, BasisKind};
+use muster_proto::{Command, Touched, TouchedOffice, TouchedPerson};
+
+use crate::ids::{AreaRef, CallRef, OrganizationCallRef, ResponderRef, UnitRef, WhistleRef};
+use crate::state::{Place, State};
+
+impl State {
+    /// What the command touches, and the office and ground that its context claims.
+    #[must_use]
+    pub fn touches(&self, context: &v1::Context, command: &Command) -> Touched {
+        let mut found = Touches { state: self, touched: Touched::default() };
+        found.command(command);
+        let mut touched = found.touched;
+        touched.office = context.actor_office.as_ref().map(|office| TouchedOffice {
+            area_id: office.area_id.clone(),
+            area: self.path_of(&office.area_id),
+            organization: office.organization_id.clone(),
+            organization_area: self.organization_home(&office.organization_id).map(|area| self.area_path(Some(area))),
+        });
+        touched.grounded = context.basis.as_ref().is_some_and(|basis| {
+            let named = matches!(basis.kind(), BasisKind::Document | BasisKind::Consultation | BasisKind::Telephone | BasisKind::Plan);
+            named && !basis.reference.trim().is_empty()
+        });
+        touched
+    }
+
+    fn organization_home(&self, id: &str) -> Option<AreaRef> {
+        self.base.organizations.find(id).and_then(|key| self.base.organizations.get(key).area)
+    }
+
+    /// What somebody touches who wants to reach a person: the person at home, then at each present duty. Each is enough.
+    #[must_use]
+    pub fn touches_person(&self, responder_id: &str) -> Vec<Touched> {
+        let Some(person) = self.base.responders.find(responder_id) else { return Vec::new() };
+        let found = || Touches { state: self, touched: Touched::default() };
+        let mut home = found();
+        home.person_at_home(responder_id);
+        let duties = self.ops.realms.iter().flat_map(|(realm, _)| self.ops.duties(realm, person)).map(|call| {
+            let mut duty = found();
+            duty.call(&call.text());
+            duty.touched
+        });
+        std::iter::once(home.touched).chain(duties).collect()
+    }
+
+    /// What a call touches, by its outside id.
+    #[must_use]
+    pub fn touches_call(&self, call_id: &str) -> Touched {
+        let mut found = Touches { state: self, touched: Touched::default() };
+        found.call(call_id);
+        found.touched
+    }
+
+    /// The path to an area, if there is one of that id; retired ones too.
+    #[must_use]
+    pub fn path_of(&self, area_id: &str) -> Option<v1::AreaPath> {
+        self.base.areas.find(area_id).map(|key| self.area_path(Some(key)))
+    }
+}
+
+struct Touches<'a> {
+    state: &'a State,
+    touched: Touched,
+}
+
+impl Touches<'_> {
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::DefineArea(body) => self.areas([&body.area_id, &body.parent_id]),
+            Command::ReparentArea(body) => self.areas([&body.area_id, &body.parent_id]),
+            Command::RetireArea(body) => self.areas([&body.area_id]),
+            Command::SwitchAutoFill(body) => self.areas([&body.area_id]),
+            Command::RegisterOrganization(body) => {
+                self.organization_at_home(&body.organization_id);
+                self.areas([&body.area_id]);
+            }
+            Command::TieToArea(body) => {
+                self.organization(&body.organization_id);
+                self.areas([&body.area_id]);
+            }
+            Command::ReservePeople(body) => self.organization_at_home(&body.organization_id),
+            Command::EnrollResponder(body) => self.enroll(body),
+            Command::ReportToCommunity(body) => {
+                self.person(&body.responder_id);
+                self.areas([&body.area_id]);
+            }
+            Command::TransferResponder(body) => {
+                self.person_at_home(&body.responder_id);
+                self.organization(&body.organization_id);
+            }
+            Command::SetSpecialties(body) => self.person_at_home(&body.responder_id),
+            Command::SetAvailability(body) => self.person_at_home(&body.responder_id),
+            Command::WithdrawResponder(body) => self.person_at_home(&body.responder_id),
+            Command::DraftPlan(body) => {
+                self.plan(&body.plan_id);
+                self.areas([&body.area_id]);
+            }
+            Command::DesignatePost(body) => self.plan(&body.plan_id),
+            Command::PublishPlan(body) => self.plan(&body.plan_id),
+            Command::DeclareIncident(body) => self.areas([&body.area_id]),
+            Command::ConvertArea(body) => self.areas([&body.area_id]),
+            Command::ChangeResponse(body) => self.areas([&body.area_id]),
+            Command::ChangeWarning(body) => self.incident(&body.incident_id),
+            Command::ChangeGrade(body) => self.incident(&body.incident_id),
+            Command::StandDownArea(body) => self.areas([&body.area_id]),
+            Command::CloseIncident(body) => self.incident(&body.incident_id),
+            Command::RecallArea(body) => self.areas([&body.area_id]),
+            Command::ConfirmSafe(body) => self.confirm_safe(body),
+            Command::ResumeArea(body) => self.areas([&body.area_id]),
+            Command::EstablishUnit(body) => {
+                self.unit(&body.parent_unit_id);
+                self.areas([&body.area_id]);
+            }
+            Command::AppointSecretary(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
+            Command::AppointOrganizer(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
+            Command::AttachResponder(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
+            Command::DetachResponder(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
+            Command::DissolveUnit(body) => self.unit_in_place(&body.unit_id),
+            Command::OpenSite(body) => self.areas([&body.area_id]),
+            Command::SetRequirement(body) => self.site(&body.site_id),
+            Command::CloseSite(body) => self.site(&body.site_id),
+            Command::BlowWhistle(body) => self.areas([&body.area_id]),
+            Command::AcknowledgeWhistle(body) => self.whistle(&body.whistle_id),
+            Command::EscalateWhistle(body) => self.whistle(&body.whistle_id),
+            Command::MergeWhistles(body) => {
+                self.whistle(&body.whistle_id);
+                self.whistle(&body.into_whistle_id);
+            }
+            Command::FulfilNeed(body) => {
+                self.whistle(&body.whistle_id);
+                self.organization(&body.organization_id);
+            }
+            Command::ResolveWhistle(body) => self.blowing_side(&body.whistle_id),
+            Command::WithdrawWhistle(body) => self.blowing_side(&body.whistle_id),
+            Command::RateWhistle(body) => self.blowing_side(&body.whistle_id),
+            Command::DispatchResponder(body) => self.dispatch(body),
+            Command::CallOrganization(body) => {
+                self.site_or_whistle(&body.site_id, &body.whistle_id);
+                self.organization(&body.organization_id);
+            }
+            Command::NominatePeople(body) => {
+                self.call(&body.call_id);
+                body.responder_ids.iter().for_each(|id| self.person(id));
+            }
+            Command::AcknowledgeCall(body) => self.call(&body.call_id),
+            Command::AcceptCall(body) => self.call(&body.call_id),
+            Command::DeclineCall(body) => self.call(&body.call_id),
+            Command::RecallResponder(body) => self.call(&body.call_id),
+            Command::RelieveResponder(body) => {
+                self.call(&body.call_id);
+                self.person_at_home(&body.by_responder_id);
+            }
+            Command::DeclareNoShow(body) => self.call(&body.call_id),
+            Command::CheckIn(body) => self.observed(&body.responder_id, &body.site_id, &body.whistle_id),
+            Command::CheckOut(body) => self.observed(&body.responder_id, &body.site_id, &body.whistle_id),
+            Command::SettlePresence(body) => self.settle(body),
+        }
+    }
+
+    fn place(&mut self, area: AreaRef) {
+        let path = self.state.area_path(Some(area));
+        if !self.touched.places.contains(&path) {
+            self.touched.places.push(path);
+        }
+    }
+
+    fn areas<const N: usize>(&mut self, ids: [&str; N]) {
+        for key in ids.into_iter().filter_map(|id| self.state.base.areas.find(id)) {
+            self.place(key);
+        }
+    }
+
+    fn organization(&mut self, id: &str) {
+        if !id.is_empty() && !self.touched.organizations.iter().any(|known| known == id) {
+            self.touched.organizations.push(id.to_owned());
+        }
+    }
+
+    /// The organization, and its own area as a place: what is said of it takes effect there.
+    fn organization_at_home(&mut self, id: &str) {
+        self.organization(id);
+        self.state.organization_home(id).into_iter().for_each(|area| self.place(area));
+    }
+
+    fn person(&mut self, id: &str) {
+        match self.state.base.responders.find(id) {
+            Some(key) => self.known_person(key),
+            // Whoever does not exist is still spoken of, and is nobody's own.
+            None if !id.is_empty() => self.touched.people.push(TouchedPerson { id: id.to_owned(), ..TouchedPerson::default() }),
+            None => {}
+        }
+    }
+
+    fn known_person(&mut self, key: ResponderRef) {
+        let state = self.state;
+        let organization = state.base.responders.get(key).organization;
+        let homes =
+            state.ops.incidents.iter().filter(|(_, incident)| !incident.closed).filter_map(|(_, incident)| incident.home_units.get(&key));
+        self.touched.people.push(TouchedPerson {
+            id: state.base.responders.id(key).to_owned(),
+            organization: organization.map(|key| state.base.organizations.id(key).to_owned()).unwrap_or_default(),
+            units: homes.map(|unit| state.unit_line(*unit)).collect(),
+        });
+    }
+
+    fn person_at_home(&mut self, id: &str) {
+        self.person(id);
+        let home = self.state.base.responders.find(id).and_then(|key| self.state.base.home_of(key));
+        home.into_iter().for_each(|area| self.place(area));
+    }
+
+    /// A new person belongs where and to whom the command says; one who is there already is also where they are.
+    fn enroll(&mut self, body: &v1::EnrollResponder) {
+        self.organization(&body.organization_id);
+        if self.state.base.responders.find(&body.responder_id).is_some() {
+            self.person_at_home(&body.responder_id);
+        }
+        self.areas([&body.area_id]);
+        if body.area_id.is_empty() {
+            self.organization_at_home(&body.organization_id);
+        }
+    }
+
+    fn plan(&mut self, id: &str) {
+        let area = self.state.base.plans.find(id).map(|key| self.state.base.plans.get(key).area);
+        area.into_iter().for_each(|area| self.place(area));
+    }
+
+    fn incident(&mut self, id: &str) {
+        let area = self.state.ops.incidents.find(id).map(|key| self.state.ops.incidents.get(key).area);
+        area.into_iter().for_each(|area| self.place(area));
+    }
+
+    /// The areas whose shelter waits for these people, or has heard of them.
+    fn confirm_safe(&mut self, body: &v1::ConfirmSafe) {
+        let state = self.state;
+        let incident = state.ops.incidents.find(&body.incident_id).map(|key| state.ops.incidents.get(key));
+        for id in &body.responder_ids {
+            self.person(id);
+            let (Some(incident), Some(person)) = (incident, state.base.responders.find(id)) else { continue };
+            for (area, recall) in &incident.recalls {
+                if recall.unaccounted.contains_key(&person) || recall.safe.contains(&person) {
+                    self.place(*area);
+                }
+            }
+        }
+    }
+
+    fn unit(&mut self, id: &str) {
+        if let Some(key) = self.state.ops.units.find(id) {
+            self.touched.units.push(self.state.unit_line(key));
+        }
+    }
+
+    fn unit_in_place(&mut self, id: &str) {
+        self.unit(id);
+        let area = self.state.ops.units.find(id).map(|key| self.state.ops.units.get(key).area);
+        area.into_iter().for_each(|area| self.place(area));
+    }
+
+    fn unit_and_person(&mut self, unit_id: &str, responder_id: &str) {
+        self.unit_in_place(unit_id);
+        self.person(responder_id);
+    }
+
+    fn site(&mut self, id: &str) {
+        let area = self.state.ops.sites.find(id).map(|key| self.state.ops.sites.get(key).area);
+        area.into_iter().for_each(|area| self.place(area));
+    }
+
+    /// What only the blowing side decides is its own, however high the whistle has risen.
+    fn blowing_side(&mut self, id: &str) {
+        let area = self.state.ops.whistles.find(id).map(|key| self.state.ops.whistles.get(key).area);
+        area.into_iter().for_each(|area| self.place(area));
+    }
+
+    fn whistle(&mut self, id: &str) {
+        if let Some(key) = self.state.ops.whistles.find(id) {
+            self.known_whistle(key);
+        }
+    }
+
+    fn known_whistle(&mut self, key: WhistleRef) {
+        let whistle = self.state.ops.whistles.get(key);
+        self.place(whistle.area);
+        if whistle.responsible != whistle.area {
+            self.touched.answerable.push(self.state.area_path(Some(whistle.responsible)));
+        }
+    }
+
+    fn site_or_whistle(&mut self, site_id: &str, whistle_id: &str) {
+        self.site(site_id);
+        self.whistle(whistle_id);
+    }
+
+    /// The post, and the area that lets the person go: the one that is said to have done so, else the person's home.
+    fn dispatch(&mut self, body: &v1::DispatchResponder) {
+        self.site_or_whistle(&body.site_id, &body.whistle_id);
+        self.unit(&body.unit_id);
+        if body.released_by_area_id.is_empty() {
+            self.person_at_home(&body.responder_id);
+        } else {
+            self.person(&body.responder_id);
+            self.areas([&body.released_by_area_id]);
+        }
+    }
+
+    /// A call to a person or to an organization, by its outside id.
+    fn call(&mut self, id: &str) {
+        let state = self.state;
+        if let Some((key, call)) = CallRef::parse(id).and_then(|key| Some((key, state.ops.calls.find(key)?))) {
+            self.touched.calls.push(key.text());
+            self.known_person(call.responder);
+            self.place(call.area);
+            call.unit.into_iter().for_each(|unit| self.touched.units.push(state.unit_line(unit)));
+        }
+        if let Some((key, call)) = OrganizationCallRef::parse(id).and_then(|key| Some((key, state.ops.organization_calls.find(key)?))) {
+            self.touched.calls.push(key.text());
+            self.organization(state.base.organizations.id(call.organization));
+            self.place(call.area);
+        }
+    }
+
+    fn observed(&mut self, responder_id: &str, site_id: &str, whistle_id: &str) {
+        self.person(responder_id);
+        self.site_or_whistle(site_id, whistle_id);
+    }
+
+    /// Where the person is said to be, and the places that are in dispute; at home if there are none.
+    fn settle(&mut self, body: &v1::SettlePresence) {
+        let state = self.state;
+        self.observed(&body.responder_id, &body.site_id, &body.whistle_id);
+        let realm = if body.realm.is_empty() { Some(state.ops.actual()) } else { state.ops.realms.find(&body.realm) };
+        let person = state.base.responders.find(&body.responder_id);
+        let presence = realm.zip(person).and_then(|(realm, person)| state.ops.realms.get(realm).presence.get(&person));
+        for place in presence.iter().flat_map(|presence| presence.place.into_iter().chain(presence.disputed_with)) {
+            match place {
+                Place::Site(site) => self.place(state.ops.sites.get(site).area),
+                Place::Whistle(whistle) => self.place(state.ops.whistles.get(whistle).area),
+            }
+        }
+        if self.touched.places.is_empty() {
+            person.and_then(|person| state.base.home_of(person)).into_iter().for_each(|area| self.place(area));
+        }
+    }
+}
+
+impl State {
+    /// The unit and those above it, nearest first.
+    fn unit_line(&self, unit: UnitRef) -> Vec<String> {
+        std::iter::successors(Some(unit), |key| self.ops.units.get(*key).parent).map(|key| self.ops.units.id(key).to_owned()).collect()
+    }
+}
