@@ -6,7 +6,7 @@
 use muster_proto::v1::{self, BasisKind};
 use muster_proto::{Command, Touched, TouchedOffice, TouchedPerson};
 
-use crate::ids::{AreaRef, CallRef, OrganizationCallRef, ResponderRef, UnitRef, WhistleRef};
+use crate::ids::{AreaRef, CallRef, OrganizationCallRef, RequestRef, ResponderRef, UnitRef, WhistleRef};
 use crate::state::{Place, State};
 
 impl State {
@@ -14,7 +14,7 @@ impl State {
     #[must_use]
     pub fn touches(&self, context: &v1::Context, command: &Command) -> Touched {
         let mut found = Touches { state: self, touched: Touched::default() };
-        found.command(command);
+        found.command(context, command);
         let mut touched = found.touched;
         touched.office = context.actor_office.as_ref().map(|office| TouchedOffice {
             area_id: office.area_id.clone(),
@@ -69,12 +69,13 @@ struct Touches<'a> {
 }
 
 impl Touches<'_> {
-    fn command(&mut self, command: &Command) {
+    fn command(&mut self, context: &v1::Context, command: &Command) {
         match command {
             Command::DefineArea(body) => self.areas([&body.area_id, &body.parent_id]),
             Command::ReparentArea(body) => self.areas([&body.area_id, &body.parent_id]),
             Command::RetireArea(body) => self.areas([&body.area_id]),
             Command::SwitchAutoFill(body) => self.areas([&body.area_id]),
+            Command::SetFloor(body) => self.areas([&body.area_id]),
             Command::RegisterOrganization(body) => {
                 self.organization_at_home(&body.organization_id);
                 self.areas([&body.area_id]);
@@ -83,6 +84,7 @@ impl Touches<'_> {
                 self.organization(&body.organization_id);
                 self.areas([&body.area_id]);
             }
+            Command::NameOfficeHolder(body) => self.organization_at_home(&body.organization_id),
             Command::ReservePeople(body) => self.organization_at_home(&body.organization_id),
             Command::EnrollResponder(body) => self.enroll(body),
             Command::ReportToCommunity(body) => {
@@ -96,6 +98,21 @@ impl Touches<'_> {
             Command::SetSpecialties(body) => self.person_at_home(&body.responder_id),
             Command::SetAvailability(body) => self.person_at_home(&body.responder_id),
             Command::WithdrawResponder(body) => self.person_at_home(&body.responder_id),
+            Command::AssignResponsibility(body) => {
+                self.person(&body.responder_id);
+                self.areas([&body.area_id]);
+            }
+            Command::EndResponsibility(body) => {
+                self.person(&body.responder_id);
+                self.areas([&body.area_id]);
+            }
+            Command::ErasePersonalData(body) => self.person_at_home(&body.responder_id),
+            Command::SetHold(body) => self.person_at_home(&body.responder_id),
+            Command::SignAgreement(body) if body.area_id.is_empty() => self.sides_of(context, &body.agreement_id, &body.sides),
+            Command::SignAgreement(body) => self.areas([&body.area_id]),
+            Command::InvokeAgreement(body) if body.area_id.is_empty() => self.sides_of(context, &body.agreement_id, &[]),
+            Command::InvokeAgreement(body) => self.areas([&body.area_id]),
+            Command::EndAgreement(body) => self.sides_of(context, &body.agreement_id, &[]),
             Command::DraftPlan(body) => {
                 self.plan(&body.plan_id);
                 self.areas([&body.area_id]);
@@ -124,6 +141,8 @@ impl Touches<'_> {
             Command::OpenSite(body) => self.areas([&body.area_id]),
             Command::SetRequirement(body) => self.site(&body.site_id),
             Command::CloseSite(body) => self.site(&body.site_id),
+            Command::SetRisk(body) => self.site(&body.site_id),
+            Command::SetBeat(body) => self.site(&body.site_id),
             Command::BlowWhistle(body) => self.areas([&body.area_id]),
             Command::AcknowledgeWhistle(body) => self.whistle(&body.whistle_id),
             Command::EscalateWhistle(body) => self.whistle(&body.whistle_id),
@@ -138,7 +157,13 @@ impl Touches<'_> {
             Command::ResolveWhistle(body) => self.blowing_side(&body.whistle_id),
             Command::WithdrawWhistle(body) => self.blowing_side(&body.whistle_id),
             Command::RateWhistle(body) => self.blowing_side(&body.whistle_id),
+            Command::ConfirmPart(body) => self.blowing_side(&body.whistle_id),
             Command::DispatchResponder(body) => self.dispatch(body),
+            Command::CallGroup(body) => self.call_group(body),
+            Command::RecallGroup(body) => self.recall_group(body),
+            Command::ReleasePeople(body) => self.release(body),
+            Command::RefuseReinforcement(body) => self.request(&body.request_id),
+            Command::RecordDelivery(body) => self.call(&body.call_id),
             Command::CallOrganization(body) => {
                 self.site_or_whistle(&body.site_id, &body.whistle_id);
                 self.organization(&body.organization_id);
@@ -226,6 +251,18 @@ impl Touches<'_> {
         }
     }
 
+    /// The sides of an agreement for which the office that is claimed speaks; all of them, if it speaks for none.
+    fn sides_of(&mut self, context: &v1::Context, id: &str, said: &[v1::AgreementSide]) {
+        let base = &self.state.base;
+        let known = base.agreements.find(id).map(|key| base.agreements.get(key).areas().collect::<Vec<_>>());
+        let sides = known.unwrap_or_else(|| said.iter().filter_map(|side| base.areas.find(&side.area_id)).collect());
+        let office = context.actor_office.as_ref().and_then(|office| base.areas.find(&office.area_id));
+        let own: Vec<_> = sides.iter().copied().filter(|side| office.is_some_and(|office| base.within(*side, office))).collect();
+        for side in if own.is_empty() { sides } else { own } {
+            self.place(side);
+        }
+    }
+
     fn plan(&mut self, id: &str) {
         let area = self.state.base.plans.find(id).map(|key| self.state.base.plans.get(key).area);
         area.into_iter().for_each(|area| self.place(area));
@@ -308,6 +345,36 @@ impl Touches<'_> {
             self.person(&body.responder_id);
             self.areas([&body.released_by_area_id]);
         }
+    }
+
+    /// The post; and the area that is said to have let the people go. That the others are the office's own is decided
+    /// person by person.
+    fn call_group(&mut self, body: &v1::CallGroup) {
+        self.site_or_whistle(&body.site_id, &body.whistle_id);
+        self.unit(&body.unit_id);
+        self.areas([&body.released_by_area_id]);
+        if let Some(selection) = &body.selection {
+            selection.responder_ids.iter().for_each(|id| self.person(id));
+        }
+    }
+
+    fn recall_group(&mut self, body: &v1::RecallGroup) {
+        self.site_or_whistle(&body.site_id, &body.whistle_id);
+        self.incident(&body.incident_id);
+        if let Some(selection) = &body.selection {
+            selection.responder_ids.iter().for_each(|id| self.person(id));
+        }
+    }
+
+    /// A request for reinforcement is answered by the area that was asked.
+    fn request(&mut self, id: &str) {
+        let request = RequestRef::parse(id).and_then(|key| self.state.ops.requests.find(key));
+        request.into_iter().for_each(|request| self.place(request.from));
+    }
+
+    fn release(&mut self, body: &v1::ReleasePeople) {
+        self.request(&body.request_id);
+        body.responder_ids.iter().for_each(|id| self.person(id));
     }
 
     /// A call to a person or to an organization, by its outside id.

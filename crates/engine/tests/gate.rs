@@ -42,16 +42,16 @@ fn a_gate_refuses_like_the_domain_and_stores_nothing() {
     let log = memory();
     let engine = start_with_state(&log, dir.path(), 1_000);
     let gate = Arc::new(VillageOnly::default());
-    let city = || request("city", common::area("4409", "", muster_proto::v1::AreaLevel::City));
-    let refusal = refused(through(&engine, &gate, city()));
+    let county = || request("county", common::area("440899", common::CITY, muster_proto::v1::AreaLevel::County));
+    let refusal = refused(through(&engine, &gate, county()));
     assert_eq!((refusal.kind, refusal.code), (RefusalKind::Forbidden, "outside"));
     plant_tree(&engine);
     let before = all_bytes(&*log);
-    assert_eq!(refused(through(&engine, &gate, city())).code, "outside");
+    assert_eq!(refused(through(&engine, &gate, county())).code, "outside");
     assert_eq!(all_bytes(&*log), before);
     // The tree was planted behind the first question: the gate sees the state that the command is decided against.
     assert_eq!(through(&engine, &gate, request("a", enroll(1))).unwrap().counts, [("ResponderEnrolled", 1)]);
-    assert!(ask(&engine, city()).is_ok(), "a refused key is free, and who comes without a gate is not asked");
+    assert!(ask(&engine, county()).is_ok(), "a refused key is free, and who comes without a gate is not asked");
     assert_eq!(gate.asked.load(Ordering::Relaxed), 3);
     engine.shutdown().wait().unwrap();
 }

@@ -113,7 +113,13 @@ pub(super) fn confirm(state: &State, body: &v1::ConfirmSafe) -> Decision {
 }
 
 pub(super) fn resume(state: &State, now: &Now<'_>, body: &v1::ResumeArea) -> Decision {
-    let (_, incident, area) = scope(state, now, &body.incident_id, &body.area_id)?;
+    // An area that was moved away meanwhile still takes shelter, and must be able to end it.
+    let incident = state.ops.incidents.get(state.open_incident(&body.incident_id)?);
+    let area = state.area("area_id", &body.area_id)?;
+    if !incident.recalls.contains_key(&area) {
+        scope(state, now, &body.incident_id, &body.area_id)?;
+    }
+    state.authority_over(now, area)?;
     checks::short("reason", &body.reason)?;
     let recall = incident.recalls.get(&area).ok_or_else(|| Rejection::NotRecalled { area: body.area_id.clone() })?;
     if !recall.unaccounted.is_empty() && body.reason.trim().is_empty() {

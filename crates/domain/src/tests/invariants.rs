@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{RiskLevel, SiteKind, UnitKind};
+use muster_proto::v1::{Origin, RiskLevel, SiteKind, UnitKind};
+use muster_proto::{Command, Touched, path_end, path_is_within};
 
+use crate::execute::Emitted;
 use crate::ids::{CallRef, Dense as _};
 use crate::state::{CallPhase, Erasure, OrganizationCallPhase, Place, State, Timer};
 
@@ -457,5 +459,22 @@ pub(super) fn invariant_the_base_is_a_tree_with_people(state: &State) {
     for (_, plan) in base.plans.iter() {
         let tiers: BTreeSet<_> = plan.published.iter().map(|version| version.version).collect();
         assert_eq!(tiers.len(), plan.published.len(), "versions are numbered");
+    }
+}
+
+/// Who checks rights asks where a command takes effect: what the command itself records lies there, or below. What policies
+/// add is theirs.
+pub(super) fn invariant_a_command_takes_effect_where_it_touches(state: &State, touched: &Touched, command: &Command, emitted: &[Emitted]) {
+    // What a donor gives takes effect where it goes; the donor's right is to give it.
+    if matches!(command, Command::ReleasePeople(_) | Command::RefuseReinforcement(_)) {
+        return;
+    }
+    for record in emitted.iter().filter(|record| record.origin == Origin::External) {
+        let Some(area) = record.area else { continue };
+        let path = state.area_path(Some(area));
+        let inside = touched.places.iter().any(|place| path_is_within(&path, path_end(place)));
+        // An area that is only being defined is known by its parent; the first one of all has none.
+        let first = matches!(command, Command::DefineArea(body) if body.parent_id.is_empty());
+        assert!(inside || first, "{command:?} touches {:?} and takes effect in {path:?}: {:?}", touched.places, record.event);
     }
 }

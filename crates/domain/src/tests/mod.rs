@@ -38,6 +38,7 @@ mod responsibility;
 mod sheets;
 mod shelter;
 mod stand_down;
+mod touches;
 mod town;
 mod units;
 mod whistle;
@@ -153,10 +154,14 @@ impl Story {
         let on_behalf_of = std::mem::take(&mut self.on_behalf_of);
         let context = v1::Context { actor: self.actor.clone(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
         let before = words::canonical_bytes(&self.state);
+        let touched = self.state.touches(&context, command);
         let now = Now { recorded_at_ms: self.now_ms, next_position: self.position + 1, context: &context };
         let answer = execute(&mut self.state, now, command);
         match &answer {
-            Ok(emitted) => self.follow(emitted, if occurred_at_ms == 0 { self.now_ms } else { occurred_at_ms }),
+            Ok(emitted) => {
+                invariants::invariant_a_command_takes_effect_where_it_touches(&self.state, &touched, command, emitted);
+                self.follow(emitted, if occurred_at_ms == 0 { self.now_ms } else { occurred_at_ms });
+            }
             Err(refusal) => {
                 assert!(before == words::canonical_bytes(&self.state), "refused with {refusal:?}, and yet the state changed");
                 assert!(!refusal.code().is_empty() && !refusal.zh().is_empty() && !refusal.en().is_empty());

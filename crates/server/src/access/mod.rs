@@ -11,10 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use muster_access::{Action, Denial, Principal, Reach, may, reach};
+use muster_access::{Action, Denial, Principal, Reach, Scope, may, reach};
 use muster_domain::State;
 use muster_engine::{Gate, Passing};
-use muster_proto::{Refusal, RefusalKind, Request, Touched};
+use muster_proto::v1::AgreementScope;
+use muster_proto::{Command, Refusal, RefusalKind, Request, Touched};
 
 use crate::gateway;
 use crate::http::wall_ms;
@@ -234,6 +235,21 @@ impl Caller {
     }
 }
 
+impl Session {
+    /// Areas whose people an agreement in force and invoked lets the principal call as if they were its own.
+    fn shared(&self, state: &State, command: &Command) -> Vec<String> {
+        if !matches!(command, Command::DispatchResponder(_) | Command::CallGroup(_)) {
+            return Vec::new();
+        }
+        let areas = self.principal.grants.iter().filter_map(|grant| match grant.scope() {
+            Scope::Area(area) => Some(area),
+            _ => None,
+        });
+        let shared = areas.flat_map(|area| state.shared_with(area));
+        shared.filter(|shared| shared.shared.contains(&AgreementScope::People)).map(|shared| shared.area_id).collect()
+    }
+}
+
 impl Gate for Session {
     fn admit(&self, state: &State, request: &Request) -> Result<(), Refusal> {
         let principal = &self.principal;
@@ -242,7 +258,8 @@ impl Gate for Session {
             return Err(refusal(&Denial::ActorNotSelf { actor: actor.clone(), person: principal.person.clone() }));
         }
         let touched = state.touches(&request.context, &request.command);
-        may(principal, Action::Command(request.command.name()), &touched, &[]).map(drop).map_err(|denial| refusal(&denial))
+        let shared = self.shared(state, &request.command);
+        may(principal, Action::Command(request.command.name()), &touched, &shared).map(drop).map_err(|denial| refusal(&denial))
     }
 }
 

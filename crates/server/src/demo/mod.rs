@@ -23,6 +23,7 @@ use muster_log::LogId;
 use muster_vault::SeededEntropy;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::access::AccessOptions;
 use crate::cli::{CliError, DemoArgs, DemoScale};
 use crate::config::Nats;
 use crate::telemetry::{self, LogFormat};
@@ -197,6 +198,8 @@ impl Demo {
         let mut id = *b"muster-demo\0\0\0\0\0";
         id[11..].copy_from_slice(&seed.to_le_bytes()[..5]);
         let options = ServerOptions {
+            // Nobody in the demo is real; who names another address than the own machine's means it.
+            access: AccessOptions { open: true, ..AccessOptions::default() },
             listen,
             nats,
             clock: ClockSource::Manual { start_ms: START_MS },
