@@ -3,6 +3,8 @@
 //! It answers whoever checks rights, from the very state that the command is decided against. It must never refuse
 //! anything: what is not known is left out, and the decision names it.
 
+use std::collections::BTreeSet;
+
 use muster_proto::v1::{self, BasisKind};
 use muster_proto::{Command, Touched, TouchedOffice, TouchedPerson};
 
@@ -358,9 +360,15 @@ impl Touches<'_> {
         }
     }
 
+    /// The incident's area, and where else its duties are: an area that was moved away keeps the duties that it had.
     fn recall_group(&mut self, body: &v1::RecallGroup) {
+        let state = self.state;
         self.site_or_whistle(&body.site_id, &body.whistle_id);
         self.incident(&body.incident_id);
+        if let Some(incident) = state.ops.incidents.find(&body.incident_id).map(|key| state.ops.incidents.get(key)) {
+            let areas: BTreeSet<_> = incident.duties.iter().map(|call| state.ops.calls.get(*call).area).collect();
+            areas.into_iter().filter(|area| !state.base.within(*area, incident.area)).for_each(|area| self.place(area));
+        }
         if let Some(selection) = &body.selection {
             selection.responder_ids.iter().for_each(|id| self.person(id));
         }
