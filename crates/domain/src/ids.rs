@@ -58,6 +58,10 @@ dense! {
     pub(crate) RequestRef,
     /// An agreement between areas.
     pub(crate) AgreementRef,
+    /// A shift.
+    pub(crate) ShiftRef,
+    /// A proposal to exchange shifts; its outside form is `s` and its number from 1.
+    pub(crate) SwapRef,
     /// A specialty, function, shift or post name.
     pub(crate) LabelRef,
 }
@@ -95,6 +99,18 @@ impl RequestRef {
     /// Reads `r1`, `r2`, …; says nothing about whether there is such a request.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         parse_numbered(text, 'r').map(Self)
+    }
+}
+
+impl SwapRef {
+    /// `s1`, `s2`, …
+    pub(crate) fn text(self) -> String {
+        numbered('s', self.0)
+    }
+
+    /// Reads `s1`, `s2`, …; says nothing about whether there is such a proposal.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse_numbered(text, 's').map(Self)
     }
 }
 

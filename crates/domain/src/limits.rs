@@ -75,6 +75,34 @@ pub const UNACCOUNTED_PART: usize = 500;
 pub const PERIOD_GRACE_MS: i64 = 30 * 60_000;
 /// A check-in recorded this long after it happened is marked as recorded late: the phone was offline.
 pub const OFFLINE_GRACE_MS: i64 = 5 * 60_000;
+/// Continuous work from which somebody is tired: a shift of common length.
+pub const FATIGUE_AMBER_MS: i64 = 8 * 3_600_000;
+/// Continuous work from which somebody is a danger to others: the longest shift that ICS practice knows.
+pub const FATIGUE_RED_MS: i64 = 12 * 3_600_000;
+/// The rest due after a shift of common length or a longer one: a night's sleep.
+pub const REST_FULL_MS: i64 = 8 * 3_600_000;
+/// Less work than this is an errand and needs no rest of its own before the next duty.
+pub const REST_FREE_MS: i64 = 2 * 3_600_000;
+/// Observations of one person that late facts can still correct: several days of shifts, and phones that tell of a sighting more than once.
+pub const HOURS_MARKS_MAX: usize = 32;
+/// A shift is no longer than somebody may work without a break.
+pub const SHIFT_MINUTES_MAX: u32 = 12 * 60;
+/// Shifts of one day's pattern: every hour of the day is more than anybody plans.
+pub const SHIFT_PATTERN_MAX: usize = 24;
+/// Crews in rotation: a fortnight of different ones.
+pub const CREWS_MAX: usize = 14;
+/// Shifts of one command: a month of four a day, and bounded work for the sequencer.
+pub const SCHEDULE_SHIFTS_MAX: usize = 124;
+/// Lines of one command, over all its shifts, for the same reason.
+pub const SCHEDULE_LINES_MAX: usize = 10_000;
+/// How far ahead shifts are laid: a year, so that a mistaken date is seen.
+pub const SCHEDULE_AHEAD_MS: i64 = 366 * 24 * 3_600_000;
+/// Shifts in one record.
+pub const SHIFTS_PART: usize = 200;
+/// How long before a shift its people are called: time to answer, to be replaced, and to come.
+pub const SHIFT_LEAD_MS: i64 = 60 * 60_000;
+/// How often a shift without relief is looked at.
+pub const SHIFT_LOOK_MS: i64 = 15 * 60_000;
 
 /// Names stay readable for three years after the last duty: so long may claims from it be raised before a court (Civil Code, article 188).
 pub const RETENTION_MS: i64 = 3 * 365 * 24 * 3_600_000;

@@ -263,6 +263,8 @@ rejections! {
         zh "征调“{id}”的状态（{phase}）不允许此操作"; en "the call {id:?} is {phase}, which does not allow this";
     ResponderAlreadyOnDuty { id: String, call: String, incident: String } "responder_already_on_duty" Conflict at "responder_id";
         zh "人员“{id}”已有时间重叠的任务（征调 {call}，事件“{incident}”）"; en "the responder {id:?} has an overlapping duty (call {call}, incident {incident:?})";
+    RestRequired { id: String, rested_at_ms: i64 } "rest_required" Rejected at "responder_id";
+        zh "人员“{id}”尚未休息够，到 {rested_at_ms}（毫秒时间戳）方可上岗；确需上岗须写明理由（rest_override_reason）"; en "the responder {id:?} is not rested before {rested_at_ms} (Unix milliseconds): calling them all the same needs rest_override_reason";
     ReleaseRequired { id: String, home: String } "release_required" Rejected at "released_by_area_id";
         zh "人员“{id}”属于“{home}”，跨区增援须由该区或共同上级放行"; en "the responder {id:?} is of {home:?}: moving needs the release of that area or a common superior";
     UnknownRequest { id: String } "unknown_request" NotFound at "request_id";
@@ -293,6 +295,34 @@ rejections! {
         zh "人员“{id}”不在此岗"; en "the responder {id:?} is not on this post";
     NothingToSettle { id: String } "nothing_to_settle" Conflict at "responder_id";
         zh "人员“{id}”没有待核实的在岗记录"; en "there is no presence of {id:?} to settle";
+
+    // Shift
+    UnknownShift { field: &'static str, id: String } "unknown_shift" NotFound at field;
+        zh "没有班次“{id}”"; en "there is no shift {id:?}";
+    ShiftPhaseWrong { id: String, phase: &'static str } "shift_phase" Conflict at "shift_id";
+        zh "班次“{id}”的状态（{phase}）不允许此操作"; en "the shift {id:?} is {phase}, which does not allow this";
+    ShiftsOverlap { site: String, shift: String, other: String } "shifts_overlap" Conflict at "pattern";
+        zh "点位“{site}”的“{shift}”班次与“{other}”时间重叠，同一席位不能同时排两班"; en "at the site {site:?} a {shift:?} shift overlaps {other:?}: a seat has one shift at a time";
+    RosterOverlap { field: &'static str, id: String, shift: String } "roster_overlap" Conflict at field;
+        zh "人员“{id}”已排在时间重叠的班次“{shift}”"; en "the responder {id:?} is rostered for the overlapping shift {shift:?}";
+    RosterBreaksRest { field: &'static str, id: String, shift: String } "roster_breaks_rest" Conflict at field;
+        zh "人员“{id}”与班次“{shift}”之间休息时间不足"; en "the responder {id:?} would have too little rest beside the shift {shift:?}";
+    SpecialtyRequired { field: &'static str, id: String, specialty: String } "specialty_required" Rejected at field;
+        zh "人员“{id}”没有席位所需的特长“{specialty}”"; en "the responder {id:?} lacks the specialty {specialty:?} that the seat needs";
+    NotRostered { field: &'static str, id: String, shift: String } "not_rostered" Conflict at field;
+        zh "人员“{id}”没有排在班次“{shift}”"; en "the responder {id:?} is not rostered for the shift {shift:?}";
+    ShiftBelowMinimum { id: String, on_post: u32, minimum: u32 } "shift_below_minimum" Rejected at "waiver_reason";
+        zh "班次“{id}”接班在岗 {on_post} 人，少于最低 {minimum} 人：须先交接班，或凭文件写明豁免理由（waiver_reason）"; en "for the shift {id:?} {on_post} people are on post to take over, below the minimum of {minimum}: hand over first, or give a waiver_reason with a document as basis";
+    ItemsNotHandedOver { items: String } "items_not_handed_over" Rejected at "whistle_ids";
+        zh "交接遗漏未办结事项：{items}"; en "open items are not handed over: {items}";
+    OtherSite { field: &'static str, id: String } "other_site" Rejected at field;
+        zh "征调“{id}”不在同一点位"; en "the call {id:?} is for another site";
+    UnknownSwap { id: String } "unknown_swap" NotFound at "swap_id";
+        zh "没有换班申请“{id}”"; en "there is no proposal {id:?} to swap shifts";
+    SwapIsOver { id: String } "swap_over" Conflict at "swap_id";
+        zh "换班申请“{id}”已答复"; en "the proposal {id:?} to swap shifts has been answered";
+    SwapOfAnother { id: String, other: String } "swap_of_another" Rejected at "responder_id";
+        zh "换班申请“{id}”须由“{other}”答复"; en "the proposal {id:?} to swap shifts is for {other:?} to answer";
     UnknownRealm { id: String } "unknown_realm" NotFound at "realm";
         zh "没有情景“{id}”"; en "there is no realm {id:?}";
 }

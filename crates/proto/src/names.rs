@@ -15,6 +15,7 @@ pub enum Aggregate {
     Site,
     Whistle,
     Call,
+    Shift,
     Agreement,
     System,
 }
@@ -32,6 +33,7 @@ impl Aggregate {
             Self::Site => "site",
             Self::Whistle => "whistle",
             Self::Call => "call",
+            Self::Shift => "shift",
             Self::Agreement => "agreement",
             Self::System => "system",
         }
@@ -50,6 +52,7 @@ pub fn aggregate_of(tag: u32) -> Aggregate {
         200..220 => Aggregate::Site,
         220..240 | 340..350 => Aggregate::Whistle,
         240..280 | 320..330 => Aggregate::Call,
+        290..310 => Aggregate::Shift,
         310..320 => Aggregate::Agreement,
         _ => Aggregate::System,
     }

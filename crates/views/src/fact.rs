@@ -326,6 +326,11 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         | Event::SiteSuspended(v1::SiteSuspended { site_id })
         | Event::SiteResumed(v1::SiteResumed { site_id }) => names(&[site_id]),
         Event::RiskSet(v1::RiskSet { site_id, .. }) | Event::BeatSet(v1::BeatSet { site_id, .. }) => names(&[site_id]),
+        Event::ShiftsScheduled(body) => names(&[&body.site_id]),
+        Event::ShiftOpened(body) => names(&[&body.site_id, &body.shift_id, &body.shift]),
+        Event::ShiftClosed(body) => names(&[&body.site_id, &body.shift_id]),
+        Event::ShiftHeld(body) => names(&[&body.site_id, &body.shift_id]),
+        Event::HandedOver(body) => names(&[&body.site_id, &body.shift]),
         Event::ShelterOrdered(body) => names(&[&body.incident_id, &body.recalled_area_id, &body.responder_id, &body.area_id]),
         Event::SafetyConfirmed(body) => names(&[&body.incident_id, &body.recalled_area_id, &body.responder_id]),
         Event::AreaResumed(body) => names(&[&body.incident_id, &body.area_id]),

@@ -77,6 +77,50 @@ fn a_duty_goes_from_dispatched_to_en_route_to_on_post_at_every_level() {
     assert_eq!(figures(&coverage(&city_and(events), ACTUAL, "k2")), [0; 8]);
 }
 
+fn shift_opened(shift_id: &str, shift: &str) -> Event {
+    let (shift_id, site_id, shift) = (shift_id.to_owned(), "s".to_owned(), shift.to_owned());
+    Event::ShiftOpened(v1::ShiftOpened { shift_id, site_id, shift, from_ms: 5, until_ms: 9, minimum: 1, ..Default::default() })
+}
+
+fn shift_closed(shift_id: &str) -> Event {
+    Event::ShiftClosed(v1::ShiftClosed { shift_id: shift_id.to_owned(), site_id: "s".to_owned(), ..Default::default() })
+}
+
+#[test]
+fn a_scheduled_site_asks_only_for_the_seats_of_open_shifts_and_for_those_round_the_clock() {
+    let opened = site_opened("s", "g1", &[seat("a", "nurse", "day"), seat("b", "", "night"), seat("r", "", "")]);
+    let mut events = vec![opened, call_to_a(), shift_opened("s~1", "day")];
+    let required = |events: &[Event]| coverage(&city_and(events.to_vec()), ACTUAL, "c").required;
+    // An opened shift alone makes no schedule.
+    assert_eq!(required(&events), 3);
+    events.push(Event::ShiftsScheduled(v1::ShiftsScheduled { site_id: "s".to_owned(), ..Default::default() }));
+    assert_eq!(required(&events), 2);
+    events.push(checked_in("p", "c1", "s", "", "g1"));
+    assert_eq!(figures(&coverage(&city_and(events.clone()), ACTUAL, "c")), [2, 0, 0, 1, 0, 0, 1, 1]);
+    events.push(shift_opened("s~2", "night"));
+    assert_eq!(required(&events), 3);
+    events.push(shift_closed("s~1"));
+    // Who still sits there is on post, and fills nothing that is asked for.
+    assert_eq!(figures(&coverage(&city_and(events), ACTUAL, "c")), [2, 0, 0, 1, 0, 0, 2, 0]);
+}
+
+#[test]
+fn a_row_tells_of_its_open_shift_and_its_last_handover() {
+    let scheduled = Event::ShiftsScheduled(v1::ShiftsScheduled { site_id: "s".to_owned(), ..Default::default() });
+    let held = v1::ShiftHeld { shift_id: "s~1".to_owned(), site_id: "s".to_owned(), ..Default::default() };
+    let mut events = vec![two_seats(), scheduled, shift_opened("s~1", "day"), Event::ShiftHeld(held)];
+    let row = |events: &[Event], shift: &str| site(&city_and(events.to_vec()), &format!("s/{shift}"));
+    let day = row(&events, "day");
+    assert_eq!((day.asked, day.shift_id.as_str(), day.shift_from_ms, day.shift_until_ms, day.minimum, day.held), (1, "s~1", 5, 9, 1, true));
+    let night = row(&events, "night");
+    assert_eq!((night.seats, night.asked, night.shift_id.as_str(), night.held), (1, 0, "", false));
+    let handover = v1::HandedOver { site_id: "s".to_owned(), shift: "day".to_owned(), ..Default::default() };
+    events.extend([Event::HandedOver(handover), shift_closed("s~1")]);
+    let day = row(&events, "day");
+    assert_eq!((day.asked, day.shift_id.as_str(), day.held), (0, "", false));
+    assert!(day.handed_over_at_ms > 0);
+}
+
 #[test]
 fn standby_is_no_duty() {
     let mut call = called("c1", "p", "s", "a", "g1");

@@ -105,7 +105,7 @@ fn count_seats(facts: &Facts, at: &mut At<'_>) {
     }
     for ((realm, site_id), site) in facts.sites.iter().filter(|(_, site)| !site.closed) {
         at(realm, &site.body.area_id, &mut |sums| {
-            for seat in &site.seats {
+            for seat in site.seats.iter().filter(|seat| !site.off_shift(&seat.shift)) {
                 if site.suspended {
                     sums.suspended += 1;
                     continue;

@@ -58,6 +58,22 @@ pub(super) struct Site {
     pub(super) risk: i32,
     pub(super) grids: Vec<String>,
     pub(super) supplies: Vec<v1::Supply>,
+    pub(super) scheduled: bool,
+    /// Opened and not closed, in the order in which they were opened, and whether they are held.
+    pub(super) shifts: Vec<(v1::ShiftOpened, bool)>,
+    /// The last handover by shift.
+    pub(super) handed_over: BTreeMap<String, i64>,
+}
+
+impl Site {
+    /// The open shift of a label that was opened last.
+    pub(super) fn open_shift(&self, label: &str) -> Option<&(v1::ShiftOpened, bool)> {
+        self.shifts.iter().rfind(|(shift, _)| shift.shift == label)
+    }
+
+    pub(super) fn off_shift(&self, label: &str) -> bool {
+        self.scheduled && !label.is_empty() && self.open_shift(label).is_none()
+    }
 }
 
 pub(super) struct Whistle {
@@ -207,6 +223,7 @@ impl Facts {
             _ => {
                 self.note_unit(record, event);
                 self.note_site(record, event);
+                self.note_shift(record, event);
                 self.note_whistle(record, event);
                 self.note_call(record, event);
                 self.note_presence(record, event);
@@ -280,6 +297,9 @@ impl Facts {
                     risk: 0,
                     grids: Vec::new(),
                     supplies: Vec::new(),
+                    scheduled: false,
+                    shifts: Vec::new(),
+                    handed_over: BTreeMap::new(),
                 };
                 self.sites.insert(key(&body.site_id), site);
             }
@@ -292,6 +312,7 @@ impl Facts {
                 if let Some(site) = self.sites.get_mut(&key(&body.site_id)) {
                     site.closed = true;
                     site.suspended = false;
+                    site.shifts.clear();
                 }
             }
             Event::SiteSuspended(body) => {
@@ -329,6 +350,30 @@ impl Facts {
                 self.called_in
                     .retain(|(realm, incident, area, _), _| (realm, incident, area) != (&record.realm, &body.incident_id, &body.area_id));
             }
+            _ => {}
+        }
+    }
+
+    fn note_shift(&mut self, record: &Envelope, event: &Event) {
+        let site_id = match event {
+            Event::ShiftsScheduled(body) => &body.site_id,
+            Event::ShiftOpened(body) => &body.site_id,
+            Event::ShiftHeld(body) => &body.site_id,
+            Event::ShiftClosed(body) => &body.site_id,
+            Event::HandedOver(body) => &body.site_id,
+            _ => return,
+        };
+        let Some(site) = self.sites.get_mut(&(record.realm.clone(), site_id.clone())) else { return };
+        match event {
+            Event::ShiftsScheduled(_) => site.scheduled = true,
+            Event::ShiftOpened(body) => site.shifts.push((body.clone(), false)),
+            Event::ShiftHeld(body) => {
+                for (shift, held) in &mut site.shifts {
+                    *held |= shift.shift_id == body.shift_id;
+                }
+            }
+            Event::ShiftClosed(body) => site.shifts.retain(|(shift, _)| shift.shift_id != body.shift_id),
+            Event::HandedOver(body) => drop(site.handed_over.insert(body.shift.clone(), record.recorded_at_ms)),
             _ => {}
         }
     }

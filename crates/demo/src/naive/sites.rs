@@ -50,6 +50,7 @@ fn row(facts: &Facts, realm: &str, site: &Site, duties: &[&Duty], shift: &str) -
     let standing: Vec<&Duty> = of_row.iter().copied().filter(|duty| !duty.released).collect();
     let filled = seats.iter().filter(|seat| standing.iter().any(|duty| duty.body.seat_id == seat.seat_id)).count();
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let open = site.open_shift(shift);
     SiteRow {
         realm: realm.to_owned(),
         site_id: site.body.site_id.clone(),
@@ -68,6 +69,13 @@ fn row(facts: &Facts, realm: &str, site: &Site, duties: &[&Duty], shift: &str) -
         full_strength_at_ms: full_strength_at_ms(facts, &seats, &standing),
         closed: site.closed,
         suspended: site.suspended,
+        asked: if site.off_shift(shift) { 0 } else { number(seats.len()) },
+        shift_id: open.map(|(shift, _)| shift.shift_id.clone()).unwrap_or_default(),
+        shift_from_ms: open.map_or(0, |(shift, _)| shift.from_ms),
+        shift_until_ms: open.map_or(0, |(shift, _)| shift.until_ms),
+        minimum: open.map_or(0, |(shift, _)| i64::from(shift.minimum)),
+        held: open.is_some_and(|(_, held)| *held),
+        handed_over_at_ms: site.handed_over.get(shift).copied().unwrap_or(0),
         position: 0,
         risk: if shift.is_empty() { site.risk } else { 0 },
         grid_ids: if shift.is_empty() { site.grids.clone() } else { Vec::new() },

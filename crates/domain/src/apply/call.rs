@@ -91,6 +91,7 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         plan: state.base.plans.find(&body.plan_id),
         tier: body.tier(),
         organization_call: find_organization_call(state, &body.organization_call_id),
+        shift: state.ops.shifts.find(&body.shift_id),
         phase: CallPhase::Summoned,
         from_ms: body.from_ms,
         until_ms: body.until_ms,
@@ -101,13 +102,24 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
     };
     let (incident, plan, unit, period_due_ms) = (call.incident, call.plan, call.unit, call.period_due_ms);
     let organization_call = find_organization_call(state, &body.organization_call_id);
+    let shift = call.shift;
     let key = state.ops.calls.push(call);
+    if let Some(shift) = shift {
+        state.ops.shifts.get_mut(shift).calls.insert(key);
+    }
     state.ops.realms.get_mut(at.realm).duties.entry(responder).or_default().push(key);
     if let Some(site) = site {
         let site = state.ops.sites.get_mut(site);
         site.duties += 1;
         if let Some(seat) = seat {
-            site.seats[seat].holder = Some(key);
+            let seat = &mut site.seats[seat];
+            // Whose period begins earlier has the seat.
+            let earlier = seat.holder.is_some_and(|held| body.from_ms < state.ops.calls.get(held).from_ms);
+            if seat.holder.is_none() || earlier {
+                seat.relief = seat.holder.replace(key).or(seat.relief);
+            } else {
+                seat.relief = Some(key);
+            }
         }
     }
     if let (Some(whistle), Some(need)) = (whistle, need) {
@@ -200,8 +212,16 @@ fn released(state: &mut State, at: &At, key: CallRef) {
         let site = state.ops.sites.get_mut(site);
         site.duties -= 1;
         if let Some(seat) = call.seat {
-            site.seats[usize::from(seat)].holder = None;
+            let seat = &mut site.seats[usize::from(seat)];
+            if seat.holder == Some(key) {
+                seat.holder = seat.relief.take();
+            } else if seat.relief == Some(key) {
+                seat.relief = None;
+            }
         }
+    }
+    if let Some(shift) = call.shift {
+        state.ops.shifts.get_mut(shift).calls.remove(&key);
     }
     if let (Some(whistle), Some(need)) = (call.whistle, call.need) {
         let need = &mut state.ops.whistles.get_mut(whistle).needs[usize::from(need)];

@@ -5,10 +5,12 @@
 mod agreement;
 mod base;
 mod call;
+mod hours;
 mod incident;
 mod presence;
 mod reach;
 mod shelter;
+mod shift;
 mod unit;
 mod whistle;
 
@@ -43,10 +45,16 @@ pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
             | Event::PresenceDisputed(_)
             | Event::PresenceSettled(_)
             | Event::PresenceUnconfirmed(_)
-            | Event::PastPresenceRecorded(_) => presence::apply(state, at, event),
+            | Event::PastPresenceRecorded(_) => {
+                hours::observed(state, at, event);
+                let applied = presence::apply(state, at, event);
+                hours::watch(state, at, event);
+                applied
+            }
             _ => call::apply(state, at, event),
         },
         Aggregate::Agreement => agreement::apply(state, event),
+        Aggregate::Shift => shift::apply(state, at, event),
         Aggregate::System => whistle::apply_refused_step(state, event),
     };
 }

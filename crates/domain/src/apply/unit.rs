@@ -6,10 +6,11 @@ use muster_proto::Event;
 use muster_proto::v1;
 
 use super::At;
+use super::shift::close;
 use crate::decide::party_organization;
 use crate::ids::{AreaRef, ResponderRef, SiteRef, UnitRef};
 use crate::limits;
-use crate::state::{SeatState, Site, State, Timer, Unit};
+use crate::state::{SeatState, ShiftPhase, Site, State, Timer, Unit};
 
 pub(super) fn apply_to_unit(state: &mut State, at: &At, event: &Event) -> Option<()> {
     match event {
@@ -60,6 +61,9 @@ pub(super) fn apply_to_site(state: &mut State, event: &Event) -> Option<()> {
             site.suspended = false;
             let incident = site.incident;
             state.ops.incidents.get_mut(incident).own_sites.remove(&key);
+            let running = |shift: &crate::ids::ShiftRef| state.ops.shifts.get(*shift).phase != ShiftPhase::Closed;
+            let shifts: Vec<_> = state.ops.sites.get(key).shifts.iter().copied().filter(running).collect();
+            shifts.into_iter().for_each(|shift| close(state, shift));
         }
         Event::SiteSuspended(body) => {
             let key = state.ops.sites.find(&body.site_id)?;
@@ -194,6 +198,7 @@ fn seats(wanted: &[v1::Seat]) -> Vec<SeatState> {
             shift: seat.shift.as_str().into(),
             duty_desk: seat.duty_desk,
             holder: None,
+            relief: None,
         })
         .collect()
 }
@@ -218,6 +223,7 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
         organization_calls: Vec::new(),
         risk: v1::RiskLevel::Unspecified,
         grids: Vec::new(),
+        shifts: Vec::new(),
     };
     let key = state.ops.sites.insert(&body.site_id, value);
     match plan {
@@ -238,11 +244,13 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
 /// Seats keep their holders by id when the list changes.
 fn renumber(state: &mut State, key: SiteRef, former: &[SeatState]) {
     for seat in former {
-        let Some(call) = seat.holder else { continue };
         let place = state.ops.sites.get(key).seat(&seat.id);
         if let Some(place) = place {
-            state.ops.sites.get_mut(key).seats[place].holder = Some(call);
+            let kept = &mut state.ops.sites.get_mut(key).seats[place];
+            (kept.holder, kept.relief) = (seat.holder, seat.relief);
         }
-        state.ops.calls.get_mut(call).seat = place.map(|at| u16::try_from(at).expect("seats are capped"));
+        for call in seat.holder.into_iter().chain(seat.relief) {
+            state.ops.calls.get_mut(call).seat = place.map(|at| u16::try_from(at).expect("seats are capped"));
+        }
     }
 }

@@ -87,6 +87,32 @@ pub(super) fn free(state: &State, realm: RealmRef, responder: ResponderRef, from
     })
 }
 
+/// Whoever is not rested is called only with a reason, and with the name and office of the one who gives it.
+pub(super) fn rested(
+    state: &State,
+    now: &Now<'_>,
+    realm: RealmRef,
+    responder: ResponderRef,
+    from_ms: i64,
+    override_reason: &str,
+) -> Result<Option<v1::RestOverride>, Rejection> {
+    checks::short("rest_override_reason", override_reason)?;
+    let Some(rested_at_ms) = state.rest_due(realm, responder, now.recorded_at_ms, from_ms) else { return Ok(None) };
+    if override_reason.trim().is_empty() {
+        return Err(Rejection::RestRequired { id: state.base.responders.id(responder).to_owned(), rested_at_ms });
+    }
+    if now.context.actor.trim().is_empty() {
+        return Err(Rejection::FieldMissing { field: "context.actor" });
+    }
+    state.office_area(now)?;
+    Ok(Some(v1::RestOverride {
+        actor: now.context.actor.clone(),
+        actor_office: now.context.actor_office.clone(),
+        reason: override_reason.to_owned(),
+        rested_at_ms,
+    }))
+}
+
 /// The unit to join: standing, of the incident, able to act, and not against another home unit.
 pub(super) fn joinable(
     state: &State,
@@ -131,6 +157,17 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     }
     state.callable(responder, from_ms)?;
     free(state, target.realm, responder, from_ms, body.until_ms)?;
+    let shift = state.ops.sites.find(&target.site_id).and_then(|key| {
+        let site = state.ops.sites.get(key);
+        let label = &site.seats[site.seat(&target.seat_id)?].shift;
+        state.shift_at(key, label, from_ms)
+    });
+    // Who takes a seat of an open shift belongs to it, and is called off with it.
+    let until_ms = match shift {
+        Some(shift) if body.until_ms == 0 => state.ops.shifts.get(shift).until_ms,
+        _ => body.until_ms,
+    };
+    let rest_override = rested(state, now, target.realm, responder, from_ms, &body.rest_override_reason)?;
     moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
     moving::leave(state, &mut Floors::new(state, target.realm, now.recorded_at_ms), responder, target.area)?;
     joinable(state, target.incident, responder, &body.unit_id)?;
@@ -139,10 +176,12 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     }
     let summons = Summons {
         from_ms,
-        until_ms: body.until_ms,
+        until_ms,
+        shift_id: shift.map(|key| state.ops.shifts.id(key).to_owned()).unwrap_or_default(),
         unit_id: body.unit_id.clone(),
         released_by_area_id: body.released_by_area_id.clone(),
         card: body.card.clone(),
+        rest_override,
         ..to_target(&target, now, CallReason::Dispatched)
     };
     let mut drafts = Vec::with_capacity(2);
@@ -298,6 +337,7 @@ pub(super) fn nominate(state: &State, now: &Now<'_>, body: &v1::NominatePeople) 
         }
         state.callable(responder, now.recorded_at_ms)?;
         free(state, call.realm, responder, now.recorded_at_ms, 0)?;
+        rested(state, now, call.realm, responder, now.recorded_at_ms, "")?;
     }
     let event = Event::PeopleNominated(v1::PeopleNominated { call_id: body.call_id.clone(), responder_ids: body.responder_ids.clone() });
     let mut drafts = vec![Draft::new(event, call.realm, Some(call.area))];
@@ -320,7 +360,7 @@ pub(super) fn nominate(state: &State, now: &Now<'_>, body: &v1::NominatePeople) 
     Ok(drafts)
 }
 
-fn open_call<'a>(state: &'a State, call_id: &str) -> Result<(CallRef, &'a Call), Rejection> {
+pub(super) fn open_call<'a>(state: &'a State, call_id: &str) -> Result<(CallRef, &'a Call), Rejection> {
     if call_id.is_empty() {
         return Err(Rejection::FieldMissing { field: "call_id" });
     }
@@ -334,7 +374,7 @@ fn of_call(call: &Call, event: Event) -> Draft {
     Draft::new(event, call.realm, Some(call.area))
 }
 
-fn wrong_phase(call_id: &str, phase: CallPhase) -> Rejection {
+pub(super) fn wrong_phase(call_id: &str, phase: CallPhase) -> Rejection {
     let phase = match phase {
         CallPhase::Summoned => "已征调 summoned",
         CallPhase::Acknowledged => "已知悉 acknowledged",
@@ -435,10 +475,22 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         return Err(Rejection::SiteSuspended { id: state.ops.sites.id(site).to_owned() });
     }
     let by = state.active_responder("by_responder_id", &body.by_responder_id)?;
-    state.callable(by, now.recorded_at_ms)?;
+    // Who takes over from somebody whose duty has not begun begins with it.
+    let from_ms = now.recorded_at_ms.max(call.from_ms);
+    state.callable(by, from_ms)?;
     // Relief often comes after the end of the shift: then it stays until released.
-    let until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
-    free(state, call.realm, by, now.recorded_at_ms, until_ms)?;
+    let mut until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
+    let seat = call.site.zip(call.seat).map(|(site, seat)| &state.ops.sites.get(site).seats[usize::from(seat)]);
+    // Somebody is called to follow on the seat: until then, and no longer.
+    if let Some((seat, next)) = seat.and_then(|seat| seat.relief.filter(|next| *next != key).map(|next| (seat, next))) {
+        let next_from_ms = state.ops.calls.get(next).from_ms;
+        if next_from_ms <= from_ms {
+            return Err(Rejection::SeatTaken { seat: seat.id.to_string(), call: next.text() });
+        }
+        until_ms = if until_ms == 0 { next_from_ms } else { until_ms.min(next_from_ms) };
+    }
+    free(state, call.realm, by, from_ms, until_ms)?;
+    let rest_override = rested(state, now, call.realm, by, from_ms, &body.rest_override_reason)?;
     moving::let_go(state, now, by, "", call.incident, call.area)?;
     moving::leave(state, &mut Floors::new(state, call.realm, now.recorded_at_ms), by, call.area)?;
     let unit_id = call.unit.map(|unit| state.ops.units.id(unit).to_owned()).unwrap_or_default();
@@ -464,7 +516,9 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         plan_version,
         tier: call.tier,
         reason: CallReason::Relief,
-        from_ms: now.recorded_at_ms,
+        shift_id: call.shift.map(|key| state.ops.shifts.id(key).to_owned()).unwrap_or_default(),
+        rest_override,
+        from_ms,
         until_ms,
         reply_due_ms: now.recorded_at_ms + limits::REPLY_LIMIT_MS,
         ..Summons::at(call.realm, call.area)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, NeedKind, ReleaseReason, ResponderKind};
 
-use super::call::{Target, check_card, free, joinable, may_come_off, need_target, taking_on, to_target};
+use super::call::{Target, check_card, free, joinable, may_come_off, need_target, rested, taking_on, to_target};
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, CallRef, IncidentRef, LabelRef, OrganizationRef, RealmRef, ResponderRef, UnitRef};
@@ -211,6 +211,7 @@ impl Asked<'_> {
             return Err(Rejection::ResponderReserved { id: id(), organization: state.base.organizations.id(organization).to_owned() });
         }
         free(state, target.realm, responder, self.from_ms, body.until_ms)?;
+        rested(state, now, target.realm, responder, self.from_ms, "")?;
         moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
         joinable(state, target.incident, responder, &body.unit_id)?;
         let has = |wanted: &str| state.base.labels.find(wanted).is_some_and(|wanted| person.specialties.contains(&wanted));

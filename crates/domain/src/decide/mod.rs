@@ -18,6 +18,8 @@ mod reinforcement;
 mod responder;
 mod responsibility;
 mod shelter;
+mod shift;
+mod shift_change;
 mod site;
 mod unit;
 mod whistle;
@@ -109,6 +111,12 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::RecordDelivery(body) => delivery::record(state, now, body),
         Command::CheckIn(body) => presence::check_in(state, now, body),
         Command::CheckOut(body) => presence::check_out(state, now, body),
+        Command::ScheduleShifts(body) => shift::schedule(state, now, body),
+        Command::OpenShift(body) => shift::open(state, now, body),
+        Command::CloseShift(body) => shift::close(state, now, body),
+        Command::SwapShift(body) => shift_change::propose(state, body),
+        Command::AnswerSwap(body) => shift_change::answer(state, body),
+        Command::HandOver(body) => shift_change::hand_over(state, body),
         Command::SettlePresence(body) => presence::settle(state, now, body),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, CallReason};
 
-use super::call::{free, need_target, to_target};
+use super::call::{free, need_target, rested, to_target};
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, RequestRef, ResponderRef};
@@ -77,6 +77,7 @@ fn let_go(state: &State, now: &Now<'_>, from: AreaRef, whistle: &Whistle, ids: &
         }
         state.callable(responder, now.recorded_at_ms)?;
         free(state, whistle.realm, responder, now.recorded_at_ms, 0)?;
+        rested(state, now, whistle.realm, responder, now.recorded_at_ms, "")?;
         moving::leave(state, &mut floors, responder, whistle.area)?;
         people.push(responder);
     }

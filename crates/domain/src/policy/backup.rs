@@ -9,7 +9,7 @@ use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, ResponderRef};
 use crate::state::{Call, Designation, State};
 
-fn gap_reason(reason: ReleaseReason) -> Option<GapReason> {
+pub(super) fn gap_reason(reason: ReleaseReason) -> Option<GapReason> {
     match reason {
         ReleaseReason::Declined => Some(GapReason::Declined),
         ReleaseReason::Unanswered => Some(GapReason::Unanswered),

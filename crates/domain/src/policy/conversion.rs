@@ -154,6 +154,9 @@ impl<'a> Converting<'a> {
         {
             return Err((GapReason::OnOtherDuty, Some(self.incident_key)));
         }
+        if self.state.rest_due(self.incident.realm, responder, now.recorded_at_ms, now.recorded_at_ms).is_some() {
+            return Err((GapReason::Rest, None));
+        }
         let mut taken = SmallVec::new();
         for duty in self.state.ops.overlapping_duties(self.incident.realm, responder, now.recorded_at_ms, 0) {
             let holder = self.state.ops.calls.get(duty).incident;

@@ -109,7 +109,8 @@ impl<'a> Search<'a> {
         let realm = state.ops.realms.get(whistle.realm);
         let busy = state.ops.overlapping_duties(whistle.realm, responder, now_ms, 0).next().is_some()
             || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
-        if !fits || barred || busy {
+        let tired = || state.rest_due(whistle.realm, responder, now_ms, now_ms).is_some();
+        if !fits || barred || busy || tired() {
             return None;
         }
         let on_standby = whistle.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));

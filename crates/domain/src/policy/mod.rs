@@ -3,6 +3,7 @@
 mod backup;
 mod conversion;
 pub(crate) mod escalation;
+mod fatigue;
 mod fill;
 mod organization;
 mod period;
@@ -10,6 +11,7 @@ pub(crate) mod reach;
 mod reinforcement;
 mod reseat;
 mod shelter;
+pub(crate) mod shifts;
 mod stand_down;
 pub(crate) mod summons;
 
@@ -35,6 +37,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
             let mut drafts = backup::after_release(state, now, body);
             drafts.extend(fill::after_release(state, now, body));
             drafts.extend(stand_down::after_call(state, &body.call_id));
+            drafts.extend(shifts::after_release(state, body));
             drafts.extend(period::after_release(state, cause.realm, body));
             drafts
         }
@@ -43,6 +46,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::CheckedIn(body) => {
             let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
             drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
+            drafts.extend(shifts::after_arrival(state, now, &body.site_id));
             drafts
         }
         // Somebody who came without a call is on post with it.
@@ -63,7 +67,15 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::AreaRecalled(body) => shelter::recalled(state, body),
         Event::AreaResumed(body) => shelter::resumed(state, body),
         Event::SiteOpened(body) => shelter::opened(state, cause.realm, body).into_iter().collect(),
-        Event::SiteResumed(body) => shelter::seats_again(state, now, body),
+        Event::SiteResumed(body) => {
+            let mut drafts = shelter::seats_again(state, now, body);
+            shifts::resumed(state, now, &body.site_id, &mut drafts);
+            drafts
+        }
+        Event::ShiftOpened(body) => shifts::call_crew(state, now, &body.shift_id),
+        Event::ShiftHeld(body) => shifts::held(state, cause, body),
+        Event::ShiftClosed(body) => shifts::people_off(state, &body.shift_id),
+        Event::HandedOver(body) => shifts::handed_over(state, now, body),
         Event::SiteClosed(body) => organization::site_closed(state, &body.site_id),
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
@@ -77,6 +89,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::WhistleResolved(body) => fill::ended(state, &body.whistle_id),
         Event::WhistleWithdrawn(body) => fill::ended(state, &body.whistle_id),
         Event::WhistlesMerged(body) => fill::ended(state, &body.whistle_id),
+        Event::FatigueRaised(body) => fatigue::raised(cause, body),
         _ => Vec::new(),
     }
 }
@@ -94,6 +107,9 @@ pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
         Timer::SafetyDue(incident, area) => shelter::overdue(state, incident, area),
         Timer::ReinforcementDue(key) => reinforcement::lapsed(state, key),
         Timer::Reach(key) => reach::unanswered(state, now, key),
+        Timer::ShiftOpens(key) => shifts::opens(state, now, key),
+        Timer::ShiftEnds(key) => shifts::ends(state, now, key),
+        Timer::Fatigue(realm, responder) => fatigue::reached(state, now, realm, responder),
         Timer::PeriodEnd(key) => period::ended(state, key),
         Timer::OrganizerMissing(key) => {
             let unit = state.ops.units.get(key);

@@ -34,6 +34,8 @@ pub(crate) struct Summons {
     pub(crate) reply_due_ms: i64,
     pub(crate) organization_call_id: String,
     pub(crate) released_by_area_id: String,
+    pub(crate) shift_id: String,
+    pub(crate) rest_override: Option<v1::RestOverride>,
 }
 
 impl Summons {
@@ -61,6 +63,8 @@ impl Summons {
             reply_due_ms: 0,
             organization_call_id: String::new(),
             released_by_area_id: String::new(),
+            shift_id: String::new(),
+            rest_override: None,
         }
     }
 }
@@ -98,6 +102,8 @@ pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summo
         released_by_area_id: summons.released_by_area_id,
         plan_version: summons.plan_version,
         card,
+        shift_id: summons.shift_id,
+        rest_override: summons.rest_override,
     });
     drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
 }

@@ -4,10 +4,12 @@
 
 mod base;
 mod floor;
+mod hours;
 mod operations;
 mod point;
 mod reach;
 mod sharing;
+mod shifts;
 
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,7 @@ pub(crate) use base::{
     Agreement, Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, Side,
 };
 pub(crate) use floor::{Floor, Floors};
+pub(crate) use hours::{fatigue_level, rest_needed};
 pub(crate) use operations::{
     Call, CallPhase, Conversion, Incident, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
     Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
@@ -23,6 +26,7 @@ pub(crate) use operations::{
 pub(crate) use point::Point;
 pub(crate) use reach::Reach;
 pub use sharing::SharedArea;
+pub(crate) use shifts::{Relief, Shift, ShiftPhase, Swap};
 
 use crate::ids::{AreaRef, RealmRef};
 

@@ -8,10 +8,12 @@ use muster_proto::v1::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::hours::Work;
 use super::reach::{Deliveries, Reach};
+use super::shifts::{Shift, Swap};
 use crate::ids::{
     AgreementRef, AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, RequestRef,
-    ResponderRef, SiteRef, Table, UnitRef, WhistleRef,
+    ResponderRef, ShiftRef, SiteRef, SwapRef, Table, UnitRef, WhistleRef,
 };
 use crate::words;
 
@@ -31,6 +33,8 @@ pub(crate) struct Operations {
     pub(crate) deliveries: BTreeMap<CallRef, Deliveries>,
     /// Calls whose person is being reached: the channel that is waited on.
     pub(crate) reaching: BTreeMap<CallRef, Reach>,
+    pub(crate) shifts: Table<ShiftRef, Shift>,
+    pub(crate) swaps: Numbered<SwapRef, Swap>,
     /// Ordered by when they are due, then by kind and id: the order in which they fire.
     pub(crate) timers: BTreeSet<(i64, Timer)>,
 }
@@ -90,6 +94,10 @@ pub(crate) struct Realm {
     pub(crate) no_shows: BTreeMap<ResponderRef, CallRef>,
     /// What was last told of each person, in the order in which it was told: a sheet or a phone may tell it again.
     pub(crate) observed: BTreeMap<ResponderRef, Vec<Observation>>,
+    /// Hours on post, of everybody who was ever seen.
+    pub(crate) work: BTreeMap<ResponderRef, Work>,
+    /// The shifts not closed that somebody is rostered for.
+    pub(crate) rosters: BTreeMap<ResponderRef, SmallVec<[ShiftRef; 2]>>,
 }
 
 /// 应急事件
@@ -206,6 +214,8 @@ pub(crate) struct Site {
     pub(crate) risk: RiskLevel,
     /// The grids of a risk zone, the beat of a mobile patrol.
     pub(crate) grids: Vec<AreaRef>,
+    /// Every shift it ever had, in the order of their numbers.
+    pub(crate) shifts: Vec<ShiftRef>,
 }
 
 /// Whether people at such a site stand in the open. Headquarters, isolation points, shelters and muster points have a roof.
@@ -237,6 +247,8 @@ pub(crate) struct SeatState {
     pub(crate) duty_desk: bool,
     /// Taken from the list while somebody may still sit there is refused, so a seat in the list is asked for.
     pub(crate) holder: Option<CallRef>,
+    /// The duty of the next shift on the same seat: it begins when the holder's ends, and has the seat once the holder is gone.
+    pub(crate) relief: Option<CallRef>,
 }
 
 /// Where somebody is: a site, or the place of a whistle.
@@ -379,6 +391,7 @@ pub(crate) struct Call {
     #[serde(with = "words::number")]
     pub(crate) tier: ResponseLevel,
     pub(crate) organization_call: Option<OrganizationCallRef>,
+    pub(crate) shift: Option<ShiftRef>,
     pub(crate) phase: CallPhase,
     pub(crate) from_ms: i64,
     pub(crate) until_ms: i64,
@@ -439,4 +452,7 @@ pub(crate) enum Timer {
     SafetyDue(IncidentRef, AreaRef),
     Reach(CallRef),
     ReinforcementDue(RequestRef),
+    Fatigue(RealmRef, ResponderRef),
+    ShiftOpens(ShiftRef),
+    ShiftEnds(ShiftRef),
 }

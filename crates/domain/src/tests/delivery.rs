@@ -72,15 +72,15 @@ fn any_answer_ends_the_search() {
     for answer in answers {
         let mut story = called();
         story.and([told("c1", App, Sent), answer()]);
-        story.after_minutes(600).then_nothing();
+        story.after_minutes(200).then_nothing();
         // Later news of channels is taken down and starts nothing.
         story.and([told("c1", Sms, Sent), told("c1", Voice, Failed)]);
-        story.after_minutes(600).then_nothing();
+        story.after_minutes(200).then_nothing();
     }
     // Somebody picked up: found, though the reply is still to come.
     let mut story = called();
     story.and([told("c1", App, Sent), told("c1", Voice, Answered)]);
-    story.after_minutes(600).then(["CallUnanswered c1"]);
+    story.after_minutes(200).then(["CallUnanswered c1"]);
 }
 
 #[test]

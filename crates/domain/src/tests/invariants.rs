@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{Origin, RiskLevel, SiteKind, UnitKind};
+use muster_proto::v1::{FatigueLevel, Origin, RiskLevel, SiteKind, UnitKind};
 use muster_proto::{Command, Touched, path_end, path_is_within};
 
 use crate::execute::Emitted;
 use crate::ids::{CallRef, Dense as _};
-use crate::state::{CallPhase, Erasure, OrganizationCallPhase, Place, State, Timer};
+use crate::state::{CallPhase, Erasure, OrganizationCallPhase, Place, ShiftPhase, State, Timer};
 
 pub(super) fn check(state: &State) {
     invariant_one_duty_a_person_and_realm_at_a_time(state);
     invariant_duties_stand_where_their_calls_say(state);
     invariant_seats_hold_at_most_one(state);
+    invariant_shifts_hold_their_duties_and_rosters(state);
+    invariant_a_roster_keeps_rest(state);
     invariant_no_whistle_is_lost(state);
     invariant_one_home_unit(state);
     invariant_units_form_a_tree(state);
@@ -110,14 +112,75 @@ pub(super) fn invariant_seats_hold_at_most_one(state: &State) {
         let ids: BTreeSet<_> = site.seats.iter().map(|seat| &seat.id).collect();
         assert_eq!(ids.len(), site.seats.len(), "seats of a site have ids of their own");
         for (at, seat) in (0_u16..).zip(&site.seats) {
-            let Some(holder) = seat.holder else { continue };
-            let call = state.ops.calls.get(holder);
-            assert!(call.phase.open() && call.site == Some(key) && call.seat == Some(at), "{} and its holder disagree", seat.id);
+            for holder in seat.holder.into_iter().chain(seat.relief) {
+                let call = state.ops.calls.get(holder);
+                assert!(call.phase.open() && call.site == Some(key) && call.seat == Some(at), "{} and its holder disagree", seat.id);
+            }
+            if let Some(next) = seat.relief {
+                let held = state.ops.calls.get(seat.holder.expect("who follows follows somebody"));
+                assert!(held.until_ms != 0 && held.until_ms <= state.ops.calls.get(next).from_ms, "{} has two duties at a time", seat.id);
+            }
         }
     }
     for (key, call) in open_calls(state) {
         if let Some((site, seat)) = call.site.zip(call.seat) {
-            assert_eq!(state.ops.sites.get(site).seats[usize::from(seat)].holder, Some(key), "a duty's seat is held by it");
+            let seat = &state.ops.sites.get(site).seats[usize::from(seat)];
+            assert!(seat.holder == Some(key) || seat.relief == Some(key), "a duty's seat is held by it");
+        }
+    }
+}
+
+pub(super) fn invariant_shifts_hold_their_duties_and_rosters(state: &State) {
+    let mut calls: BTreeMap<_, BTreeSet<CallRef>> = BTreeMap::new();
+    for (key, call) in open_calls(state) {
+        if let Some(shift) = call.shift {
+            calls.entry(shift).or_default().insert(key);
+            assert_eq!(call.site, Some(state.ops.shifts.get(shift).site), "a shift's duty is at its site");
+        }
+    }
+    let mut rosters = BTreeMap::new();
+    for (key, shift) in state.ops.shifts.iter() {
+        let id = state.ops.shifts.id(key);
+        assert_eq!(shift.calls, calls.remove(&key).unwrap_or_default(), "duties of {id}");
+        let site = state.ops.sites.get(shift.site);
+        assert!(site.shifts.contains(&key), "{id} among the shifts of its site");
+        assert!(!site.closed || shift.phase == ShiftPhase::Closed, "{id} runs at a closed site");
+        assert_eq!(shift.opens_due_ms != 0, shift.phase == ShiftPhase::Planned, "{id} waits to be opened");
+        assert_eq!(shift.ends_due_ms != 0, shift.running(), "the end of {id} is looked at");
+        for call in shift.calls.iter().filter(|_| shift.phase == ShiftPhase::Closed) {
+            assert_eq!(state.ops.calls.get(*call).phase, CallPhase::Recalled, "{id} is closed: its people come off");
+        }
+        let realm = state.ops.incidents.get(site.incident).realm;
+        for (_, who) in &shift.roster {
+            rosters.entry((realm, *who)).or_insert_with(BTreeSet::new).insert(key);
+        }
+    }
+    for (realm, held) in state.ops.realms.iter() {
+        for (who, shifts) in &held.rosters {
+            let listed: BTreeSet<_> = shifts.iter().copied().collect();
+            assert_eq!(Some(listed), rosters.remove(&(realm, *who)), "shifts of {}", state.base.responders.id(*who));
+        }
+    }
+    assert!(rosters.is_empty(), "rostered, and the realm does not know: {rosters:?}");
+}
+
+/// Between two shifts of a person lies the rest due after the first: half of it, eight hours after eight, none after less than two.
+pub(super) fn invariant_a_roster_keeps_rest(state: &State) {
+    let hour_ms = 3_600_000;
+    for (_, held) in state.ops.realms.iter() {
+        for (who, shifts) in &held.rosters {
+            let mut periods: Vec<_> =
+                shifts.iter().map(|key| state.ops.shifts.get(*key)).map(|shift| (shift.from_ms, shift.until_ms)).collect();
+            periods.sort_unstable();
+            for pair in periods.windows(2) {
+                let (worked_ms, rest_ms) = (pair[0].1 - pair[0].0, pair[1].0 - pair[0].1);
+                let due_ms = match worked_ms / hour_ms {
+                    0..2 => 0,
+                    2..8 => worked_ms / 2,
+                    _ => 8 * hour_ms,
+                };
+                assert!(rest_ms >= due_ms, "{} is rostered without rest", state.base.responders.id(*who));
+            }
         }
     }
 }
@@ -303,6 +366,17 @@ pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
         for (area, recall) in incident.recalls.iter().filter(|(_, recall)| recall.due_ms != 0) {
             wanted.insert((recall.due_ms, Timer::SafetyDue(key, *area)));
         }
+    }
+    for (realm, held) in state.ops.realms.iter() {
+        for (who, work) in held.work.iter().filter(|(_, work)| work.due_ms != 0) {
+            assert!(held.presence.get(who).is_some_and(crate::state::Presence::counts), "only who is on post gets tired");
+            assert_ne!(work.level, FatigueLevel::Red, "nothing is waited for beyond the last limit");
+            wanted.insert((work.due_ms, Timer::Fatigue(realm, *who)));
+        }
+    }
+    for (key, shift) in state.ops.shifts.iter() {
+        wanted.extend((shift.opens_due_ms != 0).then_some((shift.opens_due_ms, Timer::ShiftOpens(key))));
+        wanted.extend((shift.ends_due_ms != 0).then_some((shift.ends_due_ms, Timer::ShiftEnds(key))));
     }
     assert_eq!(state.ops.timers, wanted);
 }

@@ -30,7 +30,12 @@ fn seats(seats: &[v1::Seat]) -> String {
 /// `Name subject …`.
 pub(super) fn of(event: &Event) -> String {
     let name = event.name();
-    let rest = peacetime(event).or_else(|| incident(event)).or_else(|| whistle(event)).or_else(|| call(event)).or_else(|| presence(event));
+    let rest = peacetime(event)
+        .or_else(|| incident(event))
+        .or_else(|| whistle(event))
+        .or_else(|| call(event))
+        .or_else(|| presence(event))
+        .or_else(|| shift(event));
     match rest {
         Some(rest) if !rest.is_empty() => format!("{name} {rest}"),
         _ => name.to_owned(),
@@ -201,6 +206,44 @@ fn call(event: &Event) -> Option<String> {
 fn passed(lines: &[v1::PassedOver], total: u32) -> String {
     let lines: Vec<_> = lines.iter().map(|line| format!("{} {}", line.responder_id, line.code)).collect();
     if total == 0 { String::new() } else { format!(" without {total}: {}", lines.join(", ")) }
+}
+
+fn shift(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ShiftsScheduled(body) => {
+            let shifts: Vec<_> = body.shifts.iter().map(|entry| entry.shift_id.as_str()).collect();
+            format!("{} {}", body.site_id, shifts.join(","))
+        }
+        Event::ShiftRostered(body) => {
+            let lines: Vec<_> = body.lines.iter().map(|line| format!("{}={}", line.seat_id, line.responder_id)).collect();
+            format!("{} {}", body.shift_id, lines.join(","))
+        }
+        Event::ShiftOpened(body) => body.shift_id.clone(),
+        Event::SwapProposed(body) => {
+            format!("{} {}@{} {}@{}", body.swap_id, body.responder_id, body.shift_id, body.other_responder_id, body.other_shift_id)
+        }
+        Event::ShiftsSwapped(body) => body.swap_id.clone(),
+        Event::SwapDeclined(body) => body.swap_id.clone(),
+        Event::HandedOver(body) => {
+            let timers: Vec<_> = body.timers.iter().map(|timer| timer.name.as_str()).collect();
+            let items = [&body.whistle_ids[..], &body.organization_call_ids[..]].concat();
+            format!("{} -> {} [{}] [{}]", body.from_call_id, body.to_call_id, items.join(","), timers.join(","))
+        }
+        Event::ShiftClosed(body) => {
+            let how = if body.handed_over {
+                " handed over"
+            } else if body.waiver_reason.is_empty() {
+                ""
+            } else {
+                " waived"
+            };
+            format!("{} {}/{}{how}", body.shift_id, body.on_post, body.minimum)
+        }
+        Event::ShiftHeld(body) => format!("{} {}/{}", body.shift_id, body.on_post, body.minimum),
+        Event::FatigueRaised(body) => format!("{} {:?} {} min", body.responder_id, body.level(), body.worked_ms / super::MINUTE_MS),
+        Event::ReliefDemanded(body) => format!("{}{} {:?}", body.responder_id, body.shift_id, body.reason()),
+        _ => return None,
+    })
 }
 
 fn presence(event: &Event) -> Option<String> {

@@ -18,6 +18,7 @@ mod conversion;
 mod delivery;
 mod departments;
 mod erasure;
+mod fatigue;
 mod fill;
 mod group;
 mod incident;
@@ -31,12 +32,14 @@ mod presence;
 mod random;
 mod random_calls;
 mod random_commands;
+mod random_shifts;
 mod realms;
 mod reinforcement;
 mod reseat;
 mod responsibility;
 mod sheets;
 mod shelter;
+mod shifts;
 mod stand_down;
 mod touches;
 mod town;
@@ -65,6 +68,7 @@ pub(crate) struct Story {
     late_ms: i64,
     basis: bool,
     on_behalf_of: String,
+    document_no: String,
 }
 
 impl Story {
@@ -80,6 +84,7 @@ impl Story {
             late_ms: 0,
             basis: false,
             on_behalf_of: String::new(),
+            document_no: String::new(),
         };
         story.and(commands);
         story
@@ -125,6 +130,12 @@ impl Story {
         self
     }
 
+    /// The next command rests on this document.
+    pub(crate) fn on_document(&mut self, document_no: &str) -> &mut Self {
+        document_no.clone_into(&mut self.document_no);
+        self
+    }
+
     /// What follows from a command.
     pub(crate) fn when(&mut self, command: Command) -> Outcome {
         Outcome { answer: self.run(&command), asked: format!("{command:?}") }
@@ -149,8 +160,13 @@ impl Story {
         let occurred_at_ms = if self.late_ms == 0 { 0 } else { self.now_ms - self.late_ms };
         self.late_ms = 0;
         let actor_office = Some(v1::Office { area_id: self.office.clone(), ..Default::default() });
-        let basis = std::mem::take(&mut self.basis)
-            .then(|| v1::Basis { kind: v1::BasisKind::Telephone.into(), reference: "06:30 电话".to_owned() });
+        let reference = std::mem::take(&mut self.document_no);
+        let told = std::mem::take(&mut self.basis);
+        let basis = if reference.is_empty() {
+            told.then(|| v1::Basis { kind: v1::BasisKind::Telephone.into(), reference: "06:30 电话".to_owned() })
+        } else {
+            Some(v1::Basis { kind: v1::BasisKind::Document.into(), reference })
+        };
         let on_behalf_of = std::mem::take(&mut self.on_behalf_of);
         let context = v1::Context { actor: self.actor.clone(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
         let before = words::canonical_bytes(&self.state);

@@ -94,6 +94,9 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     if roll.late.is_multiple_of(4) {
         story.told_late(i64::from(roll.late / 4));
     }
+    if roll.late.is_multiple_of(2) {
+        story.on_document("令〔2026〕1号");
+    }
     told.steps.push(format!("{by}: {asked:?}"));
     let before = actual(&story.state);
     match story.run(&asked) {
@@ -220,7 +223,7 @@ fn the_dice_reach_every_event() {
     let mut runner = TestRunner::deterministic();
     let rolls = prop::collection::vec(roll(), 120);
     let mut reached = BTreeMap::new();
-    for _ in 0..150 {
+    for _ in 0..220 {
         let rolls = rolls.new_tree(&mut runner).expect("dice are dice").current();
         for line in play(&rolls) {
             let name = line.split(' ').next().unwrap_or_default().to_owned();

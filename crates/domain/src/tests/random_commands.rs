@@ -3,7 +3,7 @@
 use muster_proto::Command;
 use muster_proto::v1::{self, DutyRole, IncidentType, NeedKind, Rating, ResponseLevel, Severity, UnitKind};
 
-use super::{MINUTE_MS, Story, random_calls, town};
+use super::{MINUTE_MS, Story, random_calls, random_shifts, town};
 use crate::ids::{Dense, ResponderRef, Table};
 use crate::state::{Erasure, State};
 
@@ -26,10 +26,10 @@ impl std::fmt::Debug for Roll {
 }
 
 /// Kinds of commands to roll.
-pub(super) const KINDS: u8 = 130;
+pub(super) const KINDS: u8 = 150;
 
 /// One in this many names is of something that is not there.
-const STRAY: u8 = 40;
+pub(super) const STRAY: u8 = 40;
 
 pub(super) fn any<K: Dense, V>(table: &Table<K, V>, die: u8) -> String {
     if table.len() == 0 || die % STRAY == STRAY - 1 {
@@ -118,6 +118,7 @@ pub(super) fn command(story: &Story, roll: &Roll) -> Command {
         106..120 => random_calls::command(state, roll),
         120..124 => zones(state, roll),
         124..130 => agreements(state, roll),
+        130..150 => random_shifts::command(state, roll, story.now_ms),
         _ => unreachable!("kinds end at {KINDS}"),
     }
 }
@@ -375,7 +376,11 @@ fn units_and_sites(state: &State, roll: &Roll) -> Command {
         49 | 50 => {
             let seats: Vec<_> = ["a", "desk", "n1", "z"][..1 + usize::from(d) % 4]
                 .iter()
-                .map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() })
+                .map(|id| v1::Seat {
+                    seat_id: (*id).to_owned(),
+                    shift: if c % 4 == 0 { "night".to_owned() } else { String::new() },
+                    ..Default::default()
+                })
                 .collect();
             command!(SetRequirement { site_id: site, seats: seats })
         }

@@ -70,7 +70,7 @@ fn the_unaccounted_are_listed_with_their_last_contact() {
     let listed = story.after_minutes(30).then(["UnaccountedListed v1 1: b3"]);
     let Event::UnaccountedListed(body) = &listed[0].event else { panic!("it is the list") };
     assert_eq!((body.people[0].last_seen_ms, body.people[0].site_id.as_str()), (seen_ms, "out/out-v1/gate"));
-    story.after_minutes(600).then_nothing();
+    story.after_minutes(400).then_nothing();
     // Found late.
     story.when(safe(&["b3"])).then(["SafetyConfirmed v1 b3"]);
 }
@@ -169,4 +169,16 @@ fn an_exercise_calls_in_its_own_people_only() {
     ]);
     let of_drill = command!(RecallArea { incident_id: "drill", area_id: "v1" });
     story.when(of_drill).then(["AreaRecalled v1", "SiteSuspended drill/out-v1/gate"]);
+}
+
+/// An area that took shelter was put elsewhere in the tree, and could not resume because it no longer lay in the incident's area.
+#[test]
+fn an_area_resumes_wherever_it_hangs_now() {
+    let mut story = Story::given(town::town());
+    story.and([town::declare("typ", muster_proto::v1::IncidentType::Typhoon, "k1", muster_proto::v1::Severity::Severe, "")]);
+    story.and([command!(RecallArea { incident_id: "typ", area_id: "t1", reason: "台风登陆" })]);
+    story.and([command!(ReparentArea { area_id: "t1", parent_id: "k2" })]);
+    let resume = command!(ResumeArea { incident_id: "typ", area_id: "t1", reason: "" });
+    story.by("k1").when(resume.clone()).then_rejected("not_the_authority");
+    story.by("k2").when(resume).then(["AreaResumed t1 without 0"]);
 }

@@ -28,7 +28,7 @@ impl Fold for CoverageFold {
     const VIEW: View = View::Coverage;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 160 | 169 | 170 | 172 | 200..=204 | 220 | 223 | 224 | 226 | 227 | 231)
+        matches!(event_tag, 160 | 169 | 170 | 172 | 200..=204 | 220 | 223 | 224 | 226 | 227 | 231 | 290 | 291 | 296)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {

@@ -24,6 +24,8 @@ struct Post {
     present: u32,
     /// A seat that nobody is to take while the area takes shelter.
     suspended: bool,
+    /// A seat of a shift that is not open.
+    off_shift: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -41,6 +43,20 @@ struct Holder {
     area: Node,
     posts: Vec<PostRef>,
     suspended: bool,
+    /// Of the seats that name a shift only those of open shifts are asked for.
+    scheduled: bool,
+    /// Open shifts with their labels.
+    open: Vec<(Sym, Sym)>,
+}
+
+impl Holder {
+    fn of(area: Node, posts: Vec<PostRef>) -> Self {
+        Self { area, posts, suspended: false, scheduled: false, open: Vec::new() }
+    }
+
+    fn off_shift(&self, label: Sym) -> bool {
+        self.scheduled && label != EMPTY && !self.open.iter().any(|(_, open)| *open == label)
+    }
 }
 
 impl Posts {
@@ -57,7 +73,7 @@ impl Posts {
         let post = &mut self.posts[post as usize];
         let before = post.asked.min(post.present);
         post.present = post.present.saturating_add_signed(by);
-        if post.suspended {
+        if post.suspended || post.off_shift {
             return;
         }
         let filled = i64::from(post.asked.min(post.present)) - i64::from(before);
@@ -68,14 +84,14 @@ impl Posts {
 
     pub(super) fn site_opened(&mut self, names: &Symbols, site: Sym, area: Node, seats: &[v1::Seat], differences: &mut Differences) {
         self.site_closed(site, differences);
-        self.sites.insert(site, Holder { area, posts: Vec::new(), suspended: false });
+        self.sites.insert(site, Holder::of(area, Vec::new()));
         self.seats_set(names, site, seats, differences);
     }
 
     /// The full list of a site's seats from now on. Of a closed site nothing is asked.
     pub(super) fn seats_set(&mut self, names: &Symbols, site: Sym, seats: &[v1::Seat], differences: &mut Differences) {
-        let Some(holder) = self.sites.get_mut(&site) else { return };
-        let Holder { area, suspended, .. } = *holder;
+        let Some(mut holder) = self.sites.remove(&site) else { return };
+        let Holder { area, suspended, .. } = holder;
         let former = std::mem::take(&mut holder.posts);
         for post in former {
             self.change(post, differences, |post| post.asked = 0);
@@ -85,12 +101,36 @@ impl Posts {
             let (specialty, shift) = (names.known(&seat.specialty), names.known(&seat.shift));
             let key = (site, names.known(&seat.seat_id));
             let post = post(&mut self.posts, &mut self.seats, key, area);
-            self.change(post, differences, |post| *post = Post { area, specialty, shift, asked: 1, present: post.present, suspended });
+            let off_shift = holder.off_shift(shift);
+            self.change(post, differences, |post| {
+                *post = Post { area, specialty, shift, asked: 1, present: post.present, suspended, off_shift };
+            });
             posts.push(post);
         }
-        if let Some(holder) = self.sites.get_mut(&site) {
-            holder.posts = posts;
+        holder.posts = posts;
+        self.sites.insert(site, holder);
+    }
+
+    pub(super) fn site_scheduled(&mut self, site: Sym, differences: &mut Differences) {
+        self.shifts_changed(site, differences, |holder| holder.scheduled = true);
+    }
+
+    pub(super) fn shift_opened(&mut self, site: Sym, shift: Sym, label: Sym, differences: &mut Differences) {
+        self.shifts_changed(site, differences, |holder| holder.open.push((shift, label)));
+    }
+
+    pub(super) fn shift_closed(&mut self, site: Sym, shift: Sym, differences: &mut Differences) {
+        self.shifts_changed(site, differences, |holder| holder.open.retain(|(open, _)| *open != shift));
+    }
+
+    fn shifts_changed(&mut self, site: Sym, differences: &mut Differences, change: impl FnOnce(&mut Holder)) {
+        let Some(mut holder) = self.sites.remove(&site) else { return };
+        change(&mut holder);
+        for post in &holder.posts {
+            let off_shift = holder.off_shift(self.posts[*post as usize].shift);
+            self.change(*post, differences, |post| post.off_shift = off_shift);
         }
+        self.sites.insert(site, holder);
     }
 
     /// The site's seats are not asked for, or are again.
@@ -116,11 +156,12 @@ impl Posts {
             let key = (whistle, names.known(&need.need_id));
             let post = post(&mut self.posts, &mut self.needs, key, area);
             self.change(post, differences, |post| {
-                *post = Post { area, specialty, shift: EMPTY, asked: need.quantity, present: post.present, suspended: false }
+                *post =
+                    Post { area, specialty, shift: EMPTY, asked: need.quantity, present: post.present, suspended: false, off_shift: false }
             });
             posts.push(post);
         }
-        self.whistles.insert(whistle, Holder { area, posts, suspended: false });
+        self.whistles.insert(whistle, Holder::of(area, posts));
         differences.add(area, Slot::Plain(Figure::OpenWhistles), 1);
     }
 
@@ -154,7 +195,7 @@ impl Posts {
 
 impl Post {
     fn differences(&self, sign: i64, into: &mut Differences) {
-        if self.asked == 0 {
+        if self.asked == 0 || self.off_shift {
             return;
         }
         let asked = sign * i64::from(self.asked);
@@ -174,7 +215,7 @@ impl Post {
 /// The post of a key, noted now with nothing asked if it is new.
 fn post(posts: &mut Vec<Post>, table: &mut FxHashMap<(Sym, Sym), PostRef>, key: (Sym, Sym), area: Node) -> PostRef {
     *table.entry(key).or_insert_with(|| {
-        posts.push(Post { area, specialty: EMPTY, shift: EMPTY, asked: 0, present: 0, suspended: false });
+        posts.push(Post { area, specialty: EMPTY, shift: EMPTY, asked: 0, present: 0, suspended: false, off_shift: false });
         PostRef::try_from(posts.len() - 1).expect("four thousand million posts do not fit into memory")
     })
 }

@@ -85,6 +85,14 @@ impl Realm {
             Event::SiteClosed(body) => self.posts.site_closed(names.known(&body.site_id), differences),
             Event::SiteSuspended(body) => self.posts.site_suspended(names.known(&body.site_id), true, differences),
             Event::SiteResumed(body) => self.posts.site_suspended(names.known(&body.site_id), false, differences),
+            Event::ShiftsScheduled(body) => self.posts.site_scheduled(names.known(&body.site_id), differences),
+            Event::ShiftOpened(body) => {
+                let (shift, label) = (names.known(&body.shift_id), names.known(&body.shift));
+                self.posts.shift_opened(names.known(&body.site_id), shift, label, differences);
+            }
+            Event::ShiftClosed(body) => {
+                self.posts.shift_closed(names.known(&body.site_id), names.known(&body.shift_id), differences);
+            }
             Event::ShelterOrdered(body) => {
                 let Some(area) = entry.area else { return };
                 let key = (names.known(&body.incident_id), names.known(&body.recalled_area_id), names.known(&body.responder_id));

@@ -42,7 +42,7 @@ impl Fold for SitesFold {
     const VIEW: View = View::Sites;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 200..=206 | 248 | 249)
+        matches!(event_tag, 200..=206 | 248 | 249 | 290 | 291 | 295..=297)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -84,6 +84,23 @@ impl Realm {
             Event::SiteResumed(body) => self.suspend(names.known(&body.site_id), false, fact),
             Event::RiskSet(body) => self.zone(names.known(&body.site_id), fact, |zone| body.clone_into(zone)),
             Event::BeatSet(body) => self.zone(names.known(&body.site_id), fact, |zone| body.grid_ids.clone_into(&mut zone.grid_ids)),
+            Event::ShiftsScheduled(body) => self.shifts(names.known(&body.site_id), fact, |site| site.schedule()),
+            Event::ShiftOpened(body) => {
+                let (shift, label) = (names.known(&body.shift_id), names.known(&body.shift));
+                self.shifts(names.known(&body.site_id), fact, |site| site.shift_opened(shift, label, body));
+            }
+            Event::ShiftHeld(body) => {
+                let shift = names.known(&body.shift_id);
+                self.shifts(names.known(&body.site_id), fact, |site| site.shift_held(shift));
+            }
+            Event::ShiftClosed(body) => {
+                let shift = names.known(&body.shift_id);
+                self.shifts(names.known(&body.site_id), fact, |site| site.shift_closed(shift));
+            }
+            Event::HandedOver(body) => {
+                let (label, at_ms) = (names.known(&body.shift), fact.recorded_at_ms);
+                self.shifts(names.known(&body.site_id), fact, |site| site.handed_over(label, at_ms));
+            }
             Event::NoShowDeclared(body) => self.no_show(CallKey::find(&body.call_id, names), entry),
             Event::NoShowCorrected(body) => {
                 let call = CallKey::find(&body.call_id, names);
@@ -167,6 +184,13 @@ impl Realm {
         if known.cover(change) {
             known.shifts[0].touch(&mut self.dirty, (site, 0), fact.position.0);
         }
+    }
+
+    fn shifts(&mut self, id: Sym, fact: &Fact, change: impl FnOnce(&mut Site)) {
+        let site = self.site(id);
+        let before = self.figures(&[site]);
+        change(&mut self.sites[site as usize]);
+        self.settle(before, fact);
     }
 
     fn no_show(&mut self, call: CallKey, entry: &Entry<'_>) {

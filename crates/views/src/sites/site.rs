@@ -15,6 +15,9 @@ pub(super) struct Site {
     pub(super) opened: bool,
     closed: bool,
     suspended: bool,
+    scheduled: bool,
+    /// Open shifts, in the order in which they were opened.
+    open: Vec<OpenShift>,
     /// What all rows of the site share.
     #[serde(with = "proto_bytes")]
     common: v1::SiteRow,
@@ -27,6 +30,16 @@ pub(super) struct Site {
     /// The holder of each standing duty for the site.
     pub(super) holders: Vec<Sym>,
     no_shows: Vec<(CallKey, Sym)>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct OpenShift {
+    id: Sym,
+    label: Sym,
+    from_ms: i64,
+    until_ms: i64,
+    minimum: i64,
+    held: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,6 +76,13 @@ pub(super) struct Figures {
     full_strength_at_ms: i64,
     closed: bool,
     suspended: bool,
+    asked: i64,
+    shift: Sym,
+    shift_from_ms: i64,
+    shift_until_ms: i64,
+    minimum: i64,
+    held: bool,
+    handed_over_at_ms: i64,
 }
 
 impl Shift {
@@ -102,6 +122,8 @@ impl Site {
             opened: false,
             closed: false,
             suspended: false,
+            scheduled: false,
+            open: Vec::new(),
             common: v1::SiteRow::default(),
             zone: v1::RiskSet::default(),
             seats: Vec::new(),
@@ -126,6 +148,8 @@ impl Site {
 
     pub(super) fn close(&mut self) {
         self.closed = true;
+        self.open.clear();
+        self.shifts_changed();
         for shift in &mut self.shifts {
             shift.figures.closed = true;
         }
@@ -145,6 +169,47 @@ impl Site {
         change(&mut self.zone);
         let shown = |zone: &v1::RiskSet| (zone.risk, zone.grid_ids.clone(), zone.supplies.clone());
         shown(&before) != shown(&self.zone)
+    }
+
+    pub(super) fn schedule(&mut self) {
+        self.scheduled = true;
+        self.shifts_changed();
+    }
+
+    pub(super) fn shift_opened(&mut self, id: Sym, label: Sym, body: &v1::ShiftOpened) {
+        let (from_ms, until_ms, minimum) = (body.from_ms, body.until_ms, i64::from(body.minimum));
+        self.open.push(OpenShift { id, label, from_ms, until_ms, minimum, held: false });
+        self.shifts_changed();
+    }
+
+    pub(super) fn shift_held(&mut self, id: Sym) {
+        self.open.iter_mut().filter(|open| open.id == id).for_each(|open| open.held = true);
+        self.shifts_changed();
+    }
+
+    pub(super) fn shift_closed(&mut self, id: Sym) {
+        self.open.retain(|open| open.id != id);
+        self.shifts_changed();
+    }
+
+    pub(super) fn handed_over(&mut self, label: Sym, at_ms: i64) {
+        let shift = self.shift(label);
+        self.shifts[shift].figures.handed_over_at_ms = at_ms;
+    }
+
+    /// Works out what hangs on the open shifts.
+    fn shifts_changed(&mut self) {
+        for shift in &mut self.shifts {
+            let open = self.open.iter().rev().find(|open| open.label == shift.key);
+            let figures = &mut shift.figures;
+            let off_shift = self.scheduled && shift.key != EMPTY && open.is_none();
+            figures.asked = if off_shift { 0 } else { figures.seats };
+            figures.shift = open.map_or(EMPTY, |open| open.id);
+            figures.shift_from_ms = open.map_or(0, |open| open.from_ms);
+            figures.shift_until_ms = open.map_or(0, |open| open.until_ms);
+            figures.minimum = open.map_or(0, |open| open.minimum);
+            figures.held = open.is_some_and(|open| open.held);
+        }
     }
 
     pub(super) fn realm(&self) -> &str {
@@ -171,6 +236,13 @@ impl Site {
             full_strength_at_ms: figures.full_strength_at_ms,
             closed: figures.closed,
             suspended: figures.suspended,
+            asked: figures.asked,
+            shift_id: names.name(figures.shift).to_owned(),
+            shift_from_ms: figures.shift_from_ms,
+            shift_until_ms: figures.shift_until_ms,
+            minimum: figures.minimum,
+            held: figures.held,
+            handed_over_at_ms: figures.handed_over_at_ms,
             position: *position,
             risk: zone.risk,
             grid_ids: zone.grid_ids,
@@ -195,6 +267,7 @@ impl Site {
             list.push(Seat { id: names.known(&seat.seat_id), shift, duties: 0 });
         }
         self.seats = list;
+        self.shifts_changed();
         for (_, seat) in &self.no_shows {
             let shift = shift_of(&self.seats, *seat);
             self.shifts[shift].figures.no_shows += 1;

@@ -49,6 +49,10 @@ struct Site {
     risk: i32,
     grids: Vec<String>,
     supplies: Vec<v1::Supply>,
+    scheduled: bool,
+    running: Vec<v1::ShiftOpened>,
+    held: BTreeSet<String>,
+    handed_over: BTreeMap<String, i64>,
 }
 
 #[derive(Clone, Default)]
@@ -215,7 +219,7 @@ impl Naive {
             }
         }
         let waiting = realm.sites.values().filter(|site| site.suspended && !site.closed && inside(&site.opened.area_id));
-        row.suspended = waiting.map(|site| site.seats.len() as i64).sum();
+        row.suspended = waiting.map(|site| site.seats.iter().filter(|seat| site.asks_for(&seat.shift)).count() as i64).sum();
         row.unaccounted = realm.called_in.iter().filter(|order| inside(&order.area_id)).count() as i64;
         row.open_whistles =
             realm.whistles.values().filter(|whistle| whistle.ended.is_none() && inside(&whistle.blown.area_id)).count() as i64;
@@ -252,6 +256,7 @@ impl Realm {
             Event::SiteClosed(body) => {
                 let site = self.sites.get_mut(&body.site_id).unwrap();
                 (site.closed, site.suspended) = (true, false);
+                site.running.clear();
             }
             Event::SiteSuspended(body) => self.sites.get_mut(&body.site_id).unwrap().suspended = true,
             Event::SiteResumed(body) => self.sites.get_mut(&body.site_id).unwrap().suspended = false,
@@ -260,6 +265,15 @@ impl Realm {
                 (site.risk, site.grids, site.supplies) = (body.risk, body.grid_ids.clone(), body.supplies.clone());
             }
             Event::BeatSet(body) => self.sites.get_mut(&body.site_id).unwrap().grids = body.grid_ids.clone(),
+            Event::ShiftsScheduled(body) => self.sites.get_mut(&body.site_id).unwrap().scheduled = true,
+            Event::ShiftOpened(body) => self.sites.get_mut(&body.site_id).unwrap().running.push(body.clone()),
+            Event::ShiftHeld(body) => drop(self.sites.get_mut(&body.site_id).unwrap().held.insert(body.shift_id.clone())),
+            Event::ShiftClosed(body) => {
+                self.sites.get_mut(&body.site_id).unwrap().running.retain(|shift| shift.shift_id != body.shift_id);
+            }
+            Event::HandedOver(body) => {
+                self.sites.get_mut(&body.site_id).unwrap().handed_over.insert(body.shift.clone(), now_ms);
+            }
             Event::ShelterOrdered(body) => {
                 self.near.insert(body.area_id.clone());
                 self.safe(&body.incident_id, &body.recalled_area_id, &body.responder_id);
@@ -496,7 +510,7 @@ impl Realm {
     fn posts(&self) -> Vec<(String, String, String, i64, i64)> {
         let mut posts = Vec::new();
         for (id, site) in self.sites.iter().filter(|(_, site)| !site.closed) {
-            for seat in site.seats.iter().filter(|_| !site.suspended) {
+            for seat in site.seats.iter().filter(|seat| !site.suspended && site.asks_for(&seat.shift)) {
                 let filled = self.standing().any(|duty| duty.site == *id && duty.seat == seat.seat_id && self.present_at(duty));
                 posts.push((site.opened.area_id.clone(), seat.specialty.clone(), seat.shift.clone(), 1, i64::from(filled)));
             }
@@ -555,6 +569,7 @@ impl Realm {
                 _ => {}
             }
         }
+        let running = site.running.iter().rev().find(|known| known.shift == shift).cloned().unwrap_or_default();
         SiteRow {
             realm: realm.to_owned(),
             site_id: id.clone(),
@@ -577,6 +592,13 @@ impl Realm {
             full_strength_at_ms: if full { awaited.iter().map(|duty| duty.arrival_ms).max().unwrap_or_default() } else { 0 },
             closed: site.closed,
             suspended: site.suspended,
+            asked: if site.asks_for(shift) { seats.len() as i64 } else { 0 },
+            held: site.held.contains(&running.shift_id),
+            shift_id: running.shift_id,
+            shift_from_ms: running.from_ms,
+            shift_until_ms: running.until_ms,
+            minimum: i64::from(running.minimum),
+            handed_over_at_ms: site.handed_over.get(shift).copied().unwrap_or_default(),
             position: 0,
         }
     }
@@ -628,6 +650,10 @@ impl Realm {
 }
 
 impl Site {
+    fn asks_for(&self, shift: &str) -> bool {
+        !self.scheduled || shift.is_empty() || self.running.iter().any(|known| known.shift == shift)
+    }
+
     fn shift_of(&self, seat: &str) -> String {
         self.seats.iter().find(|known| known.seat_id == seat).map(|known| known.shift.clone()).unwrap_or_default()
     }

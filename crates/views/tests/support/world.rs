@@ -1,7 +1,7 @@
 //! Random but plausible histories: a list of small choices becomes records that refer only to what is there. The same choices give the same history.
 #![allow(clippy::manual_is_multiple_of, reason = "the remainder of a choice decides, and zero is one of several")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
 use muster_proto::v1::{self, AreaLevel, NeedKind};
@@ -37,6 +37,8 @@ struct World {
     areas: Vec<(String, AreaLevel)>,
     retired: Vec<String>,
     calls: usize,
+    /// Ids of shifts.
+    opened: BTreeSet<String>,
     happenings: Vec<Happening>,
 }
 
@@ -51,6 +53,7 @@ pub fn history(choices: &[Choice]) -> Vec<Happening> {
         areas: Vec::new(),
         retired: Vec::new(),
         calls: 0,
+        opened: BTreeSet::new(),
         happenings: Vec::new(),
     };
     for happening in small_city() {
@@ -69,7 +72,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 38 {
+        let event = match kind % 42 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -90,6 +93,7 @@ impl World {
             32 => self.suspend(realm, a, b),
             33 => self.unconfirmed(realm, a),
             36..=37 => self.zone(realm, a, b, c),
+            38..=41 => self.shift(realm, a, b, c),
             _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
@@ -181,6 +185,31 @@ impl World {
         }
         let supplies = (0..c % 2).map(|n| v1::Supply { item: "帐篷".into(), quantity: u32::from(c + n), unit: "顶".into() }).collect();
         Some(Event::RiskSet(v1::RiskSet { site_id, risk: i32::from(c % 5), grid_ids, supplies, ..Default::default() }))
+    }
+
+    /// A site's shifts: laid, opened, held, handed over, closed; also of a site that has no schedule.
+    fn shift(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &self.realms[realm];
+        let (site_id, ..) = pick(&realm.sites, a)?;
+        if realm.closed.contains(&site_id) {
+            return None;
+        }
+        let (label, number) = (SHIFTS[usize::from(b) % 3], b % 5);
+        let (shift, shift_id) = (label.to_owned(), format!("{site_id}~{label}{number}"));
+        let until_ms = 1_000 * i64::from(c);
+        Some(match c % 8 {
+            0 => Event::ShiftsScheduled(v1::ShiftsScheduled { site_id, ..Default::default() }),
+            1 if !self.opened.contains(&shift_id) => return None,
+            1 => Event::ShiftHeld(v1::ShiftHeld { shift_id, site_id, shift, ..Default::default() }),
+            2 => Event::HandedOver(v1::HandedOver { site_id, shift, shift_id, ..Default::default() }),
+            3 | 4 => Event::ShiftClosed(v1::ShiftClosed { shift_id, site_id, shift, ..Default::default() }),
+            _ => {
+                // Ids of shifts are never given twice, and only open ones are held or closed.
+                let (minimum, known) = (u32::from(number), !self.opened.insert(shift_id.clone()));
+                let shift_id = if known { format!("{shift_id}/{}", self.happenings.len()) } else { shift_id };
+                Event::ShiftOpened(v1::ShiftOpened { shift_id, site_id, shift, from_ms: 5, until_ms, minimum, ..Default::default() })
+            }
+        })
     }
 
     fn unconfirmed(&mut self, realm: usize, a: u16) -> Option<Event> {

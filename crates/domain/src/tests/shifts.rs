@@ -1,0 +1,235 @@
+//! Shifts: laid from a pattern, opened an hour ahead, closed when somebody took over, held until then, swapped by consent, handed over by name.
+
+use muster_proto::Command;
+use muster_proto::v1::{Crew, NeedKind, Seat, Severity, ShiftLine, ShiftPattern, SiteKind};
+
+use super::town::{self, check_in, check_out, dispatch};
+use super::{MINUTE_MS, Story};
+
+const HOUR: i64 = 60;
+
+fn seat(seat_id: &str, shift: &str) -> Seat {
+    Seat { seat_id: seat_id.to_owned(), shift: shift.to_owned(), ..Default::default() }
+}
+
+fn site(site_id: &str, seats: Vec<Seat>) -> Command {
+    command!(OpenSite {
+        site_id: site_id, incident_id: "out", kind: SiteKind::Headquarters, name: "指挥部", area_id: "v1", seats: seats
+    })
+}
+
+fn entry(shift: &str, start_minute: i64, hours: i64, minimum: u32) -> ShiftPattern {
+    let number = |minutes: i64| u32::try_from(minutes).unwrap();
+    ShiftPattern { shift: shift.to_owned(), start_minute: number(start_minute), minutes: number(hours * HOUR), minimum }
+}
+
+fn crew(lines: &[(&str, &str)]) -> Crew {
+    let line = |(seat, who): &(&str, &str)| ShiftLine { seat_id: (*seat).to_owned(), responder_id: (*who).to_owned() };
+    Crew { lines: lines.iter().map(line).collect() }
+}
+
+/// Minutes of the day, UTC.
+fn minute(story: &Story) -> i64 {
+    story.now_ms.div_euclid(MINUTE_MS).rem_euclid(24 * HOUR)
+}
+
+/// A pattern whose first shift begins in two hours, for so many hours ahead.
+fn schedule(story: &Story, hours: i64, entries: &[(&str, i64, i64, u32)], crews: Vec<Crew>) -> Command {
+    let now = minute(story) + 1;
+    let pattern: Vec<_> =
+        entries.iter().map(|(shift, after, hours, minimum)| entry(shift, (now + after * HOUR) % (24 * HOUR), *hours, *minimum)).collect();
+    command!(ScheduleShifts { site_id: "s", until_ms: story.now_ms + hours * HOUR * MINUTE_MS, pattern: pattern, crews: crews })
+}
+
+/// `day` begins in two hours for eight, `night` follows for eight; a1 has the day, a2 the night.
+fn two_shifts() -> Story {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("d", "day"), seat("n", "night"), seat("r", "")])]);
+    let crews = vec![crew(&[("d", "a1")]), crew(&[("n", "a2")])];
+    let command = schedule(&story, 12, &[("day", 2, 8, 1), ("night", 10, 8, 1)], crews);
+    story.when(command).then(["ShiftsScheduled s s~1,s~2", "ShiftRostered s~1 d=a1", "ShiftRostered s~2 n=a2"]);
+    story
+}
+
+/// a1 on post for the day, a minute before its end; a2 is called.
+fn at_the_end() -> Story {
+    let mut story = two_shifts();
+    story.after_minutes(60).then_nothing();
+    story.after_minutes(1).then(["ShiftOpened s~1", "ResponderCalled c1 a1 s#d Shift"]);
+    story.and([town::accept("c1")]);
+    let _ = story.after_minutes(60);
+    story.and([check_in("a1", "s")]);
+    let _ = story.after_minutes(6 * HOUR);
+    story.after_minutes(60).then(["ShiftOpened s~2", "ResponderCalled c2 a2 s#n Shift"]);
+    story.and([town::accept("c2")]);
+    story.after_minutes(59).then_nothing();
+    story
+}
+
+#[test]
+fn a_shift_calls_its_people_an_hour_ahead_and_closes_when_relief_is_there() {
+    let mut story = at_the_end();
+    story.and([check_in("a2", "s")]);
+    story.after_minutes(1).then_among(["ShiftClosed s~1 1/1", "ResponderRecalled c1"]);
+    story.when(check_out("a1", "s")).then(["CheckedOut a1 s", "DutyReleased c1 Recalled"]);
+}
+
+#[test]
+fn without_relief_it_is_held_and_looked_at_again() {
+    let mut story = at_the_end();
+    story.after_minutes(1).then_among(["ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd"]);
+    story.after_minutes(15).then(["ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd"]);
+    // Nobody who was asked to stay is looked for.
+    story.after_minutes(40).then(["ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd", "ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd"]);
+    story.when(check_in("a2", "s")).then(["CheckedIn a2 s c2", "ShiftClosed s~1 1/1", "ResponderRecalled c1"]);
+    story.after_minutes(35).then(["PresenceUnconfirmed a1 s c1"]);
+}
+
+#[test]
+fn below_its_minimum_it_closes_only_with_a_signed_waiver() {
+    let mut story = at_the_end();
+    let close = |reason: &str| command!(CloseShift { shift_id: "s~1", waiver_reason: reason });
+    story.when(close("")).then_rejected("shift_below_minimum");
+    story.when(close("台风登陆")).then_rejected("field_invalid");
+    story.on_document("令〔2026〕1号");
+    story.when(close("台风登陆")).then(["ShiftClosed s~1 0/1 waived", "ResponderRecalled c1"]);
+    story.when(close("")).then_nothing();
+}
+
+#[test]
+fn the_last_shift_of_a_schedule_ends_without_relief() {
+    let mut story = at_the_end();
+    story.and([check_in("a2", "s")]);
+    let _ = story.after_minutes(1);
+    let ended = super::lines(&story.after_minutes(8 * HOUR).events());
+    assert!(ended.contains(&"ShiftClosed s~2 0/0".to_owned()), "{ended:#?}");
+}
+
+#[test]
+fn a_roster_names_known_people_and_keeps_their_rest() {
+    let mut story = two_shifts();
+    story.and([site("t", vec![seat("d", "day"), seat("n", "night")])]);
+    let ask = |story: &Story, after: i64, hours: i64, who: &str| {
+        let mut command = schedule(story, 23, &[("day", after, hours, 0)], vec![crew(&[("d", who)])]);
+        if let Command::ScheduleShifts(body) = &mut command {
+            body.site_id = "t".to_owned();
+        }
+        command
+    };
+    let asked = ask(&story, 2, 8, "nobody");
+    story.when(asked).then_rejected("unknown_responder");
+    let asked = ask(&story, 9, 2, "a1");
+    story.when(asked).then_rejected("roster_overlap");
+    let asked = ask(&story, 12, 4, "a1");
+    story.when(asked).then_rejected("roster_breaks_rest");
+    let asked = ask(&story, 12, 13, "a3");
+    story.when(asked).then_rejected("field_invalid");
+    let asked = ask(&story, 18, 4, "a1");
+    story.when(asked).then(["ShiftsScheduled t t~1", "ShiftRostered t~1 d=a1"]);
+    let asked = ask(&story, 19, 4, "a4");
+    story.when(asked).then_rejected("shifts_overlap");
+}
+
+#[test]
+fn a_crew_is_called_around_who_cannot_come() {
+    let mut story = two_shifts();
+    story.and([town::site("t", "out", "v1", &["x"]), dispatch("a1", "t", "x"), town::away("a2")]);
+    story.after_minutes(61).then_among(["ShiftOpened s~1", "GapRecorded s#d a1 OnOtherDuty out"]);
+    let later = super::lines(&story.after_minutes(8 * HOUR).events());
+    assert!(later.contains(&"GapRecorded s#n a2 Unavailable".to_owned()), "{later:#?}");
+    // Who takes the empty seat by hand belongs to the shift.
+    story.and([dispatch("a3", "s", "n")]);
+    let call = story.state.ops.calls.iter().last().unwrap().1;
+    assert_eq!(call.shift, story.state.ops.shifts.find("s~2"));
+    assert_eq!(call.until_ms, story.state.ops.shifts.get(call.shift.unwrap()).until_ms);
+}
+
+#[test]
+fn crews_in_rotation_share_a_seat_one_after_the_other() {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("p", "")])]);
+    let crews = vec![crew(&[("p", "a1")]), crew(&[("p", "a2")])];
+    let command = schedule(&story, 17, &[("", 2, 8, 1), ("", 10, 8, 1)], crews);
+    story.and([command]);
+    story.after_minutes(61).then(["ShiftOpened s~1", "ResponderCalled c1 a1 s#p Shift"]);
+    story.and([town::accept("c1")]);
+    let _ = story.after_minutes(60);
+    story.and([check_in("a1", "s")]);
+    let opened = super::lines(&story.after_minutes(7 * HOUR).events());
+    assert_eq!(opened, ["ShiftOpened s~2", "ResponderCalled c2 a2 s#p Shift"]);
+    let holder = |story: &Story| story.state.ops.sites.get(story.state.ops.sites.find("s").unwrap()).seats[0].holder.unwrap().text();
+    assert_eq!(holder(&story), "c1");
+    story.and([check_in("a2", "s")]);
+    story.when(command!(HandOver { from_call_id: "c1", to_call_id: "c2" })).then(["HandedOver c1 -> c2 [] []", "DutyReleased c1 Relieved"]);
+    assert_eq!(holder(&story), "c2");
+}
+
+/// Whoever took over from a relief that had not begun was on the seat from that moment, beside the one whose shift it still was.
+#[test]
+fn who_relieves_a_relief_begins_when_the_relief_would_have() {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("p", "")])]);
+    let command = schedule(&story, 17, &[("", 2, 8, 1), ("", 10, 8, 1)], vec![crew(&[("p", "a1")]), crew(&[("p", "a2")])]);
+    story.and([command]);
+    let _ = story.after_minutes(9 * HOUR + 1);
+    let late = town::accept("c2");
+    story.and([late, command!(RelieveResponder { call_id: "c2", by_responder_id: "a3" })]);
+    let calls: Vec<_> = story.state.ops.calls.iter().map(|(_, call)| (call.from_ms, call.until_ms)).collect();
+    assert_eq!(calls[2], calls[1]);
+}
+
+#[test]
+fn a_handover_names_every_open_item() {
+    let mut story = at_the_end();
+    story.and([town::blow("w", "v1", Severity::Moderate, vec![town::need("n", NeedKind::Organization, "", 1)])]);
+    story.and([command!(CallOrganization { organization_id: "power", whistle_id: "w", need_id: "n", quantity: 1u32 })]);
+    let hand_over = |items: [&[&str]; 2]| {
+        let [whistles, calls] = items.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+        command!(HandOver { from_call_id: "c1", to_call_id: "c2", whistle_ids: whistles, organization_call_ids: calls })
+    };
+    story.when(hand_over([&["w"], &["o1"]])).then_rejected("not_on_post");
+    story.and([check_in("a2", "s")]);
+    story.when(hand_over([&["w"], &[]])).then_rejected("items_not_handed_over");
+    story.when(hand_over([&["x"], &["o1"]])).then_rejected("unknown_whistle");
+    story
+        .when(hand_over([&["w"], &["o1"]]))
+        .then(["HandedOver c1 -> c2 [w,o1] [whistle_acknowledge,organization_deadline]", "DutyReleased c1 Relieved"]);
+    let _ = story.after_minutes(1);
+    assert!(story.state.ops.shifts.get(story.state.ops.shifts.find("s~1").unwrap()).handed_over);
+}
+
+#[test]
+fn a_swap_needs_the_other_and_keeps_rest() {
+    let mut story = two_shifts();
+    let swap = |other_shift: &str, other: &str| {
+        command!(SwapShift { shift_id: "s~1", responder_id: "a1", other_shift_id: other_shift, other_responder_id: other })
+    };
+    story.when(swap("s~2", "a3")).then_rejected("not_rostered");
+    // a2 would work day and night on end.
+    story.when(swap("", "a2")).then_rejected("roster_breaks_rest");
+    story.when(swap("s~2", "a2")).then(["SwapProposed s1 a1@s~1 a2@s~2"]);
+    let answer = |who: &str, consent: bool| command!(AnswerSwap { swap_id: "s1", responder_id: who, consent: consent });
+    story.when(answer("a3", true)).then_rejected("swap_of_another");
+    story.when(answer("a2", true)).then(["ShiftsSwapped s1"]);
+    story.when(answer("a2", true)).then_rejected("swap_over");
+    story.after_minutes(61).then(["ShiftOpened s~1", "ResponderCalled c1 a2 s#d Shift"]);
+    story.when(command!(SwapShift { shift_id: "s~1", responder_id: "a2", other_responder_id: "a3" })).then_rejected("shift_phase");
+    let mut story = two_shifts();
+    story.and([swap("", "a3")]);
+    story.when(command!(AnswerSwap { swap_id: "s1", responder_id: "a3" })).then(["SwapDeclined s1"]);
+}
+
+#[test]
+fn a_shift_is_opened_by_hand_before_its_time_or_without_a_schedule() {
+    let mut story = two_shifts();
+    story.when(command!(OpenShift { site_id: "s", shift_id: "s~1" })).then(["ShiftOpened s~1", "ResponderCalled c1 a1 s#d Shift"]);
+    story.when(command!(OpenShift { site_id: "s", shift_id: "s~1" })).then_nothing();
+    story.and([site("t", vec![seat("d", "day")])]);
+    let until_ms = story.now_ms + 4 * HOUR * MINUTE_MS;
+    let lines = crew(&[("d", "a4")]).lines;
+    story.when(command!(OpenShift { site_id: "t", shift: "day", until_ms: until_ms, minimum: 1u32, lines: lines })).then([
+        "ShiftOpened t~1",
+        "ShiftRostered t~1 d=a4",
+        "ResponderCalled c2 a4 t#d Shift",
+    ]);
+}
