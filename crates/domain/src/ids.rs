@@ -54,6 +54,8 @@ dense! {
     pub(crate) CallRef,
     /// A call to an organization; its outside form is `o` and its number from 1.
     pub(crate) OrganizationCallRef,
+    /// A fill proposal.
+    pub(crate) FillRef,
     /// A specialty, function, shift or post name.
     pub(crate) LabelRef,
 }

@@ -48,6 +48,8 @@ pub fn aggregate_of(tag: u32) -> Aggregate {
         200..220 => Aggregate::Site,
         220..240 => Aggregate::Whistle,
         240..280 => Aggregate::Call,
+        // Fill is about the needs of whistles.
+        330..340 => Aggregate::Whistle,
         _ => Aggregate::System,
     }
 }

@@ -5,6 +5,7 @@
 mod area;
 mod call;
 mod checks;
+mod fill;
 mod incident;
 mod organization;
 mod plan;
@@ -17,6 +18,7 @@ mod whistle;
 
 use muster_proto::Command;
 
+pub(crate) use fill::call_for;
 pub(crate) use unit::party_organization;
 pub(crate) use whistle::escalated;
 
@@ -84,5 +86,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::CheckIn(body) => presence::check_in(state, now, body),
         Command::CheckOut(body) => presence::check_out(state, now, body),
         Command::SettlePresence(body) => presence::settle(state, now, body),
+        Command::ProposeFill(body) => fill::propose(state, now, body),
+        Command::DecideFill(body) => fill::decide(state, now, body),
     }
 }

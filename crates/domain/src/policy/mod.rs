@@ -4,6 +4,7 @@ mod backup;
 mod conversion;
 pub(crate) mod escalation;
 mod fill;
+mod fill_lines;
 mod organization;
 mod period;
 mod reseat;
@@ -64,6 +65,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
         Event::ReinforcementRequested(body) => fill::reinforced(state, now, body),
+        Event::FillLineDecided(body) => fill_lines::decided(state, now, body),
         Event::NeedFulfilled(body) => fill::after_arrival(state, &body.whistle_id),
         Event::WhistleResolved(body) => fill::ended(state, &body.whistle_id),
         Event::WhistleWithdrawn(body) => fill::ended(state, &body.whistle_id),

@@ -86,6 +86,9 @@ pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summo
         card_key: summons.card_key,
         organization_call_id: summons.organization_call_id,
         released_by_area_id: summons.released_by_area_id,
+        // A decided line of a fill proposal puts its ids in.
+        fill_proposal_id: String::new(),
+        fill_line_id: String::new(),
     });
     drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use base::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
 pub(crate) use operations::{
-    Call, CallPhase, Conversion, Incident, NeedState, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence, Realm, Recall,
-    SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
+    Call, CallPhase, Conversion, FillLineState, FillProposal, Incident, NeedState, Operations, OrganizationCall, OrganizationCallPhase,
+    Place, Presence, Realm, Recall, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
 };
 
 use crate::ids::{AreaRef, RealmRef};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{
-    DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
+    DutyRole, FillChoice, IncidentGrade, IncidentType, NeedKind, ResponseLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::ids::{
-    AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, ResponderRef, SiteRef,
-    Table, UnitRef, WhistleRef,
+    AreaRef, CallRef, Dense as _, FillRef, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, ResponderRef,
+    SiteRef, Table, UnitRef, WhistleRef,
 };
 use crate::words;
 
@@ -24,6 +24,9 @@ pub(crate) struct Operations {
     pub(crate) whistles: Table<WhistleRef, Whistle>,
     pub(crate) calls: Numbered<CallRef, Call>,
     pub(crate) organization_calls: Numbered<OrganizationCallRef, OrganizationCall>,
+    pub(crate) fills: Table<FillRef, FillProposal>,
+    /// The proposal that stands, by realm and area.
+    pub(crate) open_fills: BTreeMap<(RealmRef, AreaRef), FillRef>,
     /// Ordered by when they are due, then by kind and id: the order in which they fire.
     pub(crate) timers: BTreeSet<(i64, Timer)>,
 }
@@ -276,6 +279,8 @@ pub(crate) struct Whistle {
     #[serde(with = "words::number")]
     pub(crate) urgency: Urgency,
     pub(crate) life_threatening: bool,
+    /// When it was recorded.
+    pub(crate) blown_at_ms: i64,
     pub(crate) phase: WhistlePhase,
     pub(crate) acknowledged: bool,
     pub(crate) acknowledge_due_ms: i64,
@@ -302,6 +307,25 @@ pub(crate) struct NeedState {
     pub(crate) tried: BTreeSet<ResponderRef>,
     /// How far up the Fill policy has asked for people.
     pub(crate) reach: Option<AreaRef>,
+}
+
+/// 统筹补位: a proposal for the open needs of an area. Only the one that stands has lines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FillProposal {
+    pub(crate) realm: RealmRef,
+    pub(crate) area: AreaRef,
+    pub(crate) lines: BTreeMap<Box<str>, FillLineState>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FillLineState {
+    pub(crate) whistle: WhistleRef,
+    pub(crate) need: u16,
+    pub(crate) responder: ResponderRef,
+    /// What a person decided, with whom.
+    #[serde(with = "words::number")]
+    pub(crate) decided: FillChoice,
+    pub(crate) decided_for: Option<ResponderRef>,
 }
 
 /// Where a call is in its life.

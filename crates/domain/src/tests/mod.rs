@@ -15,6 +15,7 @@ mod base;
 mod calls;
 mod conversion;
 mod fill;
+mod fill_proposals;
 mod incident;
 mod invariants;
 mod line;
@@ -28,7 +29,7 @@ mod realms;
 mod reseat;
 mod shelter;
 mod stand_down;
-mod town;
+pub(crate) mod town;
 mod units;
 mod whistle;
 

@@ -6,6 +6,7 @@ mod asof;
 mod batch;
 mod commands;
 mod events;
+mod fill;
 mod lines;
 mod live;
 mod ops;
@@ -31,9 +32,10 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: [(&str, &str); 12] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
+    ("POST", "/v1/fill"),
     ("GET", "/v1/views/{name}"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
@@ -50,6 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
     worker_routes()
         .route("/v1/commands/{name}", post(commands::command))
         .route("/v1/commands:batch", post(batch::batch))
+        .route("/v1/fill", post(fill::fill))
         .route("/v1/events", get(events::events))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

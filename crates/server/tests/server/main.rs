@@ -6,6 +6,7 @@ mod batch;
 mod binary;
 mod common;
 mod events;
+mod fill;
 mod lifecycle;
 mod live;
 mod preview;
