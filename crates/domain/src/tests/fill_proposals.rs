@@ -340,3 +340,53 @@ fn bad_input_is_named() {
     let unknown = propose_fill(&story.state, FillQuestion { realm: "none", area_id: "", now_ms: 0 }, "f9");
     assert_eq!(unknown, Err(Rejection::UnknownRealm { id: "none".to_owned() }));
 }
+
+/// Several whistles, somebody standing by, somebody with past duties, specialties and people who were asked before.
+pub(crate) fn eventful() -> Story {
+    let mut story = Story::given(town::town());
+    let medics = town::need("m", NeedKind::Person, "medic", 2);
+    story.and([
+        town::outbreak(),
+        town::convert("out", "v1", ResponseLevel::Iv),
+        town::blow("w1", "g1", Severity::Minor, vec![town::need("n", NeedKind::Person, "", 3), medics.clone()]),
+        town::blow("w2", "v4", Severity::Extreme, vec![medics, town::need("d", NeedKind::Person, "diver", 1)]),
+        town::send("d1", "w1", "n"),
+        town::decline("c3"),
+        town::send("b2", "w1", "n"),
+        town::away("f2"),
+    ]);
+    story
+}
+
+#[test]
+fn the_same_state_gives_the_same_bytes_whatever_way_led_there() {
+    let ask = |story: &Story| {
+        let question = FillQuestion { realm: "", area_id: "", now_ms: story.now_ms };
+        propose_fill(&story.state, question, "f").map(|found| (found.lines, found.unfilled)).expect("the realm is known")
+    };
+    let one = eventful();
+    let first = ask(&one);
+    assert_eq!(first, ask(&one));
+    assert!(!first.0.is_empty() && !first.1.is_empty());
+    // The residents of an area stand in another order when somebody moved away and came back.
+    let mut moved = eventful();
+    for who in ["a3", "b1", "a4"] {
+        let home = if who == "b1" { "v2" } else { "v1" };
+        moved.and(["v4", home].map(|area| town::moves_to(who, area)));
+    }
+    assert_eq!(first, ask(&moved));
+}
+
+/// Of two whistles the graver gets whoever is scarce, wherever it is, whichever was blown first.
+#[test]
+fn the_scarce_go_where_it_is_gravest() {
+    let mut story = Story::given(town::people());
+    let medic = |quantity| vec![town::need("m", NeedKind::Person, "medic", quantity)];
+    story.and([town::blow("near", "v1", Severity::Minor, medic(3)), town::blow("far", "v4", Severity::Extreme, medic(2))]);
+    let question = FillQuestion { realm: "", area_id: "c", now_ms: super::START_MS };
+    let found = propose_fill(&story.state, question, "f").expect("the realm is known");
+    let of = |whistle: &str| found.lines.iter().filter(|line| line.whistle_id == whistle).count();
+    assert_eq!((of("far"), of("near")), (2, 1));
+    let left: Vec<_> = found.unfilled.iter().map(|need| (need.whistle_id.as_str(), need.quantity, need.reason())).collect();
+    assert_eq!(left, [("near", 2, UnfilledReason::NeededElsewhere)]);
+}

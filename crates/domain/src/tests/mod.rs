@@ -15,7 +15,7 @@ mod base;
 mod calls;
 mod conversion;
 mod fill;
-mod fill_proposals;
+pub(crate) mod fill_proposals;
 mod incident;
 mod invariants;
 mod line;
@@ -29,7 +29,7 @@ mod realms;
 mod reseat;
 mod shelter;
 mod stand_down;
-pub(crate) mod town;
+mod town;
 mod units;
 mod whistle;
 

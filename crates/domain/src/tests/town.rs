@@ -9,11 +9,11 @@ use muster_proto::v1::{
     Sealed, Severity, SiteKind, UnitKind,
 };
 
-pub(crate) fn area(area_id: &str, parent_id: &str, level: AreaLevel) -> Command {
+pub(super) fn area(area_id: &str, parent_id: &str, level: AreaLevel) -> Command {
     command!(DefineArea { area_id: area_id, name: area_id, parent_id: parent_id, level: level })
 }
 
-pub(crate) fn enroll(responder_id: &str, area_id: &str, organization_id: &str, specialties: &[&str]) -> Command {
+pub(super) fn enroll(responder_id: &str, area_id: &str, organization_id: &str, specialties: &[&str]) -> Command {
     let specialties: Vec<String> = specialties.iter().map(|name| (*name).to_owned()).collect();
     command!(EnrollResponder {
         responder_id: responder_id,
@@ -29,7 +29,7 @@ fn organization(organization_id: &str, area_id: &str, kind: OrganizationKind) ->
     command!(RegisterOrganization { organization_id: organization_id, name: organization_id, kind: kind, area_id: area_id })
 }
 
-pub(crate) fn areas() -> Vec<Command> {
+pub(super) fn areas() -> Vec<Command> {
     use AreaLevel::{City, County, Grid, Township, Village};
     [
         ("c", "", City),
@@ -48,7 +48,7 @@ pub(crate) fn areas() -> Vec<Command> {
     .into()
 }
 
-pub(crate) fn people() -> Vec<Command> {
+pub(super) fn people() -> Vec<Command> {
     let mut commands = areas();
     commands.push(organization("party", "c", OrganizationKind::PartyOrganization));
     commands.push(organization("power", "k1", OrganizationKind::Enterprise));
@@ -64,7 +64,7 @@ pub(crate) fn people() -> Vec<Command> {
     commands
 }
 
-pub(crate) fn plan_site(site_key: &str, area_id: &str, tier: ResponseLevel, seats: &[(&str, ResponseLevel)]) -> PlanSite {
+pub(super) fn plan_site(site_key: &str, area_id: &str, tier: ResponseLevel, seats: &[(&str, ResponseLevel)]) -> PlanSite {
     let seat = |(key, tier): &(&str, ResponseLevel)| PlanSeat { seat_key: (*key).to_owned(), tier: (*tier).into(), ..Default::default() };
     PlanSite {
         site_key: site_key.to_owned(),
@@ -76,7 +76,7 @@ pub(crate) fn plan_site(site_key: &str, area_id: &str, tier: ResponseLevel, seat
     }
 }
 
-pub(crate) fn plan_unit(unit_key: &str, kind: UnitKind, area_id: &str, parent: &str, site: &str, tier: ResponseLevel) -> PlanUnit {
+pub(super) fn plan_unit(unit_key: &str, kind: UnitKind, area_id: &str, parent: &str, site: &str, tier: ResponseLevel) -> PlanUnit {
     PlanUnit {
         unit_key: unit_key.to_owned(),
         kind: kind.into(),
@@ -89,12 +89,12 @@ pub(crate) fn plan_unit(unit_key: &str, kind: UnitKind, area_id: &str, parent: &
     }
 }
 
-pub(crate) fn draft(plan_id: &str, area_id: &str, incident_type: IncidentType, sites: Vec<PlanSite>, units: Vec<PlanUnit>) -> Command {
+pub(super) fn draft(plan_id: &str, area_id: &str, incident_type: IncidentType, sites: Vec<PlanSite>, units: Vec<PlanUnit>) -> Command {
     command!(DraftPlan { plan_id: plan_id, area_id: area_id, incident_type: incident_type, name: plan_id, sites: sites, units: units })
 }
 
 /// `unit`, `site` and `seat` may be empty.
-pub(crate) fn post(
+pub(super) fn post(
     plan_id: &str,
     tier: ResponseLevel,
     role: DutyRole,
@@ -115,12 +115,12 @@ pub(crate) fn post(
     })
 }
 
-pub(crate) fn publish(plan_id: &str) -> Command {
+pub(super) fn publish(plan_id: &str) -> Command {
     command!(PublishPlan { plan_id: plan_id })
 }
 
 /// The plans `out-v1` and `out-v2` for an outbreak, `typ-v1` and `typ-t1` for a typhoon.
-pub(crate) fn plans() -> Vec<Command> {
+pub(super) fn plans() -> Vec<Command> {
     use DutyRole::{Member, Organizer, Secretary, Standby};
     use ResponseLevel::{Ii, Iii, Iv};
     use UnitKind::{TemporaryBranch, TemporaryCommittee, VanguardTeam};
@@ -158,13 +158,13 @@ pub(crate) fn plans() -> Vec<Command> {
 }
 
 /// Areas, people and plans.
-pub(crate) fn town() -> Vec<Command> {
+pub(super) fn town() -> Vec<Command> {
     let mut commands = people();
     commands.extend(plans());
     commands
 }
 
-pub(crate) fn declare(incident_id: &str, incident_type: IncidentType, area_id: &str, severity: Severity, realm: &str) -> Command {
+pub(super) fn declare(incident_id: &str, incident_type: IncidentType, area_id: &str, severity: Severity, realm: &str) -> Command {
     command!(DeclareIncident {
         incident_id: incident_id,
         incident_type: incident_type,
@@ -176,59 +176,59 @@ pub(crate) fn declare(incident_id: &str, incident_type: IncidentType, area_id: &
 }
 
 /// The outbreak `out`, moderate, over the whole city.
-pub(crate) fn outbreak() -> Command {
+pub(super) fn outbreak() -> Command {
     declare("out", IncidentType::Outbreak, "c", Severity::Moderate, "")
 }
 
-pub(crate) fn convert(incident_id: &str, area_id: &str, response: ResponseLevel) -> Command {
+pub(super) fn convert(incident_id: &str, area_id: &str, response: ResponseLevel) -> Command {
     command!(ConvertArea { incident_id: incident_id, area_id: area_id, response: response })
 }
 
-pub(crate) fn change(incident_id: &str, area_id: &str, response: ResponseLevel) -> Command {
+pub(super) fn change(incident_id: &str, area_id: &str, response: ResponseLevel) -> Command {
     command!(ChangeResponse { incident_id: incident_id, area_id: area_id, response: response })
 }
 
-pub(crate) fn stand_down(incident_id: &str, area_id: &str) -> Command {
+pub(super) fn stand_down(incident_id: &str, area_id: &str) -> Command {
     command!(StandDownArea { incident_id: incident_id, area_id: area_id })
 }
 
-pub(crate) fn check_in(responder_id: &str, site_id: &str) -> Command {
+pub(super) fn check_in(responder_id: &str, site_id: &str) -> Command {
     command!(CheckIn { responder_id: responder_id, site_id: site_id })
 }
 
-pub(crate) fn check_out(responder_id: &str, site_id: &str) -> Command {
+pub(super) fn check_out(responder_id: &str, site_id: &str) -> Command {
     command!(CheckOut { responder_id: responder_id, site_id: site_id })
 }
 
-pub(crate) fn come(responder_id: &str, whistle_id: &str) -> Command {
+pub(super) fn come(responder_id: &str, whistle_id: &str) -> Command {
     command!(CheckIn { responder_id: responder_id, whistle_id: whistle_id })
 }
 
-pub(crate) fn go(responder_id: &str, whistle_id: &str) -> Command {
+pub(super) fn go(responder_id: &str, whistle_id: &str) -> Command {
     command!(CheckOut { responder_id: responder_id, whistle_id: whistle_id })
 }
 
-pub(crate) fn accept(call_id: &str) -> Command {
+pub(super) fn accept(call_id: &str) -> Command {
     command!(AcceptCall { call_id: call_id })
 }
 
-pub(crate) fn decline(call_id: &str) -> Command {
+pub(super) fn decline(call_id: &str) -> Command {
     command!(DeclineCall { call_id: call_id, reason: "病" })
 }
 
-pub(crate) fn absent(call_id: &str) -> Command {
+pub(super) fn absent(call_id: &str) -> Command {
     command!(DeclareNoShow { call_id: call_id })
 }
 
-pub(crate) fn away(responder_id: &str) -> Command {
+pub(super) fn away(responder_id: &str) -> Command {
     command!(SetAvailability { responder_id: responder_id, availability: v1::Availability::Leave })
 }
 
-pub(crate) fn moves_to(responder_id: &str, area_id: &str) -> Command {
+pub(super) fn moves_to(responder_id: &str, area_id: &str) -> Command {
     command!(ReportToCommunity { responder_id: responder_id, area_id: area_id })
 }
 
-pub(crate) fn need(need_id: &str, kind: NeedKind, specialty: &str, quantity: u32) -> Need {
+pub(super) fn need(need_id: &str, kind: NeedKind, specialty: &str, quantity: u32) -> Need {
     let item = if matches!(kind, NeedKind::Equipment | NeedKind::Supply) { "帐篷" } else { "" };
     Need {
         need_id: need_id.to_owned(),
@@ -240,24 +240,24 @@ pub(crate) fn need(need_id: &str, kind: NeedKind, specialty: &str, quantity: u32
     }
 }
 
-pub(crate) fn blow(whistle_id: &str, area_id: &str, severity: Severity, needs: Vec<Need>) -> Command {
+pub(super) fn blow(whistle_id: &str, area_id: &str, severity: Severity, needs: Vec<Need>) -> Command {
     command!(BlowWhistle { whistle_id: whistle_id, area_id: area_id, severity: severity, needs: needs })
 }
 
 /// A whistle `w` of v1 for so many people.
-pub(crate) fn whistle_for(quantity: u32) -> Command {
+pub(super) fn whistle_for(quantity: u32) -> Command {
     blow("w", "v1", Severity::Moderate, vec![need("n", NeedKind::Person, "", quantity)])
 }
 
-pub(crate) fn dispatch(responder_id: &str, site_id: &str, seat_id: &str) -> Command {
+pub(super) fn dispatch(responder_id: &str, site_id: &str, seat_id: &str) -> Command {
     command!(DispatchResponder { responder_id: responder_id, site_id: site_id, seat_id: seat_id })
 }
 
-pub(crate) fn send(responder_id: &str, whistle_id: &str, need_id: &str) -> Command {
+pub(super) fn send(responder_id: &str, whistle_id: &str, need_id: &str) -> Command {
     command!(DispatchResponder { responder_id: responder_id, whistle_id: whistle_id, need_id: need_id })
 }
 
-pub(crate) fn site(site_id: &str, incident_id: &str, area_id: &str, seats: &[&str]) -> Command {
+pub(super) fn site(site_id: &str, incident_id: &str, area_id: &str, seats: &[&str]) -> Command {
     let seats: Vec<_> = seats.iter().map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect();
     command!(OpenSite {
         site_id: site_id,
@@ -269,7 +269,7 @@ pub(crate) fn site(site_id: &str, incident_id: &str, area_id: &str, seats: &[&st
     })
 }
 
-pub(crate) fn unit(unit_id: &str, incident_id: &str, kind: UnitKind, area_id: &str) -> Command {
+pub(super) fn unit(unit_id: &str, incident_id: &str, kind: UnitKind, area_id: &str) -> Command {
     command!(EstablishUnit {
         unit_id: unit_id,
         incident_id: incident_id,
@@ -281,6 +281,6 @@ pub(crate) fn unit(unit_id: &str, incident_id: &str, kind: UnitKind, area_id: &s
     })
 }
 
-pub(crate) fn attach(unit_id: &str, responder_id: &str) -> Command {
+pub(super) fn attach(unit_id: &str, responder_id: &str) -> Command {
     command!(AttachResponder { unit_id: unit_id, responder_id: responder_id })
 }
