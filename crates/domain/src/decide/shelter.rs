@@ -113,7 +113,12 @@ pub(super) fn confirm(state: &State, body: &v1::ConfirmSafe) -> Decision {
 }
 
 pub(super) fn resume(state: &State, now: &Now<'_>, body: &v1::ResumeArea) -> Decision {
-    let (_, incident, area) = scope(state, now, &body.incident_id, &body.area_id)?;
+    let incident = state.ops.incidents.get(state.open_incident(&body.incident_id)?);
+    // The tree may have changed since: what takes shelter can be resumed wherever it lies now.
+    let area = match state.base.areas.find(&body.area_id).filter(|area| incident.recalls.contains_key(area)) {
+        Some(area) => state.authority_over(now, area).map(|_| area)?,
+        None => scope(state, now, &body.incident_id, &body.area_id)?.2,
+    };
     checks::short("reason", &body.reason)?;
     let recall = incident.recalls.get(&area).ok_or_else(|| Rejection::NotRecalled { area: body.area_id.clone() })?;
     if !recall.unaccounted.is_empty() && body.reason.trim().is_empty() {

@@ -170,3 +170,14 @@ fn an_exercise_calls_in_its_own_people_only() {
     let of_drill = command!(RecallArea { incident_id: "drill", area_id: "v1" });
     story.when(of_drill).then(["AreaRecalled v1", "SiteSuspended drill/out-v1/gate"]);
 }
+
+/// An area may be put elsewhere, outside the incident, while it takes shelter: that must not keep it there for good.
+#[test]
+fn an_area_that_moved_out_of_the_incident_can_still_resume() {
+    let mut story = Story::given(town::people());
+    story.and([town::declare("typ", IncidentType::Typhoon, "k1", Severity::Severe, "")]);
+    story.and([command!(RecallArea { incident_id: "typ", area_id: "g1", reason: "台风登陆" })]);
+    story.and([command!(ReparentArea { area_id: "v1", parent_id: "t3" })]);
+    story.when(command!(RecallArea { incident_id: "typ", area_id: "v1" })).then_rejected("outside_incident");
+    story.when(command!(ResumeArea { incident_id: "typ", area_id: "g1" })).then(["AreaResumed g1 without 0"]);
+}
