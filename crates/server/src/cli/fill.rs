@@ -45,7 +45,7 @@ fn rows<'a>(client: &Client, proposal: &'a Value, name: &str) -> Result<&'a [Val
 
 fn table(lang: Lang, headings: &[(&str, &str)]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().map(|(zh, en)| if lang == Lang::Zh { *zh } else { *en }));
     table
 }
