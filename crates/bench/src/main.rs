@@ -29,6 +29,8 @@
 //! | `conversion_100000` | one ConvertArea that seats 100,000 people, from the request to the durable answer, in records | bare RocksDB, the same bytes onto the same log, one batch, synced |
 //! | `conversion_100000_durable_seconds` | the same in seconds | the same |
 //! | `commands_<Kind>` | the domain alone, policies included, over the demo's play | replaying the records of the same commands |
+//! | `fill` | the joint proposal for the open needs of 500 whistles and 42,000 people, reasons included | the same needs served one after the other |
+//! | `fill_one_township` | the same with all whistles in one township | the same |
 //! | `memory_per_responder_<N>` | resident memory for each of N enrolled people | the stored form of the same state |
 //!
 //! Every row checks what it did (counts, positions, rows, bytes of the stream), so that a broken path ends the run instead of
@@ -37,6 +39,7 @@
 mod check_in;
 mod check_in_http;
 mod conversion;
+mod fill;
 mod folder;
 mod history;
 mod kinds;
@@ -96,10 +99,11 @@ struct Arguments {
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 9] = [
+const BENCHES: [(&[&str], Bench); 10] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
     (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
     (&kinds::NAMES, kinds::run),
+    (&fill::NAMES, fill::run),
     (&memory::NAMES, memory::run),
     (&["check_in_64_clients"], check_in::run),
     (&["check_in_64_http"], check_in_http::run),

@@ -62,6 +62,8 @@ dense! {
     pub(crate) ShiftRef,
     /// A proposal to exchange shifts; its outside form is `s` and its number from 1.
     pub(crate) SwapRef,
+    /// A fill proposal.
+    pub(crate) FillRef,
     /// A specialty, function, shift or post name.
     pub(crate) LabelRef,
 }

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, draws a random number, does IO or waits: time and ids come in with [`Now`], effects leave as [`Emitted`].
 
 mod apply;
+mod assign;
 mod decide;
 mod execute;
 mod ids;
@@ -17,6 +18,7 @@ mod tests;
 mod touches;
 mod words;
 
+pub use assign::{FillMeasure, FillQuestion, FillWay, measure_fill, propose_fill};
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};
 pub use ids::{AreaRef, RealmRef};
 pub use rejection::{Rejection, RejectionKind};

@@ -32,6 +32,11 @@ pub const BACKUPS_MAX: usize = 8;
 pub const PEOPLE_LIST_MAX: usize = 1_000;
 /// Candidates in one proposal: a person decides, and nobody reads more.
 pub const CANDIDATES_MAX: usize = 20;
+/// Lines of one fill proposal, and needs listed as unfilled: a city's worst hour, eight people for each of 500 whistles. Sums of costs stay
+/// exact up to here.
+pub const FILL_LINES_MAX: usize = 4_000;
+/// Lines, and unfilled needs, in one part of a fill proposal: 250 of each with ids of 64 bytes stay below the record limit.
+pub const FILL_PART: usize = 250;
 
 /// A whistle wants an acknowledgement within half an hour, as 吹哨报到 practice has it.
 pub const ACKNOWLEDGE_LIMIT_MS: i64 = 30 * 60_000;

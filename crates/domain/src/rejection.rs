@@ -254,6 +254,16 @@ rejections! {
     WhistleHasDuties { id: String, call: String } "whistle_has_duties" Conflict at "whistle_id";
         zh "哨“{id}”还有人正在响应（征调 {call}），先召回再合并"; en "people answer the whistle {id:?} (call {call}): recall them before merging";
 
+    // Fill
+    UnknownFillProposal { id: String } "unknown_fill_proposal" NotFound at "proposal_id";
+        zh "没有补位建议“{id}”"; en "there is no fill proposal {id:?}";
+    FillProposalReplaced { id: String, by: String } "fill_proposal_replaced" Conflict at "proposal_id";
+        zh "补位建议“{id}”已被新的建议“{by}”取代"; en "the fill proposal {id:?} was replaced by {by:?}";
+    UnknownFillLine { line: String, proposal: String } "unknown_fill_line" NotFound at "decisions.line_id";
+        zh "补位建议“{proposal}”没有第“{line}”条"; en "the fill proposal {proposal:?} has no line {line:?}";
+    WhistleOutside { field: &'static str, whistle: String, area: String } "whistle_outside" Rejected at field;
+        zh "哨“{whistle}”不属于此情景或不在辖区“{area}”内"; en "the whistle {whistle:?} is of another realm, or outside the area {area:?}";
+
     // Call and presence
     UnknownCall { id: String } "unknown_call" NotFound at "call_id";
         zh "没有征调“{id}”"; en "there is no call {id:?}";

@@ -2,7 +2,7 @@
 
 use muster_domain::{Rejection, RejectionKind};
 use muster_log::{CommandKey, KeyError};
-use muster_proto::{FieldError, FieldFault, Refusal, RefusalKind, Request, v1};
+use muster_proto::{Command, FieldError, FieldFault, Refusal, RefusalKind, Request, v1};
 use prost::Message as _;
 
 use crate::limits;
@@ -15,8 +15,12 @@ pub(crate) fn check(request: &Request) -> Result<CommandKey, FieldError> {
         return Err(too_large("context", context_bytes, limits::CONTEXT_BYTES_MAX));
     }
     let command_bytes = request.command.encoded_len();
-    if command_bytes > limits::COMMAND_BYTES_MAX {
-        return Err(too_large("", command_bytes, limits::COMMAND_BYTES_MAX));
+    let bytes_max = match request.command {
+        Command::ProposeFill(_) => limits::FILL_PROPOSAL_BYTES_MAX,
+        _ => limits::COMMAND_BYTES_MAX,
+    };
+    if command_bytes > bytes_max {
+        return Err(too_large("", command_bytes, bytes_max));
     }
     if request.context.occurred_at_ms < 0 {
         let reason = "a time before 1970".to_owned();
@@ -71,7 +75,6 @@ pub(crate) fn refusal_of(rejection: &Rejection) -> Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use muster_proto::Command;
 
     fn request() -> Request {
         Request {

@@ -7,11 +7,12 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use muster_domain::State;
 use muster_log::{EpochPosition, Log, Position};
-use muster_proto::{CommandError, CommandPort, Pending, Request};
+use muster_proto::{CommandError, CommandPort, Pending, Request, v1};
 
 use crate::board::Board;
 use crate::clock::Ticker;
 use crate::errors::{AdvanceError, Fatal, LOG_STOPPED, NO_PLANNER, QUEUE_FULL, SHUTTING_DOWN, ShutdownError};
+use crate::fill::{self, FillRequest};
 use crate::gate::Passing;
 use crate::limits;
 use crate::planner::{Job, Order};
@@ -219,6 +220,15 @@ impl EngineHandle {
     pub fn ask<T: Send + 'static>(&self, question: impl FnOnce(&State) -> T + Send + 'static) -> Waiting<Asked<T>> {
         let (reply, waiting) = Reply::waiting();
         self.plan(Box::new(move |state| reply.send(Asked(state.map(question)))));
+        waiting
+    }
+
+    /// Matches all open needs of a realm and an area with everybody who could come, on the planner's state. The answer is a command
+    /// to be submitted, with the last record that the planner had seen; nothing is stored.
+    pub fn propose_fill(&self, asked: FillRequest) -> Waiting<Result<v1::ProposeFill, CommandError>> {
+        let (reply, waiting) = Reply::waiting();
+        let now_ms = self.door.board.now_ms().max(self.door.ticker.now_ms());
+        self.plan(Box::new(move |state| reply.send(state.and_then(|state| fill::propose(state, now_ms, &asked)))));
         waiting
     }
 

@@ -1,7 +1,7 @@
 //! The sequencing loop of Muster: command by command on one thread, decide, apply, append; answers once durable.
 //!
 //! Owns the order of things: positions, the engine's time, idempotency by command id, durable timers, recovery from
-//! snapshot and log, the snapshots in `state/`, and the planner, which previews commands. It must never change the rules of the domain, never answer before
+//! snapshot and log, the snapshots in `state/`, and the planner, which previews commands and matches open needs with people. It must never change the rules of the domain, never answer before
 //! the log's watermark has passed what the answer rests on, and never go on after a unit was lost.
 //!
 //! ```
@@ -35,6 +35,7 @@
 mod board;
 mod clock;
 mod errors;
+mod fill;
 mod form;
 mod gate;
 mod handle;
@@ -53,6 +54,7 @@ mod start;
 mod unit;
 
 pub use errors::{AdvanceError, Fatal, ShutdownError, StartError};
+pub use fill::FillRequest;
 pub use gate::{Gate, Passing};
 pub use handle::{Advanced, Ended, EngineHandle, Status};
 pub use options::{ClockSource, EngineOptions, OnFatal, OnProgress, Phase, Progress};

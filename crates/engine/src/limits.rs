@@ -4,6 +4,8 @@
 /// refuses one that comes out larger; with the context and the envelope each record then stays below
 /// [`muster_log::limits::RECORD_BYTES_MAX`].
 pub const COMMAND_BYTES_MAX: usize = 240 * 1024;
+/// A fill proposal may be larger, for the domain records it in parts: 4,000 lines with ids of full length.
+pub const FILL_PROPOSAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Largest context of a command, in encoded bytes. It stands in every record of the command: 2 KiB in the 300,000
 /// records of a large conversion are 600 MB, still within one unit of the log.

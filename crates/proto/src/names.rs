@@ -50,7 +50,7 @@ pub fn aggregate_of(tag: u32) -> Aggregate {
         160..180 => Aggregate::Incident,
         180..200 => Aggregate::Unit,
         200..220 => Aggregate::Site,
-        220..240 | 340..350 => Aggregate::Whistle,
+        220..240 | 330..350 => Aggregate::Whistle,
         240..280 | 320..330 => Aggregate::Call,
         290..310 => Aggregate::Shift,
         310..320 => Aggregate::Agreement,

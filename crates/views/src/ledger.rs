@@ -76,7 +76,7 @@ impl Ledger {
         let mut turn = None;
         match &fact.what {
             What::Event(event) => tree_turn = self.tree_changed(event),
-            what => turn = self.realms[realm].people.apply(what, area.unwrap_or_default()),
+            what => turn = self.realms[realm].people.apply(what, area.unwrap_or_default(), fact.recorded_at_ms),
         }
         let Self { names, tree, realms, .. } = self;
         Entry { fact, realm, names, tree, people: &realms[realm].people, turn, tree_turn, area }

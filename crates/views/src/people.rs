@@ -62,8 +62,12 @@ pub(crate) struct Duty {
     pub(crate) unit: Sym,
     pub(crate) area: Node,
     pub(crate) accepted: bool,
+    /// A check-in named the call.
+    pub(crate) arrived: bool,
     /// 0 for unknown.
     pub(crate) arrival_ms: i64,
+    /// When it was given.
+    pub(crate) called_ms: i64,
 }
 
 /// An observation of a person.
@@ -138,8 +142,8 @@ pub(crate) struct People {
 }
 
 impl People {
-    /// Takes in a record; `area` is the node of the area that it names. Returns the person before and after, if it is of the kind that can change that.
-    pub(crate) fn apply(&mut self, what: &What, area: Node) -> Option<Turn> {
+    /// Takes in a record; `area` is the node of the area that it names, `at_ms` the log's time. Returns the person before and after, if it is of the kind that can change that.
+    pub(crate) fn apply(&mut self, what: &What, area: Node, at_ms: i64) -> Option<Turn> {
         match what {
             What::Called(called) => {
                 if called.standby || called.call == CallKey::NONE || self.calls.contains_key(&called.call) {
@@ -155,7 +159,9 @@ impl People {
                     unit: called.unit,
                     area,
                     accepted: false,
+                    arrived: false,
                     arrival_ms: 0,
+                    called_ms: at_ms,
                 };
                 self.calls.insert(called.call, called.person);
                 Some(self.turn(called.person, |person| person.duties.push((called.call, duty))))
@@ -176,7 +182,12 @@ impl People {
             What::Seen(seen) => {
                 let whistle = if seen.site == EMPTY { seen.whistle } else { EMPTY };
                 let spot = Spot { site: seen.site, whistle, area, call: seen.call };
-                Some(self.turn(seen.person, |person| person.presence = Presence::At(spot)))
+                Some(self.turn(seen.person, |person| {
+                    person.presence = Presence::At(spot);
+                    for (_, duty) in person.duties.iter_mut().filter(|(held, _)| seen.checked_in && *held == seen.call) {
+                        duty.arrived = true;
+                    }
+                }))
             }
             What::Left { person, .. } => {
                 self.persons.contains_key(person).then(|| self.turn(*person, |person| person.presence = Presence::Nowhere))

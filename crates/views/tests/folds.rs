@@ -75,6 +75,27 @@ proptest! {
     }
 }
 
+/// Long enough for arrivals of every kind of site to be known, and for what is expected to change with them.
+#[test]
+fn a_long_history_equals_the_naive_count_too() {
+    let choices: Vec<Choice> = (0..700_u32)
+        .map(|n| {
+            let mixed = n.wrapping_mul(2_654_435_761).rotate_left(9) ^ n.wrapping_mul(69_069);
+            // Mostly calls and arrivals.
+            let kind = if mixed % 3 == 0 { (mixed >> 3) as u8 } else { [10, 21, 16, 22][(mixed >> 5) as usize % 4] };
+            (kind, (mixed >> 7) as u16 / 8, (mixed >> 13) as u16 / 8, (mixed >> 16) as u16 / 8)
+        })
+        .collect();
+    let facts = support::facts(&history(&choices));
+    let mut naive = Naive::default();
+    let expected = facts.iter().filter(|fact| {
+        naive.apply(fact);
+        naive.rows(View::Sites).values().any(|row| matches!(row, Row::Site(site) if site.expected_full_until_ms > 0))
+    });
+    assert!(expected.count() > 20, "the history never gets so far that anything is expected");
+    run(&choices).unwrap();
+}
+
 #[test]
 fn the_histories_reach_every_event_that_a_fold_wants() {
     let choices: Vec<Choice> = (0..6_000_u32)

@@ -249,6 +249,36 @@ fn full_strength_is_known_once_every_seat_has_somebody_with_an_arrival() {
     assert_eq!(site(&city_and(events), "s/").full_strength_at_ms, 0);
 }
 
+/// Ten people came within a minute: whoever is on the way is expected as soon, and nobody else.
+#[test]
+fn the_time_of_full_strength_is_told_from_past_arrivals() {
+    let mut events = vec![site_opened("past", "g1", &[])];
+    let arrive = |events: &mut Vec<Event>, number: usize| {
+        let (call, person) = (format!("c{number}"), format!("p{number}"));
+        events.push(Event::ResponderCalled(called(&call, &person, "past", "", "g1")));
+        events.push(checked_in(&person, &call, "past", "", "g1"));
+        // Seen again: that is no second arrival.
+        events.push(checked_in(&person, &call, "past", "", "g1"));
+    };
+    (100..109).for_each(|number| arrive(&mut events, number));
+    events.extend([site_opened("s", "g1", &[seat("a", "", ""), seat("b", "", "")]), call_to_a()]);
+    let row = |events: &[Event]| site(&city_and(events.to_vec()), "s/");
+    events.push(Event::ResponderCalled(called("c2", "q", "s", "b", "g1")));
+    // Nine are too few to tell.
+    assert_eq!((row(&events).filled, row(&events).expected_full_from_ms), (2, 0));
+    let called_ms = time_of(small_city().len() + events.len() - 1);
+    arrive(&mut events, 109);
+    let found = row(&events);
+    assert_eq!((found.expected_full_from_ms, found.expected_full_until_ms), (called_ms + 60_000, called_ms + 60_000));
+    // The row is another since the tenth arrival, which came at another site.
+    assert_eq!(found.position, small_city().len() as u64 + events.len() as u64 - 1);
+    events.push(checked_in("q", "c2", "s", "", "g1"));
+    let first_ms = called_ms - (time_of(2) - time_of(1));
+    assert_eq!(row(&events).expected_full_from_ms, first_ms + 60_000);
+    events.push(checked_in("p", "c1", "s", "", "g1"));
+    assert_eq!((row(&events).present, row(&events).expected_full_from_ms), (2, 0));
+}
+
 #[test]
 fn a_no_show_stays_on_the_site_after_the_duty_until_it_is_corrected() {
     let declared = Event::NoShowDeclared(v1::NoShowDeclared { call_id: "c1".into() });

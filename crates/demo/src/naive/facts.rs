@@ -103,6 +103,9 @@ pub(super) struct Duty {
     pub(super) realm: String,
     pub(super) body: v1::ResponderCalled,
     pub(super) accepted: bool,
+    pub(super) called_at_ms: i64,
+    /// From the call to the first check-in that named it while it stood.
+    pub(super) came_after_ms: Option<i64>,
     pub(super) arrival_ms: i64,
     pub(super) released: bool,
     pub(super) no_show: bool,
@@ -387,7 +390,16 @@ impl Facts {
                 self.duty_of_call.insert(key(&body.call_id), place);
                 self.duties_of.entry(key(&body.responder_id)).or_default().push(place);
                 let realm = record.realm.clone();
-                let duty = Duty { realm, body: body.clone(), accepted: false, arrival_ms: 0, released: false, no_show: false };
+                let duty = Duty {
+                    realm,
+                    body: body.clone(),
+                    accepted: false,
+                    called_at_ms: record.recorded_at_ms,
+                    came_after_ms: None,
+                    arrival_ms: 0,
+                    released: false,
+                    no_show: false,
+                };
                 self.duties.push(duty);
                 if let Some(unit) = self.units.get_mut(&key(&body.unit_id)) {
                     unit.members.insert(body.responder_id.clone());
@@ -427,6 +439,14 @@ impl Facts {
         }
     }
 
+    fn note_arrival(&mut self, call: &Key, occurred_at_ms: i64) {
+        let Some(duty) = self.duty_of_call.get(call).map(|place| &mut self.duties[*place]) else { return };
+        let opened = self.sites.contains_key(&(duty.realm.clone(), duty.body.site_id.clone()));
+        if opened && !duty.released && duty.came_after_ms.is_none() {
+            duty.came_after_ms = Some((occurred_at_ms - duty.called_at_ms).max(0));
+        }
+    }
+
     fn note_presence(&mut self, record: &Envelope, event: &Event) {
         let key = |id: &str| (record.realm.clone(), id.to_owned());
         let (person, presence) = match event {
@@ -434,6 +454,7 @@ impl Facts {
                 self.touch(&record.realm, &body.area_id);
                 let (site, whistle) = (body.site_id.clone(), body.whistle_id.clone());
                 let (call, area) = (body.call_id.clone(), body.area_id.clone());
+                self.note_arrival(&key(&call), record.occurred_at_ms);
                 (key(&body.responder_id), Presence::At { site, whistle, call, area })
             }
             Event::CheckedOut(body) => (key(&body.responder_id), Presence::Nowhere),

@@ -16,18 +16,57 @@ pub(super) fn rows(facts: &Facts) -> BTreeMap<(String, String, String), SiteRow>
         *counts.entry((realm.clone(), site.to_owned())).or_default() += 1;
         counts
     });
+    let arrivals = arrivals(facts);
     let mut rows = BTreeMap::new();
     for (key, site) in &facts.sites {
         let of_site = duties.get(key).map_or(&[][..], Vec::as_slice);
         let shifts: BTreeSet<&str> = site.seats.iter().map(|seat| seat.shift.as_str()).chain([""]).collect();
         for shift in shifts {
             let mut row = row(facts, &key.0, site, of_site, shift);
+            if let Some(last_called_ms) = last_called_ms(facts, &row, site, of_site) {
+                let took = arrivals.get(&(key.0.as_str(), site.body.kind)).map_or(&[][..], Vec::as_slice);
+                row.expected_full_from_ms = came_within_ms(took, 2).map_or(0, |within| last_called_ms + within);
+                row.expected_full_until_ms = came_within_ms(took, 10).map_or(0, |within| last_called_ms + within);
+            }
             row.unconfirmed = unconfirmed.get(&(key.clone(), shift.to_owned())).copied().unwrap_or(0);
             row.walk_in = if shift.is_empty() { walk_ins.get(key).copied().unwrap_or(0) } else { 0 };
             rows.insert((key.0.clone(), key.1.clone(), shift.to_owned()), row);
         }
     }
     rows
+}
+
+/// Times from call to first check-in at sites of one realm and kind, the shortest first.
+fn arrivals(facts: &Facts) -> BTreeMap<(&str, i32), Vec<i64>> {
+    let mut found: BTreeMap<(&str, i32), Vec<i64>> = BTreeMap::new();
+    for duty in &facts.duties {
+        let site = facts.sites.get(&(duty.realm.clone(), duty.body.site_id.clone()));
+        if let (Some(site), Some(took)) = (site, duty.came_after_ms) {
+            found.entry((duty.realm.as_str(), site.body.kind)).or_default().push(took);
+        }
+    }
+    found.values_mut().for_each(|took| took.sort_unstable());
+    found
+}
+
+/// The bound that all but one in `parts` kept: of ten arrivals with `parts` 10 the ninth, of as many with 2 the fifth.
+fn came_within_ms(took: &[i64], parts: usize) -> Option<i64> {
+    const BOUNDS_MINUTES: [i64; 23] =
+        [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1_024, 1_448, 2_048, 2_896];
+    if took.len() < 10 {
+        return None;
+    }
+    let last = took[(took.len() * (parts - 1)).div_ceil(parts) - 1];
+    let longest = BOUNDS_MINUTES[BOUNDS_MINUTES.len() - 1];
+    Some(BOUNDS_MINUTES.into_iter().find(|minutes| last <= minutes * 60_000).unwrap_or(longest) * 60_000)
+}
+
+/// When the last of those was called who are still to come, where every seat of the row has somebody.
+fn last_called_ms(facts: &Facts, row: &SiteRow, site: &Site, duties: &[&Duty]) -> Option<i64> {
+    let seats: BTreeSet<&str> = site.seats.iter().filter(|seat| seat.shift == row.shift).map(|seat| seat.seat_id.as_str()).collect();
+    let seated = duties.iter().filter(|duty| !duty.released && seats.contains(duty.body.seat_id.as_str()));
+    let awaited = seated.filter(|duty| !facts.present_at(duty)).map(|duty| duty.called_at_ms).max();
+    awaited.filter(|_| row.seats > 0 && row.filled == row.seats)
 }
 
 /// People with disputed presence, by site and shift.
@@ -67,6 +106,8 @@ fn row(facts: &Facts, realm: &str, site: &Site, duties: &[&Duty], shift: &str) -
         walk_in: 0,
         last_check_in_ms: site.last_check_in.get(shift).copied().unwrap_or(0),
         full_strength_at_ms: full_strength_at_ms(facts, &seats, &standing),
+        expected_full_from_ms: 0,
+        expected_full_until_ms: 0,
         closed: site.closed,
         suspended: site.suspended,
         asked: if site.off_shift(shift) { 0 } else { number(seats.len()) },

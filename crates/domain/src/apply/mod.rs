@@ -5,6 +5,7 @@
 mod agreement;
 mod base;
 mod call;
+mod fill;
 mod hours;
 mod incident;
 mod presence;
@@ -38,7 +39,10 @@ pub(crate) fn apply(state: &mut State, at: &At, event: &Event) {
         Aggregate::Incident => incident::apply(state, event),
         Aggregate::Unit => unit::apply_to_unit(state, at, event),
         Aggregate::Site => unit::apply_to_site(state, event),
-        Aggregate::Whistle => whistle::apply(state, at, event),
+        Aggregate::Whistle => match event {
+            Event::FillProposed(_) | Event::FillLineDecided(_) | Event::FillLineRefused(_) => fill::apply(state, at, event),
+            _ => whistle::apply(state, at, event),
+        },
         Aggregate::Call => match event {
             Event::CheckedIn(_)
             | Event::CheckedOut(_)

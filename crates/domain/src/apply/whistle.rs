@@ -118,6 +118,7 @@ fn blown(state: &mut State, at: &At, body: &v1::WhistleBlown) -> Option<()> {
         severity: body.severity(),
         urgency: body.urgency(),
         life_threatening: body.life_threatening,
+        blown_at_ms: at.recorded_at_ms,
         phase: WhistlePhase::Blown,
         acknowledged: false,
         acknowledge_due_ms: body.acknowledge_due_ms,

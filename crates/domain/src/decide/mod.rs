@@ -8,6 +8,7 @@ mod call;
 mod checks;
 mod delivery;
 mod erasure;
+mod fill;
 mod group;
 mod incident;
 mod moving;
@@ -27,6 +28,7 @@ mod zone;
 
 use muster_proto::Command;
 
+pub(crate) use fill::call_for;
 pub(crate) use unit::party_organization;
 pub(crate) use whistle::escalated;
 
@@ -118,5 +120,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::AnswerSwap(body) => shift_change::answer(state, body),
         Command::HandOver(body) => shift_change::hand_over(state, body),
         Command::SettlePresence(body) => presence::settle(state, now, body),
+        Command::ProposeFill(body) => fill::propose(state, now, body),
+        Command::DecideFill(body) => fill::decide(state, now, body),
     }
 }

@@ -5,6 +5,7 @@ mod conversion;
 pub(crate) mod escalation;
 mod fatigue;
 mod fill;
+mod fill_lines;
 mod organization;
 mod period;
 pub(crate) mod reach;
@@ -83,6 +84,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::PeopleReleased(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
         Event::ReinforcementRefused(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
         Event::ReinforcementLapsed(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
+        Event::FillLineDecided(body) => fill_lines::decided(state, now, body),
         Event::NeedFulfilled(body) => fill::after_arrival(state, &body.whistle_id),
         Event::PartConfirmed(body) => fill::part_confirmed(state, body),
         Event::DeliveryRecorded(body) => reach::after_delivery(state, now, body),

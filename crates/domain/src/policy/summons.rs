@@ -104,6 +104,9 @@ pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summo
         card,
         shift_id: summons.shift_id,
         rest_override: summons.rest_override,
+        // A decided line of a fill proposal puts its ids in.
+        fill_proposal_id: String::new(),
+        fill_line_id: String::new(),
     });
     drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
 }

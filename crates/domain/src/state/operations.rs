@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{
-    DutyRole, IncidentGrade, IncidentType, NeedKind, ResponseLevel, RiskLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
+    DutyRole, FillChoice, IncidentGrade, IncidentType, NeedKind, ResponseLevel, RiskLevel, Severity, SiteKind, UnitKind, Urgency,
+    WarningLevel,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -12,8 +13,8 @@ use super::hours::Work;
 use super::reach::{Deliveries, Reach};
 use super::shifts::{Shift, Swap};
 use crate::ids::{
-    AgreementRef, AreaRef, CallRef, Dense as _, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef, RequestRef,
-    ResponderRef, ShiftRef, SiteRef, SwapRef, Table, UnitRef, WhistleRef,
+    AgreementRef, AreaRef, CallRef, Dense as _, FillRef, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef,
+    RequestRef, ResponderRef, ShiftRef, SiteRef, SwapRef, Table, UnitRef, WhistleRef,
 };
 use crate::words;
 
@@ -35,6 +36,9 @@ pub(crate) struct Operations {
     pub(crate) reaching: BTreeMap<CallRef, Reach>,
     pub(crate) shifts: Table<ShiftRef, Shift>,
     pub(crate) swaps: Numbered<SwapRef, Swap>,
+    pub(crate) fills: Table<FillRef, FillProposal>,
+    /// The proposal that stands, by realm and area.
+    pub(crate) open_fills: BTreeMap<(RealmRef, AreaRef), FillRef>,
     /// Ordered by when they are due, then by kind and id: the order in which they fire.
     pub(crate) timers: BTreeSet<(i64, Timer)>,
 }
@@ -321,6 +325,8 @@ pub(crate) struct Whistle {
     #[serde(with = "words::number")]
     pub(crate) urgency: Urgency,
     pub(crate) life_threatening: bool,
+    /// When it was recorded.
+    pub(crate) blown_at_ms: i64,
     pub(crate) phase: WhistlePhase,
     pub(crate) acknowledged: bool,
     pub(crate) acknowledge_due_ms: i64,
@@ -353,6 +359,25 @@ pub(crate) struct NeedState {
     pub(crate) asked: BTreeSet<AreaRef>,
     /// 事不完、人不撤: the blowing side said that this part is done.
     pub(crate) confirmed: bool,
+}
+
+/// 统筹补位: a proposal for the open needs of an area. Only the one that stands has lines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FillProposal {
+    pub(crate) realm: RealmRef,
+    pub(crate) area: AreaRef,
+    pub(crate) lines: BTreeMap<Box<str>, FillLineState>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FillLineState {
+    pub(crate) whistle: WhistleRef,
+    pub(crate) need: u16,
+    pub(crate) responder: ResponderRef,
+    /// What a person decided, with whom.
+    #[serde(with = "words::number")]
+    pub(crate) decided: FillChoice,
+    pub(crate) decided_for: Option<ResponderRef>,
 }
 
 /// Where a call is in its life.

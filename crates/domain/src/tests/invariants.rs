@@ -24,6 +24,7 @@ pub(super) fn check(state: &State) {
     invariant_one_organization_leads(state);
     invariant_timers_are_those_the_state_calls_for(state);
     invariant_conversions_end(state);
+    invariant_only_the_standing_fill_proposal_has_lines(state);
     invariant_recalls_suspend_outdoor_sites(state);
     invariant_closed_means_empty(state);
     invariant_the_base_is_a_tree_with_people(state);
@@ -379,6 +380,24 @@ pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
         wanted.extend((shift.ends_due_ms != 0).then_some((shift.ends_due_ms, Timer::ShiftEnds(key))));
     }
     assert_eq!(state.ops.timers, wanted);
+}
+
+pub(super) fn invariant_only_the_standing_fill_proposal_has_lines(state: &State) {
+    let mut standing = BTreeMap::new();
+    for (key, proposal) in state.ops.fills.iter() {
+        // The last one of a realm and area.
+        standing.insert((proposal.realm, proposal.area), key);
+    }
+    assert_eq!(state.ops.open_fills, standing);
+    for (key, proposal) in state.ops.fills.iter() {
+        let id = state.ops.fills.id(key);
+        assert!(proposal.lines.is_empty() || standing.values().any(|open| *open == key), "{id} was replaced and has lines");
+        for line in proposal.lines.values() {
+            let whistle = state.ops.whistles.get(line.whistle);
+            assert_eq!(whistle.realm, proposal.realm, "{id} has a line of another realm");
+            assert!(usize::from(line.need) < whistle.needs.len());
+        }
+    }
 }
 
 pub(super) fn invariant_recalls_suspend_outdoor_sites(state: &State) {

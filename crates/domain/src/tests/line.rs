@@ -144,6 +144,14 @@ fn whistle(event: &Event) -> Option<String> {
         Event::ReinforcementRefused(body) => format!("{} {}", body.request_id, body.from_area_id),
         Event::ReinforcementLapsed(body) => format!("{} {}", body.request_id, body.from_area_id),
         Event::PartConfirmed(body) => format!("{}#{} by {}", body.whistle_id, body.need_id, body.by_area_id),
+        Event::FillProposed(body) => {
+            let line = |line: &v1::FillLine| format!("{}#{}={}", line.whistle_id, line.need_id, line.responder_id);
+            let lines: Vec<_> = body.lines.iter().map(line).collect();
+            let open: u32 = body.unfilled.iter().map(|need| need.quantity).sum();
+            format!("{} {}/{} [{}] {open} open", body.proposal_id, body.part, body.parts, lines.join(" "))
+        }
+        Event::FillLineDecided(body) => format!("{}#{} {} {:?}", body.proposal_id, body.line_id, body.responder_id, body.choice()),
+        Event::FillLineRefused(body) => format!("{}#{} {} {}", body.proposal_id, body.line_id, body.responder_id, body.code),
         Event::PolicyStepRefused(body) => format!("{} {} {}", body.policy, body.subject_id, body.code),
         _ => return None,
     })

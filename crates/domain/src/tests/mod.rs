@@ -20,6 +20,7 @@ mod departments;
 mod erasure;
 mod fatigue;
 mod fill;
+pub(crate) mod fill_proposals;
 mod group;
 mod incident;
 mod invariants;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{IncidentType, Severity};
-use muster_proto::{ACTUAL, Command, ENVELOPE_NAMES};
+use muster_proto::v1::{FillChoice, IncidentType, Severity};
+use muster_proto::{ACTUAL, Command, ENVELOPE_NAMES, Event};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -114,6 +114,7 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
             moving::released(&story.state, &emitted, &by);
             moving::floors(&story.state, &emitted, story.now_ms);
             told_again(story, &asked, roll);
+            proposals_move_nobody(&asked, &emitted);
         }
         Err(refusal) => told.steps.push(format!("    refused: {}", refusal.code())),
     }
@@ -125,6 +126,35 @@ fn told_again(story: &mut Story, asked: &Command, roll: &Roll) {
     if stated {
         story.told_late(i64::from(roll.late / 4));
         story.when(asked.clone()).then_nothing();
+    }
+}
+
+/// A proposal brings about nothing but itself; every decided line ends in a call of that line, in a named refusal, or was refused by a person.
+fn proposals_move_nobody(asked: &Command, emitted: &[Emitted]) {
+    match asked {
+        Command::ProposeFill(_) => {
+            let own = |record: &Emitted| matches!(&record.event, Event::FillProposed(_) | Event::FillLineRefused(_));
+            assert!(emitted.iter().all(own), "a proposal brought about {:?}", lines(emitted));
+        }
+        Command::DecideFill(body) => {
+            for decision in &body.decisions {
+                let ends = emitted.iter().filter(|record| match &record.event {
+                    Event::ResponderCalled(called) => {
+                        called.fill_line_id == decision.line_id && called.fill_proposal_id == body.proposal_id
+                    }
+                    Event::FillLineRefused(refused) => refused.line_id == decision.line_id && !refused.code.is_empty(),
+                    Event::FillLineDecided(decided) => {
+                        decided.line_id == decision.line_id && decided.choice() == FillChoice::Refuse && !decided.reason.is_empty()
+                    }
+                    _ => false,
+                });
+                let ends = ends.count();
+                let decided = |record: &Emitted| matches!(&record.event, Event::FillLineDecided(body) if body.line_id == decision.line_id);
+                // None where the line was decided so before.
+                assert_eq!(ends, usize::from(ends > 0 || emitted.iter().any(decided)), "{} of {:?}", decision.line_id, lines(emitted));
+            }
+        }
+        _ => {}
     }
 }
 

@@ -26,7 +26,7 @@ impl std::fmt::Debug for Roll {
 }
 
 /// Kinds of commands to roll.
-pub(super) const KINDS: u8 = 150;
+pub(super) const KINDS: u8 = 156;
 
 /// One in this many names is of something that is not there.
 pub(super) const STRAY: u8 = 40;
@@ -119,6 +119,7 @@ pub(super) fn command(story: &Story, roll: &Roll) -> Command {
         120..124 => zones(state, roll),
         124..130 => agreements(state, roll),
         130..150 => random_shifts::command(state, roll, story.now_ms),
+        150..156 => fill(state, roll, story.now_ms),
         _ => unreachable!("kinds end at {KINDS}"),
     }
 }
@@ -347,6 +348,42 @@ fn seated(state: &State, die: u8) -> Option<(String, String)> {
     let seated: Vec<_> = seated.filter(|(_, unit, who)| free(unit.incident, *who)).collect();
     let (key, _, who) = seated.get(usize::from(die) % seated.len().max(1))?;
     Some((state.ops.units.id(*key).to_owned(), state.base.responders.id(*who).to_owned()))
+}
+
+/// A proposal as the planner makes it, now and then bent; or decisions about the lines of one that stands.
+fn fill(state: &State, roll: &Roll, now_ms: i64) -> Command {
+    let [a, b, c, d] = roll.dice;
+    if roll.kind < 153 {
+        let realm = ["", "", "drill-1", "drill-2"][usize::from(a) % 4];
+        let area_id = if b % 2 == 0 { String::new() } else { any(&state.base.areas, b) };
+        let question = crate::assign::FillQuestion { realm, area_id: &area_id, now_ms };
+        let proposal_id = format!("f{}", state.ops.fills.len());
+        let mut body = crate::assign::propose_fill(state, question, &proposal_id).unwrap_or_default();
+        // Somebody else than the planner would name: most often a person with a duty.
+        if let Some(line) = body.lines.first_mut().filter(|_| c % 3 == 0) {
+            line.responder_id = any(&state.base.responders, d);
+        }
+        return Command::ProposeFill(body);
+    }
+    let standing: Vec<_> = state.ops.open_fills.values().collect();
+    let Some(key) = standing.get(usize::from(a) % standing.len().max(1)).copied() else {
+        return command!(DecideFill { proposal_id: "f0" });
+    };
+    let lines = state.ops.fills.get(*key).lines.keys().skip(usize::from(b) % 3).take(1 + usize::from(c) % 4);
+    let decision = |(at, line): (usize, &Box<str>)| {
+        let choice = [v1::FillChoice::Accept, v1::FillChoice::Accept, v1::FillChoice::Change, v1::FillChoice::Refuse];
+        let choice = choice[(usize::from(d) + at) % 4];
+        let changed = choice == v1::FillChoice::Change;
+        v1::FillDecision {
+            line_id: line.to_string(),
+            choice: choice.into(),
+            responder_id: if changed { any(&state.base.responders, d) } else { String::new() },
+            reason: "另有安排".to_owned(),
+            released_by_area_id: if d % 3 == 0 { "c".to_owned() } else { String::new() },
+        }
+    };
+    let decisions: Vec<_> = lines.enumerate().map(decision).collect();
+    command!(DecideFill { proposal_id: state.ops.fills.id(*key), decisions: decisions })
 }
 
 fn units_and_sites(state: &State, roll: &Roll) -> Command {

@@ -224,6 +224,10 @@ pub(super) fn away(responder_id: &str) -> Command {
     command!(SetAvailability { responder_id: responder_id, availability: v1::Availability::Leave })
 }
 
+pub(super) fn moves_to(responder_id: &str, area_id: &str) -> Command {
+    command!(ReportToCommunity { responder_id: responder_id, area_id: area_id })
+}
+
 pub(super) fn need(need_id: &str, kind: NeedKind, specialty: &str, quantity: u32) -> Need {
     let item = if matches!(kind, NeedKind::Equipment | NeedKind::Supply) { "帐篷" } else { "" };
     Need {

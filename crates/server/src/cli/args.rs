@@ -38,6 +38,8 @@ pub enum Command {
     Import(ImportArgs),
     /// 发送一条命令 · send one command
     Send(SendArgs),
+    /// 统筹补位：为所有未满足的人员需求一起提名 · propose people for all open needs together
+    Fill(FillArgs),
     /// 查看视图 · show a view
     View(ViewArgs),
     /// 列出事件 · list events
@@ -201,6 +203,29 @@ pub struct SendArgs {
     /// 只预演，不执行 · tell what it would do, do nothing
     #[arg(long, conflicts_with = "id")]
     pub dry_run: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// `muster fill`
+#[derive(Debug, Args)]
+pub struct FillArgs {
+    /// 为此辖区及以下的哨提名 · for the whistles of this area and below
+    #[arg(long)]
+    pub area: String,
+    /// 现实或演练 · `actual`, or an exercise
+    #[arg(long)]
+    pub realm: Option<String>,
+    /// 以哪个辖区的职务 · the area in whose office it is asked [default: --area]
+    #[arg(long)]
+    pub office: Option<String>,
+    /// 幂等键；重试同一意图用同一个 · idempotency key; a retry of the same intent uses the same
+    #[arg(long)]
+    pub id: Option<String>,
+    /// 输出 JSON · print JSON
+    #[arg(long)]
+    pub json: bool,
     /// The server.
     #[command(flatten)]
     pub server: ServerArgs,

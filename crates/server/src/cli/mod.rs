@@ -6,6 +6,8 @@ mod client;
 mod doctor;
 mod error;
 mod events;
+mod fill;
+mod fill_words;
 mod import;
 mod print;
 mod send;
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Worker(args) => runtime.block_on(worker::run(args, lang)),
         Command::Import(args) => runtime.block_on(import::run(args, lang)),
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
+        Command::Fill(args) => runtime.block_on(fill::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Token(args) => token::run(&args, lang),

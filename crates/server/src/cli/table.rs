@@ -69,6 +69,8 @@ const SITES: &[Column] = &[
     column("未到", "no-shows", Content::Count("no_shows")),
     column("最近到岗", "last check-in", Content::Time("last_check_in_ms")),
     column("风险", "risk", Content::Word("risk", "RiskLevel")),
+    column("预计到齐", "full from", Content::Time("expected_full_from_ms")),
+    column("最迟", "to", Content::Time("expected_full_until_ms")),
 ];
 
 const WHISTLES: &[Column] = &[

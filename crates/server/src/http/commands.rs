@@ -24,7 +24,7 @@ use crate::limits;
 use crate::problem::Problem;
 use crate::words::Words;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) const PRINCIPAL: &str = "muster-principal";
 /// The key of a preview that was given none.
 const PREVIEW_ID: &str = "preview";
@@ -133,7 +133,7 @@ pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let bytes_max = limits::COMMAND_BODY_BYTES_MAX;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_PASSED_OVER_MAX) {

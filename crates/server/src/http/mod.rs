@@ -10,6 +10,7 @@ mod commands;
 mod contact;
 mod enrollments;
 mod events;
+mod fill;
 mod lines;
 mod links;
 mod live;
@@ -39,9 +40,10 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 15] = [
+pub const ROUTES: [(&str, &str); 16] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
+    ("POST", "/v1/fill"),
     ("GET", "/v1/views/{name}"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
@@ -62,6 +64,7 @@ pub fn router(app: Arc<App>) -> Router {
     worker_routes()
         .route("/v1/commands/{name}", post(commands::command))
         .route("/v1/commands:batch", post(batch::batch))
+        .route("/v1/fill", post(fill::fill))
         .route("/v1/events", get(events::events))
         .route("/v1/links", post(links::make))
         .route("/v1/responders/{responder_id}/contact", get(contact::contact))

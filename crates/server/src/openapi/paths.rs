@@ -65,6 +65,7 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
         paths.insert(format!("/v1/commands/{name}"), json!({"post": command(descriptors, name)}));
     }
     paths.insert("/v1/commands:batch".to_owned(), json!({"post": batch()}));
+    paths.insert("/v1/fill".to_owned(), json!({"post": fill()}));
     paths.insert("/v1/views/{name}".to_owned(), json!({"get": view()}));
     paths.insert("/v1/views/{name}/live".to_owned(), json!({"get": live()}));
     paths.insert("/v1/events".to_owned(), json!({"get": events()}));
@@ -140,6 +141,22 @@ fn batch() -> Value {
         "responses": problems(ok("Answers, line by line.", answers), &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("503", "Unavailable")]),
         "x-line-schema": reference("BatchLine"),
         "x-answer-schema": reference("BatchAnswer"),
+    })
+}
+
+fn fill() -> Value {
+    json!({
+        "tags": ["commands"],
+        "operationId": "fill",
+        "summary": "A joint proposal for all open needs of an area",
+        "description": "The planner matches the open needs for people of all open whistles with everybody who could come; the proposal is recorded \
+            as `ProposeFill` and moves nobody. Decide its lines with `DecideFill`. The key stands for the question: a retry gets the first proposal again.",
+        "parameters": [parameter("IdempotencyKey"), parameter("Principal"), parameter("Area"), parameter("Realm")],
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {"context": reference("Context")}}}}},
+        "responses": problems(
+            ok("Recorded.", json!({"application/json": {"schema": reference("FillAnswer")}})),
+            &[("400", "Malformed"), ("403", "Forbidden"), ("404", "NotFound"), ("409", "Conflict"), ("422", "Refused"), ("503", "Unavailable")],
+        ),
     })
 }
 

@@ -89,6 +89,36 @@ fn type_schema(of: &FieldType) -> Value {
     }
 }
 
+/// What a joint proposal is answered with: an answer without events, and the proposal put together from its parts.
+fn fill_answer() -> Value {
+    let list = |of: &str| json!({"type": "array", "items": reference(of)});
+    let proposal = json!({
+        "type": "object",
+        "required": ["proposal_id", "area_id", "realm", "base_position", "replaces_proposal_id", "lines", "unfilled", "refused"],
+        "properties": {
+            "proposal_id": {"type": "string"},
+            "area_id": {"type": "string"},
+            "realm": {"type": "string"},
+            "base_position": {"type": "string", "format": "uint64", "pattern": "^[0-9]+$"},
+            "replaces_proposal_id": {"type": "string"},
+            "lines": list("FillLine"),
+            "unfilled": list("UnfilledNeed"),
+            "refused": list("FillLineRefused"),
+        }
+    });
+    json!({
+        "type": "object",
+        "required": ["first", "last", "counts", "repeated", "proposal"],
+        "properties": {
+            "first": {"type": "string"},
+            "last": {"type": "string"},
+            "counts": {"type": "object", "additionalProperties": {"type": "string"}},
+            "repeated": {"type": "boolean"},
+            "proposal": proposal,
+        }
+    })
+}
+
 /// The envelope with its oneof as two members: `type` and `event`.
 fn event_schema(descriptors: &Descriptors) -> Value {
     let envelope = descriptors.message("Envelope").expect("the contract has it");
@@ -199,6 +229,7 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
         ("BatchLine", line),
         ("BatchAnswer", line_answer),
         ("ViewPage", page),
+        ("FillAnswer", fill_answer()),
         ("Status", status),
     ]
 }

@@ -8,6 +8,7 @@ mod binary;
 mod common;
 mod erasure;
 mod events;
+mod fill;
 mod lifecycle;
 mod live;
 mod preview;

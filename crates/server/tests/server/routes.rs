@@ -43,7 +43,7 @@ async fn every_route_of_the_document_answers_and_every_route_is_in_it() {
         let expected = match path.as_str() {
             path if path.starts_with("/v1/commands/") => 400,
             // Without the call they are for.
-            "/v1/links" => 400,
+            "/v1/links" | "/v1/fill" => 400,
             // Nobody is called like a placeholder.
             "/answer/{token}" | "/v1/responders/{responder_id}/contact" => 404,
             _ => 200,

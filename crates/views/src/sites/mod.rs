@@ -1,6 +1,9 @@
 //! 点位: seats and people of each site by shift. What a figure means is said in `views.proto`.
 
+mod arrivals;
 mod site;
+
+use std::collections::BTreeMap;
 
 use muster_proto::Event;
 use muster_proto::v1;
@@ -14,6 +17,7 @@ use crate::ledger::{Entry, Ledger};
 use crate::people::{CallKey, Sight, Standing, Turn};
 use crate::symbols::{EMPTY, Sym, Symbols};
 use crate::view::{Row, View};
+use arrivals::{Arrivals, Pace};
 use site::{Figures, Site};
 
 /// The fold of [`View::Sites`].
@@ -29,6 +33,8 @@ struct Realm {
     by_id: FxHashMap<Sym, SiteRef>,
     /// The site of each call that was declared a no-show and not corrected.
     no_shows: FxHashMap<CallKey, SiteRef>,
+    /// How long people took to sites of each kind.
+    arrivals: BTreeMap<i32, Arrivals>,
     /// Rows to write: the site and the place of the shift in it.
     dirty: Vec<(SiteRef, u32)>,
 }
@@ -226,6 +232,31 @@ impl Realm {
             }
         }
         self.settle(before, fact);
+        self.arrived(turn, fact);
+    }
+
+    /// Notes how long somebody took who came to a call's site for the first time. Where that changes what is expected of others on their way,
+    /// the rows of all sites of the kind are looked at again: seldom, for only a crossed bound does.
+    fn arrived(&mut self, turn: &Turn, fact: &Fact) {
+        let was_there = |call: CallKey| turn.before.duties.iter().any(|(held, duty, _)| *held == call && duty.arrived);
+        let came = turn.after.duties.iter().find(|(call, duty, _)| duty.arrived && !was_there(*call));
+        let Some((_, duty, _)) = came.filter(|(_, duty, _)| duty.site != EMPTY) else { return };
+        let site = self.site(duty.site);
+        if !self.sites[site as usize].opened {
+            return;
+        }
+        let kind = self.sites[site as usize].kind();
+        let before = self.pace(kind);
+        self.arrivals.entry(kind).or_default().count((fact.occurred_at_ms - duty.called_ms).max(0));
+        if self.pace(kind) != before {
+            let alike = (0..).zip(&self.sites).filter(|(_, site)| site.opened && site.kind() == kind);
+            let alike: Vec<SiteRef> = alike.map(|(at, _)| at).collect();
+            self.settle(self.figures(&alike), fact);
+        }
+    }
+
+    fn pace(&self, kind: i32) -> Option<Pace> {
+        self.arrivals.get(&kind).and_then(Arrivals::pace)
     }
 
     fn figures(&self, sites: &[SiteRef]) -> Before {
@@ -236,8 +267,9 @@ impl Realm {
     /// Notes the record on each row that is another than before it.
     fn settle(&mut self, before: Before, fact: &Fact) {
         for (site, figures) in before {
+            let pace = self.pace(self.sites[site as usize].kind());
             for (at, shift) in self.sites[site as usize].shifts.iter_mut().enumerate() {
-                shift.settle();
+                shift.settle(pace);
                 if figures.get(at) != Some(&shift.figures) {
                     shift.touch(&mut self.dirty, (site, at as u32), fact.position.0);
                 }

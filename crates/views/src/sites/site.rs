@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::people::{CallKey, Duty, Sight, Standing};
 use crate::proto_bytes;
+use crate::sites::arrivals::Pace;
 use crate::symbols::{EMPTY, Sym, Symbols};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,6 +60,8 @@ pub(super) struct Shift {
     unknown: u32,
     /// Expected arrivals of the others, with how many.
     arrivals: BTreeMap<i64, u32>,
+    /// When all of them were called, with how many.
+    called: BTreeMap<i64, u32>,
     position: u64,
     pub(super) dirty: bool,
 }
@@ -74,6 +77,8 @@ pub(super) struct Figures {
     walk_in: i64,
     last_check_in_ms: i64,
     full_strength_at_ms: i64,
+    expected_full_from_ms: i64,
+    expected_full_until_ms: i64,
     closed: bool,
     suspended: bool,
     asked: i64,
@@ -86,11 +91,15 @@ pub(super) struct Figures {
 }
 
 impl Shift {
-    /// Works out the figure that hangs on the others.
-    pub(super) fn settle(&mut self) {
+    /// Works out the figures that hang on the others, and on how fast people came before.
+    pub(super) fn settle(&mut self, pace: Option<Pace>) {
         let figures = &mut self.figures;
-        let known = figures.seats > 0 && figures.filled == figures.seats && self.unknown == 0;
-        figures.full_strength_at_ms = if known { self.arrivals.last_key_value().map_or(0, |(latest, _)| *latest) } else { 0 };
+        let held = figures.seats > 0 && figures.filled == figures.seats;
+        let latest = |times: &BTreeMap<i64, u32>| times.last_key_value().map(|(latest, _)| *latest);
+        figures.full_strength_at_ms = if held && self.unknown == 0 { latest(&self.arrivals).unwrap_or(0) } else { 0 };
+        let expected = latest(&self.called).filter(|_| held).zip(pace);
+        figures.expected_full_from_ms = expected.map_or(0, |(called, pace)| called + pace.half_ms);
+        figures.expected_full_until_ms = expected.map_or(0, |(called, pace)| called + pace.most_ms);
     }
 
     pub(super) fn touch(&mut self, dirty: &mut Vec<(u32, u32)>, at: (u32, u32), position: u64) {
@@ -103,15 +112,21 @@ impl Shift {
 
     /// Counts a duty for one of the shift's seats whose holder is not there.
     fn awaited(&mut self, duty: &Duty, standing: Standing, sign: i32) {
+        count_time(&mut self.called, duty.called_ms, sign);
         if standing != Standing::Coming || duty.arrival_ms <= 0 {
             self.unknown = self.unknown.saturating_add_signed(sign);
             return;
         }
-        let many = self.arrivals.entry(duty.arrival_ms).or_default();
-        *many = many.saturating_add_signed(sign);
-        if *many == 0 {
-            self.arrivals.remove(&duty.arrival_ms);
-        }
+        count_time(&mut self.arrivals, duty.arrival_ms, sign);
+    }
+}
+
+/// Counts a time in or out.
+fn count_time(times: &mut BTreeMap<i64, u32>, at_ms: i64, sign: i32) {
+    let many = times.entry(at_ms).or_default();
+    *many = many.saturating_add_signed(sign);
+    if *many == 0 {
+        times.remove(&at_ms);
     }
 }
 
@@ -212,6 +227,11 @@ impl Site {
         }
     }
 
+    /// What the site is, as a number; 0 for one that no record has opened yet.
+    pub(super) fn kind(&self) -> i32 {
+        self.common.kind
+    }
+
     pub(super) fn realm(&self) -> &str {
         &self.common.realm
     }
@@ -234,6 +254,8 @@ impl Site {
             walk_in: figures.walk_in,
             last_check_in_ms: figures.last_check_in_ms,
             full_strength_at_ms: figures.full_strength_at_ms,
+            expected_full_from_ms: figures.expected_full_from_ms,
+            expected_full_until_ms: figures.expected_full_until_ms,
             closed: figures.closed,
             suspended: figures.suspended,
             asked: figures.asked,

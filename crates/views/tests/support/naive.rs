@@ -29,6 +29,8 @@ struct Duty {
     area: String,
     accepted: bool,
     arrival_ms: i64,
+    called_ms: i64,
+    arrived: bool,
     released: bool,
     no_show: bool,
 }
@@ -84,6 +86,8 @@ struct Realm {
     presence: BTreeMap<String, Presence>,
     organization_calls: BTreeMap<String, String>,
     near: BTreeSet<String>,
+    /// Kind of site and milliseconds of each first arrival.
+    arrivals: Vec<(i32, i64)>,
 }
 
 /// Everything known, plainly.
@@ -428,6 +432,8 @@ impl Realm {
                     area: body.area_id.clone(),
                     accepted: false,
                     arrival_ms: 0,
+                    called_ms: fact.recorded_at_ms,
+                    arrived: false,
                     released: false,
                     no_show: false,
                 };
@@ -445,6 +451,7 @@ impl Realm {
                 self.near.insert(body.area_id.clone());
                 self.observe(&body.responder_id, &body.site_id, &body.whistle_id, &body.area_id, &body.call_id);
                 self.remember_check_in(body, fact.occurred_at_ms);
+                self.remember_arrival(&body.call_id, fact.occurred_at_ms);
             }
             Event::PresenceSettled(body) => {
                 self.near.insert(body.area_id.clone());
@@ -490,6 +497,23 @@ impl Realm {
             let latest = site.last_check_in.entry(shift).or_default();
             *latest = occurred_at_ms.max(*latest);
         }
+    }
+
+    fn remember_arrival(&mut self, call: &str, occurred_at_ms: i64) {
+        let Some(duty) = self.duties.get_mut(call).filter(|duty| !duty.released && !duty.arrived) else { return };
+        duty.arrived = true;
+        if let Some(site) = self.sites.get(&duty.site) {
+            self.arrivals.push((site.opened.kind, (occurred_at_ms - duty.called_ms).max(0)));
+        }
+    }
+
+    /// The time in which so many of a hundred came to sites of the kind; nothing with fewer than ten of them.
+    fn came_within(&self, kind: i32, percent: usize) -> Option<i64> {
+        let bounds = [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048, 2896];
+        let took: Vec<i64> = self.arrivals.iter().filter(|(of, _)| *of == kind).map(|(_, took)| *took).collect();
+        let enough = |bound: &i64| took.iter().filter(|took| **took <= *bound).count() * 100 >= took.len() * percent;
+        let in_ms = bounds.map(|minutes: i64| minutes * 60_000);
+        (took.len() >= 10).then(|| in_ms.into_iter().find(enough).unwrap_or(2896 * 60_000))
     }
 
     fn standing(&self) -> impl Iterator<Item = &Duty> {
@@ -556,6 +580,12 @@ impl Realm {
         let disputed = |person: &str| matches!(self.presence.get(person), Some(Presence::Disputed { .. }));
         let known = awaited.iter().all(|duty| duty.accepted && duty.arrival_ms > 0 && !disputed(&duty.person));
         let full = !seats.is_empty() && filled == seats.len() as i64 && known;
+        let last_called = awaited.iter().map(|duty| duty.called_ms).max();
+        let held = !seats.is_empty() && filled == seats.len() as i64;
+        let expected = |percent| {
+            let within = self.came_within(site.opened.kind, percent);
+            last_called.filter(|_| held).zip(within).map_or(0, |(called, within)| called + within)
+        };
         let row_of = |person: &str| {
             let mut mine: Vec<&&Duty> = duties.iter().filter(|duty| duty.person == person).collect();
             mine.sort_by_key(|duty| duty.order);
@@ -590,6 +620,8 @@ impl Realm {
             walk_in,
             last_check_in_ms: site.last_check_in.get(shift).copied().unwrap_or_default(),
             full_strength_at_ms: if full { awaited.iter().map(|duty| duty.arrival_ms).max().unwrap_or_default() } else { 0 },
+            expected_full_from_ms: expected(50),
+            expected_full_until_ms: expected(90),
             closed: site.closed,
             suspended: site.suspended,
             asked: if site.asks_for(shift) { seats.len() as i64 } else { 0 },

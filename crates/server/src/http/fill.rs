@@ -1,0 +1,114 @@
+//! `POST /v1/fill`: the planner matches all open needs of an area with people, and the proposal is recorded as the command `ProposeFill`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use muster_engine::FillRequest;
+use muster_proto::{Answer, Command, CommandError, Event, FieldError, FieldFault};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::answer_json;
+use super::app::App;
+use super::commands::{IDEMPOTENCY_KEY, header_text, principal_of, read_body};
+use crate::gateway::{CONTEXT_MEMBER, CommandId, not_json};
+use crate::problem::Problem;
+
+const COMMAND: &str = "ProposeFill";
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameters {
+    area: Option<String>,
+    realm: Option<String>,
+}
+
+pub(super) async fn fill(
+    State(app): State<Arc<App>>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let started = Instant::now();
+    let outcome = propose(&app, parameters, &headers, body).await;
+    app.count_command(COMMAND, outcome.as_ref().map_or_else(|problem| problem.status.as_u16(), |_| 200), started.elapsed());
+    outcome
+}
+
+async fn propose(app: &Arc<App>, parameters: Parameters, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+    let principal = principal_of(headers)?;
+    let id = CommandId::new(header_text(headers, IDEMPOTENCY_KEY)?.unwrap_or_default())?;
+    let node = app.node()?;
+    let body = read_body(headers, body).await?;
+    let body = if body.is_empty() { json!({}) } else { serde_json::from_slice(&body).map_err(|error| not_json(&error))? };
+    // The key stands for the question: a retry gets the first proposal, whatever the planner would say by now.
+    let Parameters { area, realm } = parameters;
+    let mut question = context_alone(body).map_err(CommandError::Malformed)?;
+    question.insert("area_id".to_owned(), json!(area.clone().unwrap_or_default()));
+    question.insert("realm".to_owned(), json!(realm.clone().unwrap_or_default()));
+    let prepared = node.gateway.prepare(principal, id, COMMAND, Value::Object(question))?;
+    let mut request = node.gateway.seal(prepared)?;
+    let asked = FillRequest {
+        realm: realm.unwrap_or_default(),
+        area_id: area.unwrap_or_default(),
+        proposal_id: proposal_id().map_err(|_| Problem::internal())?,
+    };
+    request.command = Command::ProposeFill(node.engine.propose_fill(asked).await?);
+    let answer = node.port.submit(request).await?;
+    let mut shown = answer_json(&answer, false);
+    shown.as_object_mut().expect("an answer is an object").insert("proposal".to_owned(), proposal_json(&answer));
+    Ok(Json(shown).into_response())
+}
+
+/// The body: an object with the context and nothing else, for the planner writes the rest.
+fn context_alone(body: Value) -> Result<Map<String, Value>, FieldError> {
+    let Value::Object(members) = body else {
+        let reason = "the body is a JSON object".to_owned();
+        return Err(FieldError { field: String::new(), reason, kind: FieldFault::WrongType });
+    };
+    match members.keys().find(|member| *member != CONTEXT_MEMBER) {
+        Some(other) => {
+            let reason = "only the context is taken here".to_owned();
+            Err(FieldError { field: other.clone(), reason, kind: FieldFault::UnknownField })
+        }
+        None => Ok(members),
+    }
+}
+
+/// An id that no proposal has.
+fn proposal_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().fold("fill-".to_owned(), |id, byte| format!("{id}{byte:02x}")))
+}
+
+/// The proposal as it was recorded, its parts put together. The parts come first in the answer, so that none is missing there.
+fn proposal_json(answer: &Answer) -> Value {
+    let (mut head, mut lines, mut unfilled, mut refused) = (Map::new(), Vec::new(), Vec::new(), Vec::new());
+    let shown = |value: Result<Value, serde_json::Error>| value.expect("a message has only string keys");
+    for envelope in answer.events.iter().filter_map(|record| muster_proto::decode(record).ok()) {
+        match envelope.event {
+            Some(Event::FillProposed(body)) => {
+                if let Value::Object(mut members) = shown(serde_json::to_value(&body)) {
+                    ["part", "parts", "lines", "unfilled", "total_lines", "total_unfilled"]
+                        .iter()
+                        .for_each(|name| drop(members.remove(*name)));
+                    members.insert("realm".to_owned(), json!(envelope.realm));
+                    head = members;
+                }
+                lines.extend(body.lines.iter().map(|line| shown(serde_json::to_value(line))));
+                unfilled.extend(body.unfilled.iter().map(|need| shown(serde_json::to_value(need))));
+            }
+            Some(Event::FillLineRefused(body)) => refused.push(shown(serde_json::to_value(&body))),
+            _ => {}
+        }
+    }
+    head.insert("lines".to_owned(), Value::Array(lines));
+    head.insert("unfilled".to_owned(), Value::Array(unfilled));
+    head.insert("refused".to_owned(), Value::Array(refused));
+    Value::Object(head)
+}
