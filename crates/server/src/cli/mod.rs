@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod import;
 mod print;
+mod report;
 mod send;
 mod serve;
 mod signal;
@@ -55,6 +56,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Import(args) => runtime.block_on(import::run(args, lang)),
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
+        Command::Report(args) => runtime.block_on(report::run(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Doctor(args) => doctor::run(&args, lang),
     }

@@ -52,6 +52,10 @@ impl Fold for SitesFold {
         self.realms[entry.realm].apply(entry);
     }
 
+    fn dirty(&self) -> usize {
+        self.realms.iter().map(|realm| realm.dirty.len()).sum()
+    }
+
     fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.drain(&ledger.names, changes);
