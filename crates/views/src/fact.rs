@@ -31,14 +31,20 @@ pub(crate) struct Fact {
 pub(crate) enum What {
     /// ResponderCalled.
     Called(Called),
+    /// CallAcknowledged.
+    Acknowledged { call: CallKey },
     /// CallAccepted.
     Accepted { call: CallKey, arrival_ms: i64 },
     /// DutyReleased.
-    Released { call: CallKey },
+    Released {
+        call: CallKey,
+        /// `ReleaseReason` as its number.
+        reason: i32,
+    },
     /// CheckedIn, or PresenceSettled somewhere.
     Seen(Seen),
     /// CheckedOut, or PresenceSettled nowhere, which names an area.
-    Left { person: Sym, area: Sym },
+    Left { person: Sym, area: Sym, checked_out: bool },
     /// PresenceDisputed, or PresenceUnconfirmed at its one site.
     Disputed { person: Sym, sites: [Sym; 2], area: Sym },
     /// Everything rarer. The names in it that folds look up have numbers.
@@ -46,17 +52,35 @@ pub(crate) enum What {
 }
 
 /// A call to a person.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) call: CallKey,
     pub(crate) person: Sym,
+    /// `DutyRole` as its number.
+    pub(crate) role: i32,
     pub(crate) standby: bool,
+    pub(crate) incident: Sym,
     pub(crate) unit: Sym,
     pub(crate) site: Sym,
     pub(crate) seat: Sym,
     pub(crate) whistle: Sym,
     pub(crate) need: Sym,
     pub(crate) area: Sym,
+    pub(crate) terms: Box<Terms>,
+}
+
+/// What else a call says: apart, for the facts that make up nearly all of a log must stay small.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// `ResponseLevel` and `CallReason` as their numbers.
+    pub(crate) tier: i32,
+    pub(crate) reason: i32,
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: i64,
+    pub(crate) reply_due_ms: i64,
+    pub(crate) plan: Sym,
+    pub(crate) organization_call: CallKey,
+    pub(crate) released_by: Sym,
 }
 
 /// A person observed somewhere.
@@ -183,18 +207,22 @@ impl Scribe {
     fn what(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
         match tag {
             240 => self.called(body),
+            244 => {
+                let [call] = pick(body, [1])?;
+                Ok(What::Acknowledged { call: self.call(call)? })
+            }
             245 => {
                 let [call, arrival] = pick(body, [1, 2])?;
                 Ok(What::Accepted { call: self.call(call)?, arrival_ms: arrival.map_or(Ok(0), Value::number)? })
             }
             251 => {
-                let [call] = pick(body, [1])?;
-                Ok(What::Released { call: self.call(call)? })
+                let [call, reason] = pick(body, [1, 3])?;
+                Ok(What::Released { call: self.call(call)?, reason: enumeration(reason)? })
             }
             252 | 255 => self.seen(tag, body),
             253 => {
                 let [person] = pick(body, [1])?;
-                Ok(What::Left { person: self.symbol(person)?, area: EMPTY })
+                Ok(What::Left { person: self.symbol(person)?, area: EMPTY, checked_out: true })
             }
             254 => {
                 let [person, site, area, other] = pick(body, [1, 2, 4, 5])?;
@@ -224,19 +252,37 @@ impl Scribe {
     }
 
     fn called(&mut self, body: &[u8]) -> Result<What, DecodeError> {
-        let [call, person, role, unit, site, seat, whistle, need, area] = pick(body, [1, 2, 4, 5, 6, 7, 8, 9, 10])?;
-        let standby = role.map_or(Ok(0), Value::number)? == i64::from(DutyRole::Standby as i32);
+        let [call, person, incident, role, unit, site, seat, whistle, need, area] = pick(body, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?;
+        let role = enumeration(role)?;
         Ok(What::Called(Called {
             call: self.call(call)?,
             person: self.symbol(person)?,
-            standby,
+            role,
+            standby: role == DutyRole::Standby as i32,
+            incident: self.symbol(incident)?,
             unit: self.symbol(unit)?,
             site: self.symbol(site)?,
             seat: self.symbol(seat)?,
             whistle: self.symbol(whistle)?,
             need: self.symbol(need)?,
             area: self.symbol(area)?,
+            terms: Box::new(self.terms(body)?),
         }))
+    }
+
+    fn terms(&mut self, body: &[u8]) -> Result<Terms, DecodeError> {
+        let [tier, reason, from, until, reply_due, plan, organization_call, released_by] = pick(body, [11, 12, 13, 14, 15, 16, 18, 19])?;
+        let number = |value: Option<Value<'_>>| value.map_or(Ok(0), Value::number);
+        Ok(Terms {
+            tier: enumeration(tier)?,
+            reason: enumeration(reason)?,
+            from_ms: number(from)?,
+            until_ms: number(until)?,
+            reply_due_ms: number(reply_due)?,
+            plan: self.symbol(plan)?,
+            organization_call: self.call(organization_call)?,
+            released_by: self.symbol(released_by)?,
+        })
     }
 
     fn seen(&mut self, tag: u32, body: &[u8]) -> Result<What, DecodeError> {
@@ -245,7 +291,7 @@ impl Scribe {
         let [person, call, site, whistle, area] = pick(body, tags)?;
         let (person, site, whistle, area) = (self.symbol(person)?, self.symbol(site)?, self.symbol(whistle)?, self.symbol(area)?);
         if !checked_in && (site, whistle) == (EMPTY, EMPTY) {
-            return Ok(What::Left { person, area });
+            return Ok(What::Left { person, area, checked_out: false });
         }
         Ok(What::Seen(Seen { person, call: self.call(call)?, site, whistle, area, checked_in }))
     }
@@ -269,6 +315,11 @@ fn pick<const N: usize>(body: &[u8], tags: [u32; N]) -> Result<[Option<Value<'_>
         }
     }
     Ok(found)
+}
+
+/// An enumeration's number; a later version's that does not fit is as good as unknown.
+fn enumeration(value: Option<Value<'_>>) -> Result<i32, DecodeError> {
+    Ok(value.map_or(Ok(0), Value::number)?.try_into().unwrap_or_default())
 }
 
 impl Head<'_> {
@@ -306,6 +357,20 @@ impl Head<'_> {
 fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
     let mut names = |all: &[&str]| all.iter().for_each(|one| name(one));
     match event {
+        Event::PeopleReserved(body) => {
+            names(&[&body.organization_id]);
+            body.responder_ids.iter().for_each(|id| names(&[id]));
+        }
+        Event::ResponderEnrolled(body) => names(&[&body.responder_id, &body.organization_id, &body.area_id]),
+        Event::ResponderReportedToCommunity(body) => names(&[&body.responder_id, &body.area_id]),
+        Event::ResponderTransferred(body) => names(&[&body.responder_id, &body.organization_id]),
+        Event::SpecialtiesSet(v1::SpecialtiesSet { responder_id, .. })
+        | Event::AvailabilitySet(v1::AvailabilitySet { responder_id, .. })
+        | Event::ResponderWithdrawn(v1::ResponderWithdrawn { responder_id, .. })
+        | Event::PastPresenceRecorded(v1::PastPresenceRecorded { responder_id, .. }) => names(&[responder_id]),
+        Event::IncidentClosed(body) => names(&[&body.incident_id]),
+        Event::ResponderPutOnStandby(v1::ResponderPutOnStandby { incident_id, responder_id, .. })
+        | Event::StandbyEnded(v1::StandbyEnded { incident_id, responder_id }) => names(&[incident_id, responder_id]),
         Event::IncidentDeclared(body) => names(&[&body.area_id]),
         Event::UnitEstablished(body) => names(&[&body.unit_id]),
         Event::SecretaryAppointed(body) => names(&[&body.unit_id, &body.responder_id]),

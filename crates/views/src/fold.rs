@@ -37,6 +37,9 @@ pub(crate) trait Fold: Default + Clone + Serialize + DeserializeOwned + Send + '
     /// Takes in the next record. Rows that it changes are remembered, with the record's position, until they are drained.
     fn apply(&mut self, entry: &Entry<'_>);
 
+    /// How many rows the next drain hands out, nearly.
+    fn dirty(&self) -> usize;
+
     /// Hands out each row that changed since the last call, once, as it is now.
     fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>);
 }
@@ -75,6 +78,10 @@ macro_rules! any_fold {
                 match self { $(Self::$name(fold) => fold.apply(entry),)* }
             }
 
+            fn dirty(&self) -> usize {
+                match self { $(Self::$name(fold) => fold.dirty(),)* }
+            }
+
             fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
                 match self { $(Self::$name(fold) => fold.drain(ledger, changes),)* }
             }
@@ -97,6 +104,8 @@ any_fold! {
     Units(crate::units::UnitsFold),
     Sites(crate::sites::SitesFold),
     Whistles(crate::whistles::WhistlesFold),
+    Calls(crate::calls::CallsFold),
+    Responders(crate::responders::RespondersFold),
 }
 
 /// Event tags are below this.
@@ -127,6 +136,11 @@ impl Folds {
         self.position = last;
     }
 
+    /// How many rows changed since they were last drained, nearly.
+    pub(crate) fn dirty(&self) -> usize {
+        self.folds.iter().map(AnyFold::dirty).sum()
+    }
+
     pub(crate) fn drain(&mut self, changes: &mut Vec<RowChange>) {
         for fold in &mut self.folds {
             fold.drain(&self.ledger, changes);
@@ -146,9 +160,9 @@ impl Interest {
     }
 }
 
-/// Calls, answers, releases and presence.
+/// Calls, replies, releases and presence.
 const fn concerns_people(event_tag: u32) -> bool {
-    matches!(event_tag, 240 | 245 | 251..=255 | 257)
+    matches!(event_tag, 240 | 244 | 245 | 251..=255 | 257)
 }
 
 const fn concerns_tree(event_tag: u32) -> bool {

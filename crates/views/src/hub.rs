@@ -19,16 +19,38 @@ use crate::live::{Filter, Page, PlacedRow};
 use crate::store::{Frozen, ViewStore};
 use crate::view::{Row, View};
 
-/// Where a row stands: all areas above it by id, nearest first, and the same as levels.
+/// The area where a row stands, and the other one in whose subtrees it is seen; [`NO_PARENT`] for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    at: Node,
+    also: Node,
+}
+
+impl Place {
+    fn of(tree: &mut AreaTree, row: &Row) -> Self {
+        let mut node = |area_id: &str| if area_id.is_empty() { NO_PARENT } else { tree.node(area_id) };
+        let (at, also) = (node(row.area_id()), node(row.also_area_id()));
+        Self { at, also: if also == at { NO_PARENT } else { also } }
+    }
+
+    /// The areas under which the row is listed.
+    fn nodes(self) -> impl Iterator<Item = Node> {
+        std::iter::once(self.at).chain((self.also != NO_PARENT).then_some(self.also))
+    }
+}
+
+/// Where a row stands: all areas above it by id, nearest first, then those of its other area; and the first ones as levels.
 #[derive(Debug)]
 pub(crate) struct Path {
+    place: Place,
     areas: Vec<Box<str>>,
     pub(crate) levels: Arc<v1::AreaPath>,
 }
 
 impl Path {
-    fn of(tree: &AreaTree, node: Node) -> Self {
-        Self { areas: tree.upward(node).map(|above| tree.id(above).into()).collect(), levels: Arc::new(tree.path(node)) }
+    fn of(tree: &AreaTree, place: Place) -> Self {
+        let areas = place.nodes().flat_map(|node| tree.upward(node)).map(|above| tree.id(above).into()).collect();
+        Self { place, areas, levels: Arc::new(tree.path(place.at)) }
     }
 
     /// Whether what stands here is in the area.
@@ -65,42 +87,55 @@ impl Commit {
 /// The rows of one view and realm.
 #[derive(Default)]
 struct Table {
-    rows: BTreeMap<Arc<str>, Node>,
+    rows: BTreeMap<Arc<str>, Place>,
     by_area: FxHashMap<Node, BTreeSet<Arc<str>>>,
 }
 
 impl Table {
     /// Notes where a row stands. Returns where it stood.
-    fn put(&mut self, id: &str, node: Node) -> Option<Node> {
+    fn put(&mut self, id: &str, place: Place) -> Option<Place> {
         if let Some(slot) = self.rows.get_mut(id) {
-            let before = std::mem::replace(slot, node);
-            if before != node {
+            let before = std::mem::replace(slot, place);
+            if before != place {
                 let (key, _) = self.rows.get_key_value(id).expect("it was just found");
                 let key = Arc::clone(key);
                 self.leave(&key, before);
-                self.by_area.entry(node).or_default().insert(key);
+                self.enter(&key, place);
             }
             return Some(before);
         }
         let key: Arc<str> = id.into();
-        self.by_area.entry(node).or_default().insert(Arc::clone(&key));
-        self.rows.insert(key, node);
+        self.enter(&key, place);
+        self.rows.insert(key, place);
         None
     }
 
-    fn delete(&mut self, id: &str) -> Option<Node> {
-        let (key, node) = self.rows.remove_entry(id)?;
-        self.leave(&key, node);
-        Some(node)
+    fn delete(&mut self, id: &str) -> Option<Place> {
+        let (key, place) = self.rows.remove_entry(id)?;
+        self.leave(&key, place);
+        Some(place)
     }
 
-    fn leave(&mut self, id: &str, node: Node) {
-        if let Some(ids) = self.by_area.get_mut(&node) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_area.remove(&node);
+    fn enter(&mut self, key: &Arc<str>, place: Place) {
+        for node in place.nodes() {
+            self.by_area.entry(node).or_default().insert(Arc::clone(key));
+        }
+    }
+
+    fn leave(&mut self, id: &str, place: Place) {
+        for node in place.nodes() {
+            if let Some(ids) = self.by_area.get_mut(&node) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.by_area.remove(&node);
+                }
             }
         }
+    }
+
+    /// Where the rows stand that are listed under an area.
+    fn places_at(&self, node: Node) -> impl Iterator<Item = Place> + '_ {
+        self.by_area.get(&node).into_iter().flatten().filter_map(|id| self.rows.get(id).copied())
     }
 }
 
@@ -118,7 +153,7 @@ pub(crate) struct Hub {
     tree: AreaTree,
     /// By view, then realm.
     tables: [BTreeMap<String, Table>; View::ALL.len()],
-    paths: FxHashMap<Node, Arc<Path>>,
+    paths: FxHashMap<Place, Arc<Path>>,
     subscribers: Vec<Subscriber>,
     ring: VecDeque<Arc<Commit>>,
     ring_changes: usize,
@@ -146,8 +181,8 @@ impl Hub {
             store.scan(*view, |realm, id, bytes| {
                 let row =
                     Row::decode(*view, bytes).map_err(|error| crate::store::damaged(*view, format!("{realm}/{id}"), &error.to_string()))?;
-                let node = self.tree.node(row.area_id());
-                self.tables[view.index()].entry(realm.to_owned()).or_default().put(id, node);
+                let place = Place::of(&mut self.tree, &row);
+                self.tables[view.index()].entry(realm.to_owned()).or_default().put(id, place);
                 Ok(())
             })?;
         }
@@ -181,8 +216,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Moves areas. Returns the nodes whose path is another now, each with the path it had.
-    fn take_areas(&mut self, areas: &[Event]) -> FxHashMap<Node, Arc<Path>> {
+    /// Moves areas. Returns the places whose path is another now, each with the path it had.
+    fn take_areas(&mut self, areas: &[Event]) -> FxHashMap<Place, Arc<Path>> {
         let mut former = FxHashMap::default();
         for event in areas {
             // The path of everything below may change: by another parent, or by another level in a new definition.
@@ -191,30 +226,36 @@ impl Hub {
                 Event::AreaReparented(event) => &event.area_id,
                 _ => continue,
             };
-            let node = self.tree.node(id);
-            for below in self.tree.subtree(node) {
-                let path = self.path(below);
-                former.entry(below).or_insert(path);
+            // Nothing stands in an area that nothing has named.
+            if let Some(node) = self.tree.find(id) {
+                for place in self.places_in(&self.tree.subtree(node)) {
+                    let path = self.path(place);
+                    former.entry(place).or_insert(path);
+                }
+                self.paths.clear();
             }
             match event {
                 Event::AreaDefined(event) => drop(self.tree.define(event)),
                 Event::AreaReparented(event) => drop(self.tree.reparent(event)),
                 _ => {}
             }
-            for below in self.tree.subtree(node) {
-                self.paths.remove(&below);
-            }
         }
-        former.retain(|node, before| {
-            let now = Path::of(&self.tree, *node);
+        former.retain(|place, before| {
+            let now = Path::of(&self.tree, *place);
             now.areas != before.areas || now.levels != before.levels
         });
         former
     }
 
-    fn path(&mut self, node: Node) -> Arc<Path> {
+    /// Where rows of any view stand that are listed under one of the areas.
+    fn places_in(&self, nodes: &[Node]) -> FxHashSet<Place> {
+        let tables = || self.tables.iter().flat_map(BTreeMap::values);
+        nodes.iter().flat_map(|node| tables().flat_map(move |table| table.places_at(*node))).collect()
+    }
+
+    fn path(&mut self, place: Place) -> Arc<Path> {
         let tree = &self.tree;
-        Arc::clone(self.paths.entry(node).or_insert_with(|| Arc::new(Path::of(tree, node))))
+        Arc::clone(self.paths.entry(place).or_insert_with(|| Arc::new(Path::of(tree, place))))
     }
 
     /// Notes a row's place.
@@ -223,51 +264,51 @@ impl Hub {
             RowChange::Put(row) => {
                 let view = row.view();
                 let (realm, id) = (row.realm().to_owned(), row.id());
-                let node = if row.area_id().is_empty() { NO_PARENT } else { self.tree.node(row.area_id()) };
+                let place = Place::of(&mut self.tree, &row);
                 let table = self.tables[view.index()].entry(realm.clone()).or_default();
-                let before = table.put(&id, node);
-                let before = before.map(|node| self.path(node));
-                let now = Some((Arc::new(row), self.path(node)));
+                let before = table.put(&id, place);
+                let before = before.map(|place| self.path(place));
+                let now = Some((Arc::new(row), self.path(place)));
                 (view, Changed { realm, id, now, before })
             }
             RowChange::Delete { view, realm, id } => {
                 let before = self.tables[view.index()].get_mut(&realm).and_then(|table| table.delete(&id));
-                let before = before.map(|node| self.path(node));
+                let before = before.map(|place| self.path(place));
                 (view, Changed { realm, id, now: None, before })
             }
         }
     }
 
     /// Adds the rows that moved in the tree, and gives the changed ones the place where they stood.
-    fn carry_along(&mut self, moved: &FxHashMap<Node, Arc<Path>>, commit: &mut Commit, read: &Frozen<'_>) -> Result<(), StoreError> {
+    fn carry_along(&mut self, moved: &FxHashMap<Place, Arc<Path>>, commit: &mut Commit, read: &Frozen<'_>) -> Result<(), StoreError> {
+        let nodes: FxHashSet<Node> = moved.keys().flat_map(|place| place.nodes()).collect();
         for view in View::ALL {
             let changes = &mut commit.changes[view.index()];
             let mut told: FxHashSet<(String, String)> = FxHashSet::default();
             for changed in changes.iter_mut() {
-                if let Some(before) = &mut changed.before {
-                    let node = before.areas.first().and_then(|area| self.tree.find(area));
-                    if let Some(former) = node.and_then(|node| moved.get(&node)) {
-                        *before = Arc::clone(former);
-                    }
+                if let Some(before) = &mut changed.before
+                    && let Some(former) = moved.get(&before.place)
+                {
+                    *before = Arc::clone(former);
                 }
                 told.insert((changed.realm.clone(), changed.id.clone()));
             }
             for (realm, table) in &self.tables[view.index()] {
-                for (node, former) in moved {
-                    for id in table.by_area.get(node).into_iter().flatten() {
-                        if told.contains(&(realm.clone(), id.to_string())) {
-                            continue;
-                        }
-                        let row = Arc::new(read.row(view, realm, id)?);
-                        let tree = &self.tree;
-                        let path = Arc::clone(self.paths.entry(*node).or_insert_with(|| Arc::new(Path::of(tree, *node))));
-                        changes.push(Changed {
-                            realm: realm.clone(),
-                            id: id.to_string(),
-                            now: Some((row, path)),
-                            before: Some(Arc::clone(former)),
-                        });
+                for id in nodes.iter().flat_map(|node| table.by_area.get(node).into_iter().flatten()) {
+                    let Some((place, former)) = table.rows.get(id).and_then(|place| moved.get_key_value(place)) else { continue };
+                    // A row with two areas is met under both.
+                    if !told.insert((realm.clone(), id.to_string())) {
+                        continue;
                     }
+                    let row = Arc::new(read.row(view, realm, id)?);
+                    let tree = &self.tree;
+                    let path = Arc::clone(self.paths.entry(*place).or_insert_with(|| Arc::new(Path::of(tree, *place))));
+                    changes.push(Changed {
+                        realm: realm.clone(),
+                        id: id.to_string(),
+                        now: Some((row, path)),
+                        before: Some(Arc::clone(former)),
+                    });
                 }
             }
             // The order of a hash table must not show.
@@ -329,7 +370,7 @@ impl Hub {
             Some(area) => Some(self.tree.find(area).map(|node| self.tree.subtree(node)).unwrap_or_default()),
             None => None,
         };
-        let mut picked: Vec<(String, Arc<str>, Node)> = Vec::new();
+        let mut picked: Vec<(String, Arc<str>, Place)> = Vec::new();
         let mut more = false;
         for (realm, table) in &self.tables[view.index()] {
             let skipped = after.is_some_and(|(last, _)| realm.as_str() < last);
@@ -340,32 +381,34 @@ impl Hub {
             let room = rows_max - picked.len();
             let rows = table.pick(nodes.as_deref(), start, room + 1);
             more = rows.len() > room;
-            picked.extend(rows.into_iter().take(room).map(|(id, node)| (realm.clone(), id, node)));
+            picked.extend(rows.into_iter().take(room).map(|(id, place)| (realm.clone(), id, place)));
             if more {
                 break;
             }
         }
         let next = picked.last().filter(|_| more).map(|(realm, id, _)| format!("{realm}/{id}"));
-        let rows = picked.into_iter().map(|(realm, id, node)| (realm, id, self.path(node))).collect();
+        let rows = picked.into_iter().map(|(realm, id, place)| (realm, id, self.path(place))).collect();
         Some(Found { rows, next })
     }
 }
 
 impl Table {
-    /// The first rows after `start` that stand at one of the nodes, in order of their ids.
-    fn pick(&self, nodes: Option<&[Node]>, start: Option<&str>, rows_max: usize) -> Vec<(Arc<str>, Node)> {
+    /// The first rows after `start` that are listed under one of the nodes, in order of their ids.
+    fn pick(&self, nodes: Option<&[Node]>, start: Option<&str>, rows_max: usize) -> Vec<(Arc<str>, Place)> {
         let from = (start.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let Some(nodes) = nodes else {
-            return self.rows.range::<str, _>(from).take(rows_max).map(|(id, node)| (Arc::clone(id), *node)).collect();
+            return self.rows.range::<str, _>(from).take(rows_max).map(|(id, place)| (Arc::clone(id), *place)).collect();
         };
-        let mut rows = Vec::new();
+        let mut ids: Vec<&Arc<str>> = Vec::new();
         for node in nodes {
-            let Some(ids) = self.by_area.get(node) else { continue };
-            rows.extend(ids.range::<str, _>(from).take(rows_max).map(|id| (Arc::clone(id), *node)));
+            let Some(listed) = self.by_area.get(node) else { continue };
+            ids.extend(listed.range::<str, _>(from).take(rows_max));
         }
-        rows.sort_unstable();
-        rows.truncate(rows_max);
-        rows
+        ids.sort_unstable();
+        // A row with two areas may be met under both.
+        ids.dedup();
+        ids.truncate(rows_max);
+        ids.into_iter().filter_map(|id| self.rows.get(id).map(|place| (Arc::clone(id), *place))).collect()
     }
 }
 

@@ -47,10 +47,18 @@ pub(crate) struct Entry<'a> {
     pub(crate) names: &'a Symbols,
     pub(crate) tree: &'a AreaTree,
     pub(crate) people: &'a People,
+    realms: &'a [Realm],
     pub(crate) turn: Option<Turn>,
     pub(crate) tree_turn: Option<TreeTurn>,
     /// The area that the record names as its place.
     pub(crate) area: Option<Node>,
+}
+
+impl Entry<'_> {
+    /// The people of any realm that a record named so far.
+    pub(crate) fn people_of(&self, realm: RealmRef) -> &People {
+        &self.realms[realm].people
+    }
 }
 
 impl Default for Ledger {
@@ -79,7 +87,13 @@ impl Ledger {
             what => turn = self.realms[realm].people.apply(what, area.unwrap_or_default(), fact.recorded_at_ms),
         }
         let Self { names, tree, realms, .. } = self;
-        Entry { fact, realm, names, tree, people: &realms[realm].people, turn, tree_turn, area }
+        Entry { fact, realm, names, tree, people: &realms[realm].people, realms, turn, tree_turn, area }
+    }
+
+    /// A realm's name and people.
+    pub(crate) fn realm_of(&self, realm: RealmRef) -> (&str, &People) {
+        let Realm { name, people } = &self.realms[realm];
+        (name, people)
     }
 
     /// The realm's place, made now if it is new. Few enough to look through.
@@ -95,7 +109,7 @@ impl Ledger {
             What::Called(called) => called.area,
             What::Seen(seen) => seen.area,
             What::Left { area, .. } | What::Disputed { area, .. } => *area,
-            What::Accepted { .. } | What::Released { .. } => return None,
+            What::Acknowledged { .. } | What::Accepted { .. } | What::Released { .. } => return None,
             What::Event(event) => {
                 let area_id = match &**event {
                     Event::IncidentDeclared(body) => &body.area_id,

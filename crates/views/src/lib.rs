@@ -4,6 +4,7 @@
 //! while it folds: a rebuild is the same fold again.
 
 mod areas;
+mod calls;
 mod compare;
 mod coverage;
 mod errors;
@@ -18,6 +19,8 @@ mod people;
 mod proto_bytes;
 mod rebuild;
 mod replay;
+mod report;
+mod responders;
 mod runner;
 mod sites;
 mod source;
@@ -37,6 +40,7 @@ pub use live::{Change, ChangeBatch, ChangeKind, Filter, Lag, Live, Page, PlacedR
 pub use pass::{Pass, PassError};
 pub use rebuild::{Rebuilt, rebuild};
 pub use replay::{as_of, fold_log, position_at};
+pub use report::report;
 pub use runner::{Dump, Progress, RunnerOptions, ViewsHandle, spawn};
 pub use source::{EventSource, LogSource, Origin, SourceError};
 pub use store::{Checkpoint, ViewStore};

@@ -14,8 +14,16 @@ pub const DECODED_BATCHES_MAX: usize = 4;
 /// is sent ten times a second, and no eye follows more. The first record after a pause is published at once.
 pub const MERGE_MS: u64 = 100;
 
-/// Records folded before rows are written, whatever the time: bounds the write batch and the memory of changes while catching up.
-pub const COMMIT_RECORDS_MAX: u64 = 262_144;
+/// Records behind the end from which on the views are catching up: rows are then written in large commits only, for a row written twice on the
+/// way is written once in vain. Folded in some fifty milliseconds, so nobody waits for it.
+pub const CATCH_UP_RECORDS: u64 = 32_768;
+
+/// Records folded before rows are written, whatever the time: readers see something of a long rebuild, and no more than this is folded again.
+pub const COMMIT_RECORDS_MAX: u64 = 1_000_000;
+
+/// Changed rows before they are written, whatever the time: bounds the write batch and the memory of changes, at about a kilobyte each. More than
+/// the rows of a city with a call for each of its 42,000 people, so that a city's rebuild writes them once.
+pub const COMMIT_ROWS_MAX: usize = 131_072;
 
 /// Records folded between two snapshots of the fold states. After a crash at most so many are folded again: a second or two.
 pub const STATE_RECORDS: u64 = 1_000_000;
@@ -24,7 +32,7 @@ pub const STATE_RECORDS: u64 = 1_000_000;
 /// instead. The commits are shared among subscribers, so the cap is on time rather than on memory.
 pub const SUBSCRIBER_COMMITS_MAX: usize = 64;
 
-/// Changes that the ring keeps for readers who come back and name the last position they saw: a minute of a busy incident, some 30 MB.
+/// Changes that the ring keeps for readers who come back and name the last position they saw: a minute of a busy incident, some 50 MB.
 pub const RING_CHANGES_MAX: usize = 50_000;
 
 /// Commits that the ring keeps, for quiet times: each may be empty but for its position.
@@ -40,7 +48,7 @@ pub const LAG_SAMPLES_MAX: usize = 512;
 /// Pause before a source that was not available is asked again, in milliseconds: the first and the longest.
 pub const RETRY_MS: (u64, u64) = (50, 2_000);
 
-/// Bytes of the store's memtable. Rows of a city (some 20,000, 4 MB) stay in memory between two flushes.
+/// Bytes of the store's memtable. Rows of a city (some 100,000 with those of its people and their calls, 25 MB) stay in memory between two flushes.
 pub const MEMTABLE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Bytes of the store's block cache.

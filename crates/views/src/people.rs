@@ -1,5 +1,6 @@
 //! Duties and presence of the people of one realm, and what both together say of a person. The definitions are those of `views.proto`.
 
+use muster_proto::v1::CallPhase;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -34,6 +35,15 @@ impl CallKey {
         if call_id.is_empty() { Self::NONE } else { Self::numbered(call_id).unwrap_or_else(named) }
     }
 
+    /// The id of which this is the key, by the table that made it.
+    pub(crate) fn text(self, names: &Symbols) -> String {
+        match self {
+            Self::NONE => String::new(),
+            Self(named) if named & NAMED != 0 => names.name((named ^ NAMED) as Sym).to_owned(),
+            Self(number) => format!("c{number}"),
+        }
+    }
+
     /// Whether the id's key comes from the table of names.
     pub(crate) fn is_named(call_id: &str) -> bool {
         !call_id.is_empty() && Self::numbered(call_id).is_none()
@@ -60,14 +70,33 @@ pub(crate) struct Duty {
     pub(crate) whistle: Sym,
     pub(crate) need: Sym,
     pub(crate) unit: Sym,
+    pub(crate) incident: Sym,
+    /// `DutyRole` as its number.
+    pub(crate) role: i32,
     pub(crate) area: Node,
+    pub(crate) acknowledged: bool,
     pub(crate) accepted: bool,
-    /// A check-in named the call.
+    /// Its holder has been present at it.
     pub(crate) arrived: bool,
+    /// A check-in named the call.
+    pub(crate) checked_in: bool,
     /// 0 for unknown.
     pub(crate) arrival_ms: i64,
     /// When it was given.
     pub(crate) called_ms: i64,
+}
+
+impl Duty {
+    /// Where a standing duty is in its life, a recall aside.
+    pub(crate) fn phase(&self, standing: Standing) -> CallPhase {
+        match standing {
+            Standing::Present => CallPhase::OnPost,
+            _ if self.accepted && self.arrival_ms > 0 && !self.arrived => CallPhase::EnRoute,
+            _ if self.accepted || self.arrived => CallPhase::Accepted,
+            _ if self.acknowledged => CallPhase::Acknowledged,
+            _ => CallPhase::Summoned,
+        }
+    }
 }
 
 /// An observation of a person.
@@ -112,9 +141,9 @@ pub(crate) enum Standing {
 pub(crate) struct Sight {
     /// Standing duties in the order of the calls.
     pub(crate) duties: SmallVec<[(CallKey, Duty, Standing); 1]>,
-    /// Present, undisputed.
-    pub(crate) somewhere: bool,
-    /// Present at none of the duties.
+    /// Where the person is present, undisputed.
+    pub(crate) spot: Option<Spot>,
+    /// The same, when it is at none of the duties.
     pub(crate) walk_in: Option<Spot>,
     pub(crate) dispute: Option<Dispute>,
 }
@@ -157,25 +186,25 @@ impl People {
                     whistle,
                     need: called.need,
                     unit: called.unit,
+                    incident: called.incident,
+                    role: called.role,
                     area,
+                    acknowledged: false,
                     accepted: false,
                     arrived: false,
+                    checked_in: false,
                     arrival_ms: 0,
                     called_ms: at_ms,
                 };
                 self.calls.insert(called.call, called.person);
                 Some(self.turn(called.person, |person| person.duties.push((called.call, duty))))
             }
-            What::Accepted { call, arrival_ms } => {
-                let person = *self.calls.get(call)?;
-                Some(self.turn(person, |person| {
-                    for (_, duty) in person.duties.iter_mut().filter(|(held, _)| held == call) {
-                        duty.accepted = true;
-                        duty.arrival_ms = *arrival_ms;
-                    }
-                }))
-            }
-            What::Released { call } => {
+            What::Acknowledged { call } => self.of_duty(*call, |duty| duty.acknowledged = true),
+            What::Accepted { call, arrival_ms } => self.of_duty(*call, |duty| {
+                duty.accepted = true;
+                duty.arrival_ms = *arrival_ms;
+            }),
+            What::Released { call, .. } => {
                 let person = self.calls.remove(call)?;
                 Some(self.turn(person, |person| person.duties.retain(|(held, _)| held != call)))
             }
@@ -185,7 +214,7 @@ impl People {
                 Some(self.turn(seen.person, |person| {
                     person.presence = Presence::At(spot);
                     for (_, duty) in person.duties.iter_mut().filter(|(held, _)| seen.checked_in && *held == seen.call) {
-                        duty.arrived = true;
+                        duty.checked_in = true;
                     }
                 }))
             }
@@ -198,6 +227,13 @@ impl People {
             }
             What::Event(_) => None,
         }
+    }
+
+    /// Changes a standing duty.
+    fn of_duty(&mut self, call: CallKey, change: impl Fn(&mut Duty)) -> Option<Turn> {
+        let person = *self.calls.get(&call)?;
+        let held = |person: &mut Person| person.duties.iter_mut().filter(|(held, _)| *held == call).for_each(|(_, duty)| change(duty));
+        Some(self.turn(person, held))
     }
 
     /// A standing duty.
@@ -216,6 +252,7 @@ impl People {
         let person = self.persons.entry(key).or_default();
         let before = person.sight();
         change(person);
+        person.note_arrival();
         let after = person.sight();
         if person.duties.is_empty() && person.presence == Presence::Nowhere {
             self.persons.remove(&key);
@@ -225,6 +262,13 @@ impl People {
 }
 
 impl Person {
+    fn note_arrival(&mut self) {
+        let presence = self.presence;
+        for (call, duty) in &mut self.duties {
+            duty.arrived |= matches!(presence, Presence::At(spot) if is_at(&spot, *call, duty));
+        }
+    }
+
     fn sight(&self) -> Sight {
         let mut sight = Sight::default();
         for (call, duty) in &self.duties {
@@ -236,7 +280,7 @@ impl Person {
             Presence::At(spot) => {
                 let at_duty = sight.duties.iter().any(|(_, _, standing)| *standing == Standing::Present);
                 sight.walk_in = (!at_duty).then_some(spot);
-                sight.somewhere = true;
+                sight.spot = Some(spot);
             }
         }
         sight
@@ -270,6 +314,7 @@ mod tests {
         for (id, key) in ids.iter().zip(&keys) {
             assert_eq!(CallKey::of(id, &mut names), *key);
             assert_eq!(CallKey::find(id, &names), *key);
+            assert_eq!(key.text(&names), *id);
             assert_eq!(CallKey::is_named(id), names.find(id).is_some());
             assert_eq!(keys.iter().filter(|other| *other == key).count(), 1, "{id}");
         }

@@ -108,8 +108,8 @@ pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> 
 fn seen(tree: &AreaTree, filter: &Filter, row: &Row) -> bool {
     let in_realm = filter.realm.as_ref().is_none_or(|realm| realm == row.realm());
     let in_area = filter.area.as_ref().is_none_or(|area| {
-        let node = tree.find(row.area_id());
-        node.is_some_and(|node| tree.upward(node).any(|above| tree.id(above) == area))
+        let nodes = [row.area_id(), row.also_area_id()].into_iter().filter(|id| !id.is_empty()).filter_map(|id| tree.find(id));
+        nodes.into_iter().any(|node| tree.upward(node).any(|above| tree.id(above) == area))
     });
     in_realm && in_area
 }

@@ -95,6 +95,10 @@ impl Fold for UnitsFold {
         }
     }
 
+    fn dirty(&self) -> usize {
+        self.realms.iter().map(|realm| realm.dirty.len()).sum()
+    }
+
     fn drain(&mut self, _ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.dirty.sort_unstable();
@@ -116,13 +120,13 @@ impl Realm {
                     self.seat(turn.person, unit, fact, |seat| seat.member = true);
                 }
             }
-            What::Released { call } => {
+            What::Released { call, .. } => {
                 let released = turn.before.duties.iter().find(|(held, _, _)| held == call);
                 if let Some(unit) = released.and_then(|(_, duty, _)| self.by_id.get(&duty.unit).copied()) {
                     self.leave(turn.person, unit, Seat::MEMBER, fact);
                 }
             }
-            _ => self.seen(turn.person, turn.after.somewhere, fact),
+            _ => self.seen(turn.person, turn.after.spot.is_some(), fact),
         }
     }
 

@@ -21,11 +21,15 @@ pub enum View {
     Sites = 3,
     /// 哨: one row a whistle.
     Whistles = 4,
+    /// 征调: one row a call.
+    Calls = 5,
+    /// 报到人员: one row a person and realm.
+    Responders = 6,
 }
 
 /// No view has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no view {name:?}; known are coverage, units, sites and whistles")]
+#[error("there is no view {name:?}; known are coverage, units, sites, whistles, calls and responders")]
 pub struct UnknownView {
     /// The name given.
     pub name: String,
@@ -33,7 +37,7 @@ pub struct UnknownView {
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 4] = [Self::Coverage, Self::Units, Self::Sites, Self::Whistles];
+    pub const ALL: [Self; 6] = [Self::Coverage, Self::Units, Self::Sites, Self::Whistles, Self::Calls, Self::Responders];
 
     /// The name in paths, subjects and on the command line.
     #[must_use]
@@ -43,6 +47,8 @@ impl View {
             Self::Units => "units",
             Self::Sites => "sites",
             Self::Whistles => "whistles",
+            Self::Calls => "calls",
+            Self::Responders => "responders",
         }
     }
 
@@ -82,6 +88,10 @@ pub enum Row {
     Site(v1::SiteRow),
     /// Of [`View::Whistles`].
     Whistle(v1::WhistleRow),
+    /// Of [`View::Calls`].
+    Call(Box<v1::CallRow>),
+    /// Of [`View::Responders`].
+    Responder(Box<v1::ResponderRow>),
 }
 
 impl Row {
@@ -93,6 +103,8 @@ impl Row {
             Self::Unit(_) => View::Units,
             Self::Site(_) => View::Sites,
             Self::Whistle(_) => View::Whistles,
+            Self::Call(_) => View::Calls,
+            Self::Responder(_) => View::Responders,
         }
     }
 
@@ -104,10 +116,12 @@ impl Row {
             Self::Unit(row) => &row.realm,
             Self::Site(row) => &row.realm,
             Self::Whistle(row) => &row.realm,
+            Self::Call(row) => &row.realm,
+            Self::Responder(row) => &row.realm,
         }
     }
 
-    /// Its id within view and realm: the area's, the unit's or the whistle's id; `site_id/shift` for a site, where the shift may be empty.
+    /// Its id within view and realm: the id of the area, unit, whistle, call or person; `site_id/shift` for a site, where the shift may be empty.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
@@ -115,10 +129,12 @@ impl Row {
             Self::Unit(row) => row.unit_id.clone(),
             Self::Site(row) => format!("{}/{}", row.site_id, row.shift),
             Self::Whistle(row) => row.whistle_id.clone(),
+            Self::Call(row) => row.call_id.clone(),
+            Self::Responder(row) => row.responder_id.clone(),
         }
     }
 
-    /// The area that decides in which subtrees the row is seen.
+    /// The area that decides in which subtrees the row is seen, and where it stands in the tree.
     #[must_use]
     pub fn area_id(&self) -> &str {
         match self {
@@ -126,6 +142,17 @@ impl Row {
             Self::Unit(row) => &row.area_id,
             Self::Site(row) => &row.area_id,
             Self::Whistle(row) => &row.area_id,
+            Self::Call(row) => &row.area_id,
+            Self::Responder(row) => &row.home_area_id,
+        }
+    }
+
+    /// Another area in whose subtrees the row is seen as well; empty for none. A person who serves away from home has one.
+    #[must_use]
+    pub fn also_area_id(&self) -> &str {
+        match self {
+            Self::Responder(row) => &row.post_area_id,
+            Self::Coverage(_) | Self::Unit(_) | Self::Site(_) | Self::Whistle(_) | Self::Call(_) => "",
         }
     }
 
@@ -137,6 +164,8 @@ impl Row {
             Self::Unit(row) => row.position,
             Self::Site(row) => row.position,
             Self::Whistle(row) => row.position,
+            Self::Call(row) => row.position,
+            Self::Responder(row) => row.position,
         }
     }
 
@@ -148,6 +177,8 @@ impl Row {
             Self::Unit(row) => row.encode_to_vec(),
             Self::Site(row) => row.encode_to_vec(),
             Self::Whistle(row) => row.encode_to_vec(),
+            Self::Call(row) => row.encode_to_vec(),
+            Self::Responder(row) => row.encode_to_vec(),
         }
     }
 
@@ -161,6 +192,8 @@ impl Row {
             View::Units => Self::Unit(v1::UnitRow::decode(bytes)?),
             View::Sites => Self::Site(v1::SiteRow::decode(bytes)?),
             View::Whistles => Self::Whistle(v1::WhistleRow::decode(bytes)?),
+            View::Calls => Self::Call(Box::new(v1::CallRow::decode(bytes)?)),
+            View::Responders => Self::Responder(Box::new(v1::ResponderRow::decode(bytes)?)),
         })
     }
 }
@@ -172,6 +205,8 @@ impl Serialize for Row {
             Self::Unit(row) => row.serialize(serializer),
             Self::Site(row) => row.serialize(serializer),
             Self::Whistle(row) => row.serialize(serializer),
+            Self::Call(row) => row.serialize(serializer),
+            Self::Responder(row) => row.serialize(serializer),
         }
     }
 }

@@ -62,6 +62,10 @@ impl Fold for WhistlesFold {
         }
     }
 
+    fn dirty(&self) -> usize {
+        self.realms.iter().map(|realm| realm.dirty.len()).sum()
+    }
+
     fn drain(&mut self, _ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.dirty.sort_unstable();

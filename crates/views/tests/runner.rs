@@ -155,7 +155,7 @@ async fn restarts_at_any_point_and_without_a_shutdown_change_nothing() {
     let happenings = history(&choices(14, 2_000));
     let log = memory_log(&[]);
     let dir = tempfile::tempdir().unwrap();
-    let options = muster_views::RunnerOptions { state_records: 150, commit_records_max: 40, ..quick() };
+    let options = muster_views::RunnerOptions { state_records: 150, catch_up_records: 40, commit_records_max: 40, ..quick() };
     for (run, part) in happenings.chunks(400).enumerate() {
         let views = start(&log, dir.path(), options);
         append(&*log, part);
@@ -317,7 +317,7 @@ async fn a_rebuild_equals_the_live_rows_and_nobody_notices_it() {
     let mut held = Held::default();
     held.take_all(&snapshot);
     let report = soon("the rebuild", views.rebuild(Arc::clone(&log) as Arc<dyn Log>)).await.unwrap();
-    assert_eq!((report.at, report.differences.len(), report.compared.len()), (log.end(), 0, 4));
+    assert_eq!((report.at, report.differences.len(), report.compared.len()), (log.end(), 0, View::ALL.len()));
     assert!(dir.path().join("generation-2").exists() && !dir.path().join("generation-1").exists());
     append(&*log, &happenings[1_000..]);
     caught_up(&views, &log).await;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_proto::v1::{self, AreaLevel, DutyRole, Envelope, Rating, WhistleStatus};
 use muster_proto::{ACTUAL, Event};
 
+use super::people::{Asked, Member, Person, Reply};
+
 /// A realm and an id in it.
 pub(super) type Key = (String, String);
 
@@ -28,6 +30,16 @@ pub(super) struct Facts {
     pub(super) called_in: BTreeMap<(String, String, String, String), String>,
     /// Realm and organization's call with its whistle, while it stands.
     pub(super) organization_calls: BTreeMap<Key, String>,
+    /// Everybody, as in peacetime, by id.
+    pub(super) members: BTreeMap<String, Member>,
+    /// 留用: the last word of each organization, less who was transferred since.
+    pub(super) reserved: BTreeMap<String, BTreeSet<String>>,
+    /// Those whom a realm's records named.
+    pub(super) people: BTreeMap<Key, Person>,
+    /// What became of each call to a person, by realm and call.
+    pub(super) replies: BTreeMap<Key, Reply>,
+    /// Calls to organizations.
+    pub(super) asked: BTreeMap<Key, Asked>,
 }
 
 pub(super) struct Area {
@@ -185,6 +197,10 @@ impl Facts {
         seat.map_or_else(String::new, |seat| seat.shift.clone())
     }
 
+    pub(super) fn place_of_call(&self, key: &Key) -> Option<usize> {
+        self.duty_of_call.get(key).copied()
+    }
+
     fn touch(&mut self, realm: &str, area_id: &str) {
         if realm == ACTUAL {
             return;
@@ -230,6 +246,7 @@ impl Facts {
                 self.note_whistle(record, event);
                 self.note_call(record, event);
                 self.note_presence(record, event);
+                self.note_people(record, event);
             }
         }
     }

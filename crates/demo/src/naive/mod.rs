@@ -1,23 +1,26 @@
-//! An independent count of the views: what the rows of coverage, units, sites and whistles must be after a list of records, worked out
+//! An independent count of the views: what the rows of coverage, units, sites, whistles, calls and responders must be after a list of records, worked out
 //! by looking at everything at the end, by the definitions in `views.proto`. It must share no code with the folds and keep no running
 //! sums: its worth is that it is another way to the same figures.
 //!
 //! The rows' own `position` is left 0, for it tells of a row's history; compare with [`Rows::without_positions`].
 
+mod calls;
 mod coverage;
 mod facts;
+mod people;
+mod responders;
 mod sites;
 mod units;
 mod whistles;
 
 use std::collections::BTreeMap;
 
-use muster_proto::v1::{CoverageRow, Envelope, SiteRow, UnitRow, WhistleRow};
+use muster_proto::v1::{CallRow, CoverageRow, Envelope, ResponderRow, SiteRow, UnitRow, WhistleRow};
 use serde::Serialize;
 
 use facts::Facts;
 
-/// All rows of the four views, by realm and id.
+/// All rows of the views, by realm and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
     /// By realm and area.
@@ -28,6 +31,10 @@ pub struct Rows {
     pub sites: BTreeMap<(String, String, String), SiteRow>,
     /// By realm and whistle.
     pub whistles: BTreeMap<(String, String), WhistleRow>,
+    /// By realm and call.
+    pub calls: BTreeMap<(String, String), CallRow>,
+    /// By realm and person.
+    pub responders: BTreeMap<(String, String), ResponderRow>,
 }
 
 /// Counts the rows after these records, which must be all of them from position 1 on, in order.
@@ -52,14 +59,21 @@ impl Counter {
     /// Counts everything anew.
     pub fn rows(&self) -> Rows {
         let facts = &self.facts;
-        Rows { coverage: coverage::rows(facts), units: units::rows(facts), sites: sites::rows(facts), whistles: whistles::rows(facts) }
+        Rows {
+            coverage: coverage::rows(facts),
+            units: units::rows(facts),
+            sites: sites::rows(facts),
+            whistles: whistles::rows(facts),
+            calls: calls::rows(facts),
+            responders: responders::rows(facts),
+        }
     }
 }
 
 /// One row that is not the same on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// `coverage`, `units`, `sites` or `whistles`.
+    /// The view's name.
     pub view: &'static str,
     /// Realm and ids.
     pub row: String,
@@ -90,9 +104,20 @@ impl Rows {
         self.whistles.insert((row.realm.clone(), row.whistle_id.clone()), row);
     }
 
+    /// As [`Rows::insert_coverage`].
+    pub fn insert_call(&mut self, row: CallRow) {
+        self.calls.insert((row.realm.clone(), row.call_id.clone()), row);
+    }
+
+    /// As [`Rows::insert_coverage`].
+    pub fn insert_responder(&mut self, row: ResponderRow) {
+        self.responders.insert((row.realm.clone(), row.responder_id.clone()), row);
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.coverage.len() + self.units.len() + self.sites.len() + self.whistles.len()
+        let of_areas = self.coverage.len() + self.units.len() + self.sites.len() + self.whistles.len();
+        of_areas + self.calls.len() + self.responders.len()
     }
 
     /// Whether there is none.
@@ -107,6 +132,8 @@ impl Rows {
         self.units.values_mut().for_each(|row| row.position = 0);
         self.sites.values_mut().for_each(|row| row.position = 0);
         self.whistles.values_mut().for_each(|row| row.position = 0);
+        self.calls.values_mut().for_each(|row| row.position = 0);
+        self.responders.values_mut().for_each(|row| row.position = 0);
         self
     }
 
@@ -116,6 +143,8 @@ impl Rows {
         found.extend(differences("units", &self.units, &other.units, limit));
         found.extend(differences("sites", &self.sites, &other.sites, limit));
         found.extend(differences("whistles", &self.whistles, &other.whistles, limit));
+        found.extend(differences("calls", &self.calls, &other.calls, limit));
+        found.extend(differences("responders", &self.responders, &other.responders, limit));
         found
     }
 }
@@ -286,6 +315,37 @@ mod tests {
         story.add(Event::DutyReleased(DutyReleased { call_id: "c1".into(), responder_id: "p1".into(), ..Default::default() }));
         let now = unit(&story);
         assert_eq!((now.strength, now.secretary_id.as_str(), now.active), (1, "", false));
+    }
+
+    #[test]
+    fn a_person_and_the_call_are_told_by_what_became_of_them() {
+        let mut story = Story::new();
+        let enrolled = |id: &str| ResponderEnrolled {
+            responder_id: id.into(),
+            organization_id: "org".into(),
+            area_id: "w".into(),
+            ..Default::default()
+        };
+        story.add(Event::ResponderEnrolled(enrolled("p1"))).add(Event::ResponderEnrolled(enrolled("p2")));
+        story.add(Event::PeopleReserved(PeopleReserved { organization_id: "org".into(), responder_ids: vec!["p2".into()] }));
+        story.site("actual", "x", "v", &[""]).call("actual", "c1", "p1", "x", "s0", "v");
+        let person = |story: &Story, id: &str| count(&story.0).responders[&("actual".to_owned(), id.to_owned())].clone();
+        let call = |story: &Story| count(&story.0).calls[&("actual".to_owned(), "c1".to_owned())].clone();
+        assert_eq!((person(&story, "p1").state(), call(&story).organization_id.as_str()), (ResponderState::Summoned, "org"));
+        assert_eq!((person(&story, "p2").state(), person(&story, "p2").reserved), (ResponderState::Peacetime, true));
+        story.add(Event::CallAccepted(CallAccepted { call_id: "c1".into(), estimated_arrival_ms: 99_000 }));
+        assert_eq!((person(&story, "p1").state(), call(&story).phase()), (ResponderState::EnRoute, CallPhase::EnRoute));
+        story.check_in("c1", "p1", "x", "v");
+        let there = person(&story, "p1");
+        assert_eq!((there.state(), there.post_area_id.as_str(), there.home_area_id.as_str()), (ResponderState::OnPost, "v", "w"));
+        story.add(Event::CheckedOut(CheckedOut { responder_id: "p1".into(), site_id: "x".into(), ..Default::default() }));
+        assert_eq!((person(&story, "p1").worked_ms, call(&story).phase()), (1_000, CallPhase::Accepted));
+        let over =
+            DutyReleased { call_id: "c1".into(), responder_id: "p1".into(), reason: ReleaseReason::Relieved.into(), ..Default::default() };
+        story.add(Event::DutyReleased(over));
+        // The call names no incident, so nothing of it shows once it is over.
+        assert_eq!((person(&story, "p1").state(), call(&story).phase()), (ResponderState::Peacetime, CallPhase::Released));
+        assert_eq!((call(&story).called_at_ms, call(&story).arrived_at_ms, call(&story).released_at_ms), (9_000, 11_000, 13_000));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub enum Command {
     Fill(FillArgs),
     /// 查看视图 · show a view
     View(ViewArgs),
+    /// 应急事件报告 · the report of an incident
+    Report(ReportArgs),
     /// 列出事件 · list events
     Events(EventsArgs),
     /// 签发、列出、吊销令牌 · issue, list and revoke tokens
@@ -141,7 +143,7 @@ pub struct WorkerArgs {
     #[arg(long, env = "MUSTER_NATS")]
     pub nats: String,
     /// 视图，逗号分隔 · views, separated by commas
-    #[arg(long, value_delimiter = ',', default_value = "coverage,units,sites,whistles")]
+    #[arg(long, value_delimiter = ',', default_value = "coverage,units,sites,whistles,calls,responders")]
     pub views: Vec<String>,
     /// 数据目录 · data folder of the worker
     #[arg(long, env = "MUSTER_DATA")]
@@ -234,7 +236,7 @@ pub struct FillArgs {
 /// `muster view`
 #[derive(Debug, Args)]
 pub struct ViewArgs {
-    /// 视图：coverage 覆盖 / units 编组 / sites 点位 / whistles 哨
+    /// 视图：coverage 覆盖 / units 编组 / sites 点位 / whistles 哨 / calls 征调 / responders 人员
     pub name: String,
     /// 只看此辖区及以下 · only this area and what is below
     #[arg(long)]
@@ -245,6 +247,20 @@ pub struct ViewArgs {
     /// 截至某位置或时间 · as of a position or time
     #[arg(long)]
     pub as_of: Option<String>,
+    /// 输出 JSON · print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// `muster report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// 应急事件 · the incident
+    #[arg(long)]
+    pub incident: String,
     /// 输出 JSON · print JSON
     #[arg(long)]
     pub json: bool,

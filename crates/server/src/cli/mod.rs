@@ -10,6 +10,7 @@ mod fill;
 mod fill_words;
 mod import;
 mod print;
+mod report;
 mod send;
 mod serve;
 mod signal;
@@ -59,6 +60,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::Fill(args) => runtime.block_on(fill::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
+        Command::Report(args) => runtime.block_on(report::run(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Token(args) => token::run(&args, lang),
         Command::Doctor(args) => doctor::run(&args, lang),

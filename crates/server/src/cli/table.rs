@@ -24,15 +24,23 @@ enum Content {
     Time(&'static str),
     /// Two counts as a fraction.
     Fraction(&'static str, &'static str),
+    /// Something that is so, or not.
+    Flag(&'static str),
     /// The needs of a whistle.
     Needs,
+    /// Real life or which exercise.
+    Realm,
 }
 
 const fn column(zh: &'static str, en: &'static str, content: Content) -> Column {
     Column { zh, en, content }
 }
 
+/// In every table: nobody may take an exercise for real life.
+const REALM: Column = column("场景", "realm", Content::Realm);
+
 const COVERAGE: &[Column] = &[
+    REALM,
     column("辖区", "area", Content::Text("area_id")),
     column("名称", "name", Content::Text("name")),
     column("层级", "level", Content::Word("level", "AreaLevel")),
@@ -48,6 +56,7 @@ const COVERAGE: &[Column] = &[
 ];
 
 const UNITS: &[Column] = &[
+    REALM,
     column("编组", "unit", Content::Text("unit_id")),
     column("名称", "name", Content::Text("name")),
     column("类型", "kind", Content::Word("kind", "UnitKind")),
@@ -59,6 +68,7 @@ const UNITS: &[Column] = &[
 ];
 
 const SITES: &[Column] = &[
+    REALM,
     column("点位", "site", Content::Text("site_id")),
     column("班次", "shift", Content::Text("shift")),
     column("名称", "name", Content::Text("name")),
@@ -74,6 +84,7 @@ const SITES: &[Column] = &[
 ];
 
 const WHISTLES: &[Column] = &[
+    REALM,
     column("哨", "whistle", Content::Text("whistle_id")),
     column("状态", "status", Content::Word("status", "WhistleStatus")),
     column("程度", "severity", Content::Word("severity", "Severity")),
@@ -82,6 +93,38 @@ const WHISTLES: &[Column] = &[
     column("需求", "needs", Content::Needs),
     column("责任层级", "level", Content::Word("level", "AreaLevel")),
     column("吹哨时间", "blown at", Content::Time("blown_at_ms")),
+];
+
+const CALLS: &[Column] = &[
+    REALM,
+    column("征调", "call", Content::Text("call_id")),
+    column("阶段", "phase", Content::Word("phase", "CallPhase")),
+    column("人员", "person", Content::Text("responder_id")),
+    column("单位", "organization", Content::Text("organization_id")),
+    column("辖区", "area", Content::Text("area_id")),
+    column("点位", "site", Content::Text("site_id")),
+    column("席位", "seat", Content::Text("seat_id")),
+    column("哨", "whistle", Content::Text("whistle_id")),
+    column("征调时间", "called at", Content::Time("called_at_ms")),
+    column("到岗时间", "arrived at", Content::Time("arrived_at_ms")),
+    column("逾期", "overdue", Content::Flag("overdue")),
+    column("到位/应到", "present/asked", Content::Fraction("present", "quantity")),
+];
+
+const RESPONDERS: &[Column] = &[
+    REALM,
+    column("人员", "person", Content::Text("responder_id")),
+    column("状态", "state", Content::Word("state", "ResponderState")),
+    column("身份", "kind", Content::Word("kind", "ResponderKind")),
+    column("所属辖区", "home area", Content::Text("home_area_id")),
+    column("岗位辖区", "post's area", Content::Text("post_area_id")),
+    column("单位", "organization", Content::Text("organization_id")),
+    column("征调", "call", Content::Text("call_id")),
+    column("编组", "unit", Content::Text("unit_id")),
+    column("点位", "site", Content::Text("site_id")),
+    column("哨", "whistle", Content::Text("whistle_id")),
+    column("最近见到", "last seen", Content::Time("last_seen_ms")),
+    column("未确认安全", "unaccounted", Content::Flag("unaccounted")),
 ];
 
 /// Words that `proto/` has no comment for.
@@ -97,6 +140,16 @@ const WORDS: &[(&str, &str)] = &[
     ("WHISTLE_STATUS_RATED", "已评价"),
     ("WHISTLE_STATUS_MERGED", "已并入"),
     ("WHISTLE_STATUS_WITHDRAWN", "已撤回"),
+    ("GAP_REASON_NO_DESIGNATION", "预案未定人"),
+    ("GAP_REASON_UNAVAILABLE", "请假、病产、出差或隔离"),
+    ("GAP_REASON_WITHDRAWN", "已退出"),
+    ("GAP_REASON_RESERVED", "单位留用"),
+    ("GAP_REASON_ON_OTHER_DUTY", "已有任务"),
+    ("GAP_REASON_DECLINED", "谢绝"),
+    ("GAP_REASON_NO_SHOW", "未到岗"),
+    ("GAP_REASON_UNANSWERED", "未答复"),
+    ("GAP_REASON_TAKEN_BY_INCIDENT", "被其他事件征用"),
+    ("GAP_REASON_NO_CANDIDATE", "无人可选"),
 ];
 
 /// The columns of a view; none for a view that this version does not know.
@@ -106,6 +159,8 @@ pub(super) fn columns(view: &str) -> Option<&'static [Column]> {
         "units" => Some(UNITS),
         "sites" => Some(SITES),
         "whistles" => Some(WHISTLES),
+        "calls" => Some(CALLS),
+        "responders" => Some(RESPONDERS),
         _ => None,
     }
 }
@@ -131,7 +186,20 @@ fn cell(descriptors: &Descriptors, column: &Column, row: &Value, lang: Lang) -> 
         Content::Word(key, of) => Cell::new(word(descriptors, of, &text(key), lang)),
         Content::Time(key) => Cell::new(time(&count(key))),
         Content::Fraction(part, whole) => Cell::new(format!("{}/{}", count(part), count(whole))).set_alignment(CellAlignment::Right),
+        Content::Flag(key) if row[key].as_bool().unwrap_or_default() => Cell::new(if lang == Lang::Zh { "是" } else { "yes" }),
+        Content::Flag(_) => Cell::new(""),
         Content::Needs => Cell::new(needs(row)),
+        Content::Realm => Cell::new(realm(&text("realm"), lang)),
+    }
+}
+
+/// Short, for it stands in every line.
+fn realm(realm: &str, lang: Lang) -> String {
+    match (realm == muster_proto::ACTUAL, lang) {
+        (true, Lang::Zh) => "实战".to_owned(),
+        (true, Lang::En) => "actual".to_owned(),
+        (false, Lang::Zh) => format!("演练 {realm}"),
+        (false, Lang::En) => format!("EXERCISE {realm}"),
     }
 }
 
@@ -206,9 +274,10 @@ mod tests {
             let has = |name: &str| assert!(message.fields.iter().any(|field| field.name == name), "{view} has no {name}");
             for column in columns(view).unwrap() {
                 match column.content {
-                    Content::Text(key) | Content::Count(key) | Content::Time(key) | Content::Word(key, _) => has(key),
+                    Content::Text(key) | Content::Count(key) | Content::Time(key) | Content::Flag(key) | Content::Word(key, _) => has(key),
                     Content::Fraction(part, whole) => [part, whole].into_iter().for_each(has),
                     Content::Needs => has("needs"),
+                    Content::Realm => has("realm"),
                 }
             }
         }

@@ -71,6 +71,8 @@ pub(super) fn rows(views: &ViewsHandle) -> Result<Rows, String> {
                 Row::Unit(row) => rows.insert_unit(row),
                 Row::Site(row) => rows.insert_site(row),
                 Row::Whistle(row) => rows.insert_whistle(row),
+                Row::Call(row) => rows.insert_call(*row),
+                Row::Responder(row) => rows.insert_responder(*row),
             }
         }
     }

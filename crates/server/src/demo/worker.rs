@@ -120,6 +120,8 @@ fn insert(rows: &mut Rows, view: View, row: Value) -> Result<(), serde_json::Err
         View::Units => rows.insert_unit(serde_json::from_value(row)?),
         View::Sites => rows.insert_site(serde_json::from_value(row)?),
         View::Whistles => rows.insert_whistle(serde_json::from_value(row)?),
+        View::Calls => rows.insert_call(serde_json::from_value(row)?),
+        View::Responders => rows.insert_responder(serde_json::from_value(row)?),
     }
     Ok(())
 }

@@ -57,20 +57,34 @@ fn kept(as_of: &AsOf, question: &Question) -> Option<Arc<Snapshot>> {
 }
 
 async fn fold(app: &Arc<App>, log: Arc<dyn Log>, question: Question) -> Result<Arc<Snapshot>, Problem> {
-    let _turn = app.as_of.folds.acquire().await.map_err(|_| Problem::internal())?;
+    let turn = app.as_of.folds.acquire().await.map_err(|_| Problem::internal())?;
     // Somebody before in the line may have asked the same.
     if let Some(whole) = kept(&app.as_of, &question) {
         return Ok(whole);
     }
     let (view, filter, at) = question.clone();
-    let folded = tokio::task::spawn_blocking(move || muster_views::as_of(&*log, view, &filter, at.position)).await;
-    let whole = Arc::new(folded.map_err(|_| Problem::internal())?.map_err(|error| replay_problem(&error))?);
+    let whole = Arc::new(off_the_loop(move || muster_views::as_of(&*log, view, &filter, at.position)).await?);
+    drop(turn);
     let mut kept = app.as_of.kept.lock();
     if kept.len() >= limits::AS_OF_KEPT_MAX {
         kept.pop_front();
     }
     kept.push_back((question, Arc::clone(&whole)));
     Ok(whole)
+}
+
+/// Folds something else of the log, once it is its turn.
+pub(super) async fn in_turn<T: Send + 'static>(
+    app: &App,
+    fold: impl FnOnce() -> Result<T, ReplayError> + Send + 'static,
+) -> Result<T, Problem> {
+    let _turn = app.as_of.folds.acquire().await.map_err(|_| Problem::internal())?;
+    off_the_loop(fold).await
+}
+
+async fn off_the_loop<T: Send + 'static>(fold: impl FnOnce() -> Result<T, ReplayError> + Send + 'static) -> Result<T, Problem> {
+    let folded = tokio::task::spawn_blocking(fold).await;
+    folded.map_err(|_| Problem::internal())?.map_err(|error| replay_problem(&error))
 }
 
 /// The rows after the cursor; rows are ordered by realm and id.

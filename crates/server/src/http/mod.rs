@@ -16,6 +16,7 @@ mod links;
 mod live;
 mod ops;
 mod redact;
+mod report;
 mod sse;
 mod views;
 
@@ -40,7 +41,7 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 16] = [
+pub const ROUTES: [(&str, &str); 17] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
@@ -51,6 +52,7 @@ pub const ROUTES: [(&str, &str); 16] = [
     ("GET", "/v1/responders/{responder_id}/contact"),
     ("GET", "/answer/{token}"),
     ("POST", "/answer/{token}"),
+    ("GET", "/v1/incidents/{id}/report"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -69,6 +71,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/links", post(links::make))
         .route("/v1/responders/{responder_id}/contact", get(contact::contact))
         .route("/answer/{token}", get(answer::page).post(answer::answer))
+        .route("/v1/incidents/{id}/report", get(report::report))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))

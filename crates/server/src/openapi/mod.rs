@@ -10,8 +10,14 @@ use serde_json::{Value, json};
 use crate::descriptors::Descriptors;
 
 /// The views and the messages of their rows.
-pub const VIEW_ROWS: [(&str, &str); 4] =
-    [("coverage", "CoverageRow"), ("units", "UnitRow"), ("sites", "SiteRow"), ("whistles", "WhistleRow")];
+pub const VIEW_ROWS: [(&str, &str); 6] = [
+    ("coverage", "CoverageRow"),
+    ("units", "UnitRow"),
+    ("sites", "SiteRow"),
+    ("whistles", "WhistleRow"),
+    ("calls", "CallRow"),
+    ("responders", "ResponderRow"),
+];
 
 /// The whole document.
 #[must_use]

@@ -72,6 +72,7 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
     for (path, item) in super::access::paths() {
         paths.insert(path.to_owned(), item);
     }
+    paths.insert("/v1/incidents/{id}/report".to_owned(), json!({"get": report()}));
     for (path, id, description, content) in operations() {
         let mut responses = ok(description, content);
         if path == "/healthz" || path == "/readyz" {
@@ -95,7 +96,12 @@ fn operations() -> [(&'static str, &'static str, &'static str, Value); 6] {
         ("/metrics", "metrics", "Prometheus text.", text),
         ("/v1/status", "status", "Where log, views and relay stand.", json!({"application/json": {"schema": reference("Status")}})),
         ("/openapi.json", "openapi", "This document.", json!({"application/json": {"schema": {"type": "object"}}})),
-        ("/", "page", "A page for people: coverage, whistles and units, live.", json!({"text/html": {"schema": {"type": "string"}}})),
+        (
+            "/",
+            "page",
+            "A page for people: coverage, whistles, units, calls and people, live.",
+            json!({"text/html": {"schema": {"type": "string"}}}),
+        ),
     ]
 }
 
@@ -203,6 +209,20 @@ fn live() -> Value {
         "responses": problems(
             ok("An endless stream.", json!({"text/event-stream": {"schema": {"type": "string"}}})),
             &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("404", "NotFound"), ("503", "Unavailable")],
+        ),
+    })
+}
+
+fn report() -> Value {
+    json!({
+        "tags": ["views"],
+        "operationId": "report",
+        "summary": "The report of one incident",
+        "description": "Folded from the log when it is asked for. `exercise` and `realm` say whether it tells of an exercise.",
+        "parameters": [{"name": "id", "in": "path", "required": true, "description": "The incident.", "schema": {"type": "string"}}],
+        "responses": problems(
+            ok("The report.", json!({"application/json": {"schema": reference("IncidentReport")}})),
+            &[("404", "NotFound"), ("503", "Unavailable")],
         ),
     })
 }

@@ -53,7 +53,17 @@ async fn no_answer_and_no_file_holds_a_personal_field() {
     other["name"] = json!([SECRETS[4]]);
     told.push(place.send("EnrollResponder", "r-14", &other).await.1.to_string());
     place.settle().await;
-    let paths = ["/v1/events", "/v1/status", "/metrics", "/v1/views/coverage", "/v1/views/units", "/v1/views/sites", "/v1/views/whistles"];
+    let paths = [
+        "/v1/events",
+        "/v1/status",
+        "/metrics",
+        "/v1/views/coverage",
+        "/v1/views/units",
+        "/v1/views/sites",
+        "/v1/views/whistles",
+        "/v1/views/calls",
+        "/v1/views/responders",
+    ];
     for path in paths {
         told.push(place.text(path).await);
     }

@@ -46,6 +46,8 @@ async fn every_route_of_the_document_answers_and_every_route_is_in_it() {
             "/v1/links" | "/v1/fill" => 400,
             // Nobody is called like a placeholder.
             "/answer/{token}" | "/v1/responders/{responder_id}/contact" => 404,
+            // The log is empty: there is no incident.
+            "/v1/incidents/{id}/report" => 404,
             _ => 200,
         };
         assert_eq!(status, expected, "{method} {path}");
@@ -72,6 +74,18 @@ async fn what_is_sent_back_has_the_members_that_the_document_promises() {
     let (_, page) = place.get("/v1/views/coverage?limit=1").await;
     known("ViewPage", &page);
     known("CoverageRow", &page["rows"][0]);
+    let (_, page) = place.get("/v1/views/responders?limit=1").await;
+    known("ResponderRow", &page["rows"][0]);
+    let incident = serde_json::json!({
+        "incident_id": "drill-flood", "incident_type": "INCIDENT_TYPE_FLOOD", "name": "防汛演练", "area_id": "4408", "realm": "drill",
+        "severity": "SEVERITY_MINOR", "context": {"actor": "p-1", "actor_office": {"area_id": "4408"}},
+    });
+    place.done("DeclareIncident", "declare-drill", incident).await;
+    let (status, report) = place.get("/v1/incidents/drill-flood/report").await;
+    known("IncidentReport", &report);
+    assert_eq!((status, &report["exercise"], report["realm"].as_str()), (200, &Value::Bool(true), Some("drill")));
+    let (status, problem) = place.get("/v1/incidents/nothing/report").await;
+    assert_eq!((status, problem["code"].as_str(), problem["field"].as_str()), (404, Some("unknown_incident"), Some("incident_id")));
     let (_, problem) = place.get("/v1/views/roster").await;
     known("Problem", &problem);
     let (_, status) = place.get("/v1/status").await;

@@ -44,6 +44,10 @@ impl Fold for CoverageFold {
         }
     }
 
+    fn dirty(&self) -> usize {
+        self.realms.iter().map(realm::Realm::dirty).sum()
+    }
+
     fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.drain(&ledger.tree, &ledger.names, changes);

@@ -208,6 +208,10 @@ impl Realm {
         }
     }
 
+    pub(super) fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
     pub(super) fn drain(&mut self, tree: &AreaTree, names: &Symbols, changes: &mut Vec<RowChange>) {
         self.dirty.sort_unstable();
         for node in self.dirty.drain(..) {

@@ -120,8 +120,10 @@ impl Folder {
         self.folded = last;
         let records = self.folded.0 - self.written.0;
         let end = *self.shared.end.lock().borrow();
-        let catching_up = end.0.saturating_sub(last.0) > self.shared.options.commit_records_max;
-        if records >= self.shared.options.commit_records_max || (!catching_up && Instant::now() >= self.due()) {
+        let options = &self.shared.options;
+        let catching_up = end.0.saturating_sub(last.0) > options.catch_up_records;
+        let full = records >= options.commit_records_max || self.folds.dirty() >= options.commit_rows_max;
+        if full || (!catching_up && Instant::now() >= self.due()) {
             self.commit(false)?;
         }
         Ok(())

@@ -33,8 +33,12 @@ pub(crate) use restore::save as save_parts;
 pub struct RunnerOptions {
     /// See [`limits::MERGE_MS`].
     pub merge_ms: u64,
+    /// See [`limits::CATCH_UP_RECORDS`].
+    pub catch_up_records: u64,
     /// See [`limits::COMMIT_RECORDS_MAX`].
     pub commit_records_max: u64,
+    /// See [`limits::COMMIT_ROWS_MAX`].
+    pub commit_rows_max: usize,
     /// See [`limits::STATE_RECORDS`].
     pub state_records: u64,
     /// See [`limits::SUBSCRIBER_COMMITS_MAX`].
@@ -45,7 +49,9 @@ impl Default for RunnerOptions {
     fn default() -> Self {
         Self {
             merge_ms: limits::MERGE_MS,
+            catch_up_records: limits::CATCH_UP_RECORDS,
             commit_records_max: limits::COMMIT_RECORDS_MAX,
+            commit_rows_max: limits::COMMIT_ROWS_MAX,
             state_records: limits::STATE_RECORDS,
             subscriber_commits_max: limits::SUBSCRIBER_COMMITS_MAX,
         }

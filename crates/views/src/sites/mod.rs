@@ -58,6 +58,10 @@ impl Fold for SitesFold {
         self.realms[entry.realm].apply(entry);
     }
 
+    fn dirty(&self) -> usize {
+        self.realms.iter().map(|realm| realm.dirty.len()).sum()
+    }
+
     fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for realm in &mut self.realms {
             realm.drain(&ledger.names, changes);
@@ -238,8 +242,8 @@ impl Realm {
     /// Notes how long somebody took who came to a call's site for the first time. Where that changes what is expected of others on their way,
     /// the rows of all sites of the kind are looked at again: seldom, for only a crossed bound does.
     fn arrived(&mut self, turn: &Turn, fact: &Fact) {
-        let was_there = |call: CallKey| turn.before.duties.iter().any(|(held, duty, _)| *held == call && duty.arrived);
-        let came = turn.after.duties.iter().find(|(call, duty, _)| duty.arrived && !was_there(*call));
+        let was_there = |call: CallKey| turn.before.duties.iter().any(|(held, duty, _)| *held == call && duty.checked_in);
+        let came = turn.after.duties.iter().find(|(call, duty, _)| duty.checked_in && !was_there(*call));
         let Some((_, duty, _)) = came.filter(|(_, duty, _)| duty.site != EMPTY) else { return };
         let site = self.site(duty.site);
         if !self.sites[site as usize].opened {

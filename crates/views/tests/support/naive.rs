@@ -7,6 +7,7 @@ use muster_proto::v1::{self, CoverageRow, CoverageSlice, NeedKind, SiteRow, Unit
 use muster_views::{Row, View};
 
 use super::Fact;
+use super::naive_people::People;
 
 #[derive(Clone, Default)]
 struct Area {
@@ -93,6 +94,7 @@ struct Realm {
 /// Everything known, plainly.
 #[derive(Clone, Default)]
 pub struct Naive {
+    facts: Vec<Fact>,
     areas: BTreeMap<String, Area>,
     realms: BTreeMap<String, Realm>,
     rows: BTreeMap<(u8, String), Row>,
@@ -102,6 +104,7 @@ impl Naive {
     /// Takes in a record and counts everything again. Costs the whole state each time.
     pub fn apply(&mut self, fact: &Fact) {
         self.note(fact);
+        self.facts.push(fact.clone());
         let mut rows = self.count();
         for (key, row) in &mut rows {
             let before = self.rows.get(key);
@@ -177,6 +180,9 @@ impl Naive {
             for whistle in realm.whistles.values() {
                 put(Row::Whistle(realm.whistle(name, whistle)));
             }
+            let people = People { realm: name, all: &self.facts };
+            people.calls().into_iter().for_each(|row| put(Row::Call(Box::new(row))));
+            people.responders().into_iter().for_each(|row| put(Row::Responder(Box::new(row))));
         }
         rows
     }
@@ -238,6 +244,8 @@ fn with_position(row: &Row, position: u64) -> Row {
         Row::Unit(row) => row.position = position,
         Row::Site(row) => row.position = position,
         Row::Whistle(row) => row.position = position,
+        Row::Call(row) => row.position = position,
+        Row::Responder(row) => row.position = position,
     }
     row
 }

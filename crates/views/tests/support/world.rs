@@ -13,6 +13,8 @@ pub type Choice = (u8, u16, u16, u16);
 
 const SPECIALTIES: [&str; 3] = ["", "nurse", "driver"];
 const SHIFTS: [&str; 3] = ["", "day", "night"];
+/// None, the one of the helpers' records, another.
+const INCIDENTS: [&str; 3] = ["", "i", "i0"];
 
 #[derive(Default)]
 struct Realm {
@@ -72,7 +74,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 42 {
+        let event = match kind % 54 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -82,7 +84,7 @@ impl World {
             10..=15 => self.call(realm, a, b, c),
             16..=17 => self.accept(realm, a, b),
             18 => self.no_show(realm, a, b),
-            19..=20 => self.release(realm, a),
+            19..=20 => self.release(realm, a, b),
             21..=24 => self.arrive(realm, a, b, c),
             25 => self.leave(realm, a),
             26 => self.dispute(realm, a, b, c),
@@ -92,8 +94,14 @@ impl World {
             31 => self.organization(realm, a, b),
             32 => self.suspend(realm, a, b),
             33 => self.unconfirmed(realm, a),
-            36..=37 => self.zone(realm, a, b, c),
-            38..=41 => self.shift(realm, a, b, c),
+            36..=38 => self.peacetime(a, b, c),
+            39..=41 => self.call_goes_on(realm, a, b),
+            42 => self.standby(a, b),
+            43..=44 => self.asked_goes_on(realm, a, b, c),
+            45 => self.past(realm, a, b),
+            46 => Some(Event::IncidentClosed(v1::IncidentClosed { incident_id: INCIDENTS[usize::from(1 + a % 2)].into() })),
+            47..=48 => self.zone(realm, a, b, c),
+            49..=52 => self.shift(realm, a, b, c),
             _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
@@ -291,6 +299,12 @@ impl World {
     fn call(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
         let realm = &mut self.realms[realm];
         let mut call = called(&format!("c{}", self.calls + 1), &Self::person(a), "", "", "");
+        call.incident_id = INCIDENTS[usize::from(a / 12 % 3)].into();
+        (call.tier, call.reason) = (i32::from(b % 5), i32::from(c % 7));
+        (call.from_ms, call.until_ms, call.reply_due_ms) = (i64::from(a), i64::from(a) + 60_000, i64::from(b));
+        call.plan_id = if b % 3 == 0 { "plan".into() } else { String::new() };
+        call.released_by_area_id = if a % 5 == 0 { "k2".into() } else { String::new() };
+        call.organization_call_id = pick(&realm.organization_calls, b).filter(|_| a % 3 == 0).unwrap_or_default();
         let standing_unit = pick(&realm.units, b).filter(|unit| !realm.dissolved.contains(unit));
         match c % 5 {
             0..=1 => {
@@ -335,12 +349,90 @@ impl World {
         Some(Event::NoShowDeclared(v1::NoShowDeclared { call_id }))
     }
 
-    fn release(&mut self, realm: usize, a: u16) -> Option<Event> {
+    fn release(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
         let realm = &mut self.realms[realm];
         let (call_id, person, ..) = pick(&realm.duties, a)?;
+        let reason = i32::from(b % 14);
         realm.duties.retain(|(other, ..)| *other != call_id);
         realm.released.push(call_id.clone());
-        Some(released(&call_id, &person))
+        Some(Event::DutyReleased(v1::DutyReleased { call_id, responder_id: person, reason, ..Default::default() }))
+    }
+
+    fn call_goes_on(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let realm = &self.realms[realm];
+        // Replies may come when the duty is over.
+        let over = pick(&realm.released, a).filter(|_| b / 4 % 8 == 0);
+        let call_id = over.or_else(|| pick(&realm.duties, a).map(|(call_id, ..)| call_id))?;
+        Some(match b % 4 {
+            0 => Event::CallAcknowledged(v1::CallAcknowledged { call_id }),
+            1 => Event::CallDeclined(v1::CallDeclined { call_id, ..Default::default() }),
+            2 => Event::CallUnanswered(v1::CallUnanswered { call_id }),
+            _ => Event::ResponderRecalled(v1::ResponderRecalled { call_id, ..Default::default() }),
+        })
+    }
+
+    fn peacetime(&mut self, a: u16, b: u16, c: u16) -> Option<Event> {
+        let (area_id, _) = pick(&self.areas, b)?;
+        let (responder_id, organization_id) = (Self::person(a), format!("org{}", c / 8 % 3));
+        let specialties = SPECIALTIES[1..].iter().take(usize::from(b % 3)).map(|name| (*name).to_owned()).collect();
+        Some(match c % 8 {
+            0..=2 => Event::ResponderEnrolled(v1::ResponderEnrolled {
+                responder_id,
+                kind: i32::from(1 + b % 6),
+                affiliation: i32::from(b % 6),
+                organization_id,
+                area_id,
+                specialties,
+                ..Default::default()
+            }),
+            3 => Event::ResponderReportedToCommunity(v1::ResponderReportedToCommunity { responder_id, area_id, ..Default::default() }),
+            4 => Event::ResponderTransferred(v1::ResponderTransferred { responder_id, organization_id, ..Default::default() }),
+            5 if b % 2 == 0 => Event::SpecialtiesSet(v1::SpecialtiesSet { responder_id, specialties }),
+            5 if b % 5 == 0 => Event::ResponderWithdrawn(v1::ResponderWithdrawn { responder_id, ..Default::default() }),
+            5 | 6 => {
+                // Some begin later than any record of these histories.
+                let from_ms = [0, 900_000, 900_000_000][usize::from(b % 3)];
+                let until_ms = if b % 4 == 0 { 0 } else { from_ms + 1_000 };
+                Event::AvailabilitySet(v1::AvailabilitySet { responder_id, availability: i32::from(b / 4 % 7), from_ms, until_ms })
+            }
+            _ => {
+                let responder_ids = (0..b % 4).map(|n| Self::person(a + n)).collect();
+                Event::PeopleReserved(v1::PeopleReserved { organization_id, responder_ids })
+            }
+        })
+    }
+
+    fn standby(&mut self, a: u16, b: u16) -> Option<Event> {
+        let (responder_id, incident_id) = (Self::person(a), INCIDENTS[usize::from(1 + b % 2)].to_owned());
+        Some(if b % 3 == 0 {
+            Event::StandbyEnded(v1::StandbyEnded { incident_id, responder_id })
+        } else {
+            Event::ResponderPutOnStandby(v1::ResponderPutOnStandby { incident_id, responder_id, ..Default::default() })
+        })
+    }
+
+    fn past(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
+        let (site_id, ..) = pick(&self.realms[realm].sites, b)?;
+        let responder_id = Self::person(a);
+        Some(Event::PastPresenceRecorded(v1::PastPresenceRecorded { responder_id, site_id, check_out: b % 2 == 0, ..Default::default() }))
+    }
+
+    fn asked_goes_on(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &mut self.realms[realm];
+        let call_id = pick(&realm.organization_calls, a)?;
+        Some(match b % 5 {
+            0 => Event::OrganizationAcknowledged(v1::OrganizationAcknowledged { call_id }),
+            1 => {
+                let responder_ids = (0..c % 3).map(|n| Self::person(c + n)).collect();
+                Event::PeopleNominated(v1::PeopleNominated { call_id, responder_ids })
+            }
+            2 => Event::OrganizationReportedIn(v1::OrganizationReportedIn { call_id, quantity: 1 }),
+            3 => Event::OrganizationOverdue(v1::OrganizationOverdue { call_id, missing: 1 }),
+            _ => {
+                realm.organization_calls.retain(|other| *other != call_id);
+                Event::OrganizationCallDeclined(v1::OrganizationCallDeclined { call_id, ..Default::default() })
+            }
+        })
     }
 
     fn arrive(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
@@ -449,6 +541,14 @@ impl World {
         self.calls += 1;
         let call_id = format!("o{}", self.calls);
         realm.organization_calls.push(call_id.clone());
-        Some(Event::OrganizationCalled(v1::OrganizationCalled { call_id, whistle_id, area_id, ..Default::default() }))
+        Some(Event::OrganizationCalled(v1::OrganizationCalled {
+            call_id,
+            organization_id: format!("org{}", b % 3),
+            whistle_id,
+            area_id,
+            quantity: u32::from(b % 4),
+            deadline_ms: i64::from(a),
+            ..Default::default()
+        }))
     }
 }

@@ -1,0 +1,23 @@
+//! `GET /v1/incidents/{id}/report`: the report of one incident, folded from the log when it is asked for. It must never hold up live readers: it
+//! waits its turn among the folds of earlier places.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use muster_proto::v1::IncidentReport;
+
+use super::app::App;
+use super::asof;
+use crate::problem::Problem;
+use crate::words::Words;
+
+pub(super) async fn report(State(app): State<Arc<App>>, Path(incident_id): Path<String>) -> Result<Json<IncidentReport>, Problem> {
+    let log = Arc::clone(&app.node()?.log);
+    let asked = incident_id.clone();
+    let found = asof::in_turn(&app, move || muster_views::report(&*log, &asked)).await?;
+    found.map(Json).ok_or_else(|| {
+        let detail = Words::new(format!("没有应急事件“{incident_id}”"), format!("there is no incident {incident_id:?}"));
+        Problem::not_found("unknown_incident", detail).at("incident_id")
+    })
+}
