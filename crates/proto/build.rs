@@ -7,13 +7,15 @@ use std::{env, fs};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "muster/v1/common.proto",
     "muster/v1/plan.proto",
     "muster/v1/commands.proto",
     "muster/v1/events.proto",
     "muster/v1/envelope.proto",
     "muster/v1/views.proto",
+    "muster/v1/rehearsal.proto",
+    "muster/v1/lessons.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

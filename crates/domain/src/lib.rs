@@ -7,8 +7,10 @@ mod apply;
 mod decide;
 mod execute;
 mod ids;
+mod lessons;
 pub mod limits;
 mod policy;
+mod rehearse;
 mod rejection;
 mod state;
 #[cfg(test)]
@@ -17,5 +19,7 @@ mod words;
 
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};
 pub use ids::{AreaRef, RealmRef};
+pub use lessons::lessons;
+pub use rehearse::{RehearsalQuery, rehearse};
 pub use rejection::{Rejection, RejectionKind};
 pub use state::State;

@@ -70,5 +70,10 @@ pub const PERIOD_GRACE_MS: i64 = 30 * 60_000;
 /// A check-in recorded this long after it happened is marked as recorded late: the phone was offline.
 pub const OFFLINE_GRACE_MS: i64 = 5 * 60_000;
 
+/// Rows of one plan's lessons that are accepted at once: as many as a plan has seats, and as many again for people.
+pub const LESSONS_MAX: usize = 2 * PLAN_SEATS_MAX;
+/// Past arrivals of one distance before anything is said of the next: with fewer the ninth in ten is one man's bad day.
+pub const ARRIVALS_MIN: u64 = 30;
+
 /// An event's bytes: a record is at most 256 KiB, and the envelope takes its part.
 pub const EVENT_BYTES_MAX: usize = 240 * 1024;

@@ -195,13 +195,18 @@ impl EngineHandle {
     /// everything that is durable when its turn comes. The request's key is neither looked up nor remembered.
     pub fn preview(&self, request: Request) -> Waiting<Result<Preview, CommandError>> {
         let (reply, waiting) = Reply::waiting();
-        let now_ms = self.door.board.now_ms().max(self.door.ticker.now_ms());
+        let now_ms = self.planning_time();
         self.plan(Box::new(move |state| reply.send(state.and_then(|state| preview(state, now_ms, &request)))));
         waiting
     }
 
+    /// The engine's time, as far as it can be known from outside.
+    pub(crate) fn planning_time(&self) -> i64 {
+        self.door.board.now_ms().max(self.door.ticker.now_ms())
+    }
+
     /// Hands a job to the planner, or tells it why it cannot be done.
-    fn plan(&self, job: Job) {
+    pub(crate) fn plan(&self, job: Job) {
         let error = match (&self.door.jobs, self.gone()) {
             (_, Some(gone)) => return job(Err(gone)),
             (None, None) => return job(Err(NO_PLANNER)),

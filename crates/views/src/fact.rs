@@ -306,6 +306,7 @@ impl Head<'_> {
 fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
     let mut names = |all: &[&str]| all.iter().for_each(|one| name(one));
     match event {
+        Event::PlanRehearsed(body) => names(&[&body.plan_id, &body.area_id]),
         Event::IncidentDeclared(body) => names(&[&body.area_id]),
         Event::UnitEstablished(body) => names(&[&body.unit_id]),
         Event::SecretaryAppointed(body) => names(&[&body.unit_id, &body.responder_id]),

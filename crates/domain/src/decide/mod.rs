@@ -9,6 +9,7 @@ mod delivery;
 mod group;
 mod incident;
 mod moving;
+mod next_version;
 mod organization;
 mod plan;
 mod presence;
@@ -21,6 +22,8 @@ mod whistle;
 
 use muster_proto::Command;
 
+pub(crate) use checks::set;
+pub(crate) use incident::plans_below;
 pub(crate) use unit::party_organization;
 pub(crate) use whistle::escalated;
 
@@ -51,6 +54,8 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::DraftPlan(body) => plan::draft(state, body),
         Command::DesignatePost(body) => plan::designate(state, body),
         Command::PublishPlan(body) => plan::publish(state, body),
+        Command::DraftNextVersion(body) => next_version::draft(state, body),
+        Command::RehearsePlan(body) => plan::rehearse(state, now, body),
         Command::DeclareIncident(body) => incident::declare(state, now, body),
         Command::ConvertArea(body) => incident::convert(state, now, body),
         Command::ChangeResponse(body) => incident::change_response(state, now, body),

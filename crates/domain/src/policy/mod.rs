@@ -1,13 +1,14 @@
 //! What follows by itself: facts in, further facts out, deterministic; run to rest within the same unit, never in replay.
 
 mod backup;
-mod conversion;
+pub(crate) mod conversion;
 pub(crate) mod escalation;
 mod fill;
 mod organization;
 mod period;
 pub(crate) mod reach;
 mod reinforcement;
+pub(crate) mod placement;
 mod reseat;
 mod shelter;
 mod stand_down;

@@ -2,6 +2,7 @@
 //!
 //! The base never changes through an incident's events; taking an incident's part away leaves the base as it was.
 
+mod arrivals;
 mod base;
 mod floor;
 mod operations;
@@ -10,7 +11,8 @@ mod reach;
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use base::{Area, Base, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
+pub(crate) use arrivals::{Arrivals, Awaited, ring};
+pub(crate) use base::{Area, Base, CardText, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
 pub(crate) use floor::{Floor, Floors};
 pub(crate) use operations::{
     Call, CallPhase, Conversion, Incident, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
@@ -78,6 +80,12 @@ impl State {
     /// incidents have the same bytes.
     pub fn base_digest(&self) -> Vec<u8> {
         self.base.canonical()
+    }
+
+    /// The ids of the plans that have a published version, in the order in which they were first drafted.
+    pub fn published_plans(&self) -> Vec<String> {
+        let published = self.base.plans.iter().filter(|(_, plan)| plan.current().is_some());
+        published.map(|(key, _)| self.base.plans.id(key).to_owned()).collect()
     }
 
     /// Areas, organizations, responders and plans known.

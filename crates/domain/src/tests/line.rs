@@ -56,6 +56,9 @@ fn peacetime(event: &Event) -> Option<String> {
         Event::ResponderWithdrawn(body) => body.responder_id.clone(),
         Event::PlanDrafted(body) => format!("{}@{}", body.plan_id, body.version),
         Event::PostDesignated(body) => format!("{}@{} {}", body.plan_id, body.version, body.responder_id),
+        Event::PlanRehearsed(body) => {
+            format!("{}@{} {} {}/{} single {}", body.plan_id, body.version, level(body.response), body.fillable, body.seats, body.single_points)
+        }
         Event::PlanPublished(body) => format!("{}@{} {}", body.plan_id, body.version, body.designations),
         _ => return None,
     })

@@ -24,6 +24,8 @@ enum Content {
     Time(&'static str),
     /// Two counts as a fraction.
     Fraction(&'static str, &'static str),
+    /// One count as a share of another, in percent; nothing where the other is 0.
+    Share(&'static str, &'static str),
     /// The needs of a whistle.
     Needs,
 }
@@ -45,6 +47,7 @@ const COVERAGE: &[Column] = &[
     column("未结哨", "whistles", Content::Count("open_whistles")),
     column("避险暂停", "suspended", Content::Count("suspended")),
     column("未确认安全", "unaccounted", Content::Count("unaccounted")),
+    column("可转换率", "convertible", Content::Share("plan_seats_fillable", "plan_seats")),
 ];
 
 const UNITS: &[Column] = &[
@@ -127,7 +130,16 @@ fn cell(descriptors: &Descriptors, column: &Column, row: &Value, lang: Lang) -> 
         Content::Word(key, of) => Cell::new(word(descriptors, of, &text(key), lang)),
         Content::Time(key) => Cell::new(time(&count(key))),
         Content::Fraction(part, whole) => Cell::new(format!("{}/{}", count(part), count(whole))).set_alignment(CellAlignment::Right),
+        Content::Share(part, whole) => Cell::new(share(&count(part), &count(whole))).set_alignment(CellAlignment::Right),
         Content::Needs => Cell::new(needs(row)),
+    }
+}
+
+/// Rounded down, so that 100% means all.
+pub(super) fn share(part: &str, whole: &str) -> String {
+    match (part.parse::<u64>(), whole.parse::<u64>()) {
+        (Ok(part), Ok(whole)) if whole > 0 => format!("{}%", part * 100 / whole),
+        _ => "-".to_owned(),
     }
 }
 
@@ -203,7 +215,7 @@ mod tests {
             for column in columns(view).unwrap() {
                 match column.content {
                     Content::Text(key) | Content::Count(key) | Content::Time(key) | Content::Word(key, _) => has(key),
-                    Content::Fraction(part, whole) => [part, whole].into_iter().for_each(has),
+                    Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(has),
                     Content::Needs => has("needs"),
                 }
             }

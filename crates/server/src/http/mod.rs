@@ -9,6 +9,7 @@ mod events;
 mod lines;
 mod live;
 mod ops;
+mod planning;
 mod sse;
 mod views;
 
@@ -31,12 +32,14 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: [(&str, &str); 13] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("GET", "/v1/views/{name}"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
+    ("GET", "/v1/rehearsal"),
+    ("GET", "/v1/plans/{plan_id}/lessons"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -51,6 +54,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/commands/{name}", post(commands::command))
         .route("/v1/commands:batch", post(batch::batch))
         .route("/v1/events", get(events::events))
+        .route("/v1/rehearsal", get(planning::rehearsal))
+        .route("/v1/plans/{plan_id}/lessons", get(planning::lessons))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(same_site))

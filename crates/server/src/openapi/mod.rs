@@ -2,6 +2,7 @@
 //! that the server has not, nor a field that the contract has not: the tests compare it with both.
 
 mod paths;
+mod planning;
 mod schema;
 
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub fn document(descriptors: &Descriptors) -> Value {
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "commands", "description": "命令: what people decide. Carried out once per principal and Idempotency-Key."},
+            {"name": "planning", "description": "推演与复盘: what a conversion would be now, and what an incident teaches about a plan."},
             {"name": "views", "description": "视图: live projections of the log."},
             {"name": "events", "description": "事件: the log itself, in order."},
             {"name": "operation", "description": "运行: health, metrics, status."}

@@ -16,16 +16,16 @@ fn response(name: &str) -> Value {
     json!({"$ref": format!("#/components/responses/{name}")})
 }
 
-fn problems(mut own: Map<String, Value>, names: &[(&str, &str)]) -> Value {
+pub(super) fn problems(mut own: Map<String, Value>, names: &[(&str, &str)]) -> Value {
     own.extend(names.iter().map(|(status, name)| ((*status).to_owned(), response(name))));
     Value::Object(own)
 }
 
-fn ok(description: &str, content: Value) -> Map<String, Value> {
+pub(super) fn ok(description: &str, content: Value) -> Map<String, Value> {
     Map::from_iter([("200".to_owned(), json!({"description": description, "content": content}))])
 }
 
-fn query(name: &str, description: &str, schema: Value) -> Value {
+pub(super) fn query(name: &str, description: &str, schema: Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 
@@ -66,6 +66,7 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
     paths.insert("/v1/views/{name}".to_owned(), json!({"get": view()}));
     paths.insert("/v1/views/{name}/live".to_owned(), json!({"get": live()}));
     paths.insert("/v1/events".to_owned(), json!({"get": events()}));
+    super::planning::paths(&mut paths);
     for (path, id, description, content) in operations() {
         let mut responses = ok(description, content);
         if path == "/healthz" || path == "/readyz" {

@@ -69,7 +69,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 36 {
+        let event = match kind % 37 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -89,6 +89,7 @@ impl World {
             31 => self.organization(realm, a, b),
             32 => self.suspend(realm, a, b),
             33 => self.unconfirmed(realm, a),
+            34 => return self.rehearsal(a, b, c),
             _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
@@ -99,6 +100,15 @@ impl World {
 
     fn person(choice: u16) -> String {
         format!("p{}", choice % 12)
+    }
+
+    /// A plan is rehearsed in real life only; now and then one is of another area than before.
+    fn rehearsal(&mut self, a: u16, b: u16, c: u16) {
+        let Some((area_id, _)) = pick(&self.areas, a) else { return };
+        let (seats, plan_id) = (u32::from(b % 9), format!("plan{}", c % 4));
+        let fillable = seats.min(u32::from(c % 7));
+        let body = v1::PlanRehearsed { plan_id, area_id, seats, fillable, empty: seats - fillable, ..Default::default() };
+        self.happenings.push(in_realm("actual", Event::PlanRehearsed(body)));
     }
 
     fn area(&mut self, a: u16, b: u16, c: u16) {
