@@ -74,11 +74,7 @@ struct Review<'a> {
 fn did_not_come(call: &Call) -> bool {
     let own_doing = matches!(
         call.release,
-        ReleaseReason::Declined
-            | ReleaseReason::Unanswered
-            | ReleaseReason::NoShow
-            | ReleaseReason::Withdrawn
-            | ReleaseReason::Unavailable
+        ReleaseReason::Declined | ReleaseReason::Unanswered | ReleaseReason::NoShow | ReleaseReason::Withdrawn | ReleaseReason::Unavailable
     );
     own_doing && call.arrived_at_ms == 0
 }

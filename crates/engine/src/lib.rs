@@ -53,8 +53,8 @@ mod start;
 mod unit;
 
 pub use errors::{AdvanceError, Fatal, ShutdownError, StartError};
-pub use muster_domain::RehearsalQuery;
 pub use handle::{Advanced, Ended, EngineHandle, Status};
+pub use muster_domain::RehearsalQuery;
 pub use options::{ClockSource, EngineOptions, OnFatal, OnProgress, Phase, Progress};
 pub use preview::Preview;
 pub use reply::{Outcome, Unanswered, Waiting};

@@ -36,7 +36,9 @@ impl EngineHandle {
 
     /// What an incident that has stood down teaches about a plan, row by row.
     pub fn lessons(&self, plan_id: String, incident_id: String) -> Waiting<Result<v1::PlanLessons, CommandError>> {
-        self.ask(move |state| lessons(state, &plan_id, &incident_id).map_err(|rejection| CommandError::Refused(form::refusal_of(&rejection))))
+        self.ask(move |state| {
+            lessons(state, &plan_id, &incident_id).map_err(|rejection| CommandError::Refused(form::refusal_of(&rejection)))
+        })
     }
 
     /// The ids of the plans that have a published version, in the order in which they were first drafted.

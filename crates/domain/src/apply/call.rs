@@ -103,7 +103,8 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         reason: body.reason(),
         release: v1::ReleaseReason::Unspecified,
     };
-    let whose = call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
+    let whose =
+        call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
     let (incident, plan, unit, period_due_ms) = (call.incident, call.plan, call.unit, call.period_due_ms);
     let organization_call = find_organization_call(state, &body.organization_call_id);
     let key = state.ops.calls.push(call);

@@ -14,14 +14,28 @@ use crate::state::Designation;
 /// standby, then what nobody is named for.
 pub(crate) enum Placed {
     /// Taken, with the duties of lesser incidents that the person is taken from.
-    Seated { post: usize, responder: ResponderRef, claimed: SmallVec<[CallRef; 1]> },
+    Seated {
+        post: usize,
+        responder: ResponderRef,
+        claimed: SmallVec<[CallRef; 1]>,
+    },
     /// Nobody named can come. The reason is the primary's.
-    Gap { post: usize, responder: Option<ResponderRef>, reason: GapReason, other: Option<IncidentRef> },
+    Gap {
+        post: usize,
+        responder: Option<ResponderRef>,
+        reason: GapReason,
+        other: Option<IncidentRef>,
+    },
     /// The seat's area takes shelter.
     Suspended,
-    StandsBy { post: usize },
+    StandsBy {
+        post: usize,
+    },
     /// A seat that the plan gives to nobody.
-    Undesignated { site: u16, seat: u16 },
+    Undesignated {
+        site: u16,
+        seat: u16,
+    },
 }
 
 /// What stands ahead of a plan and is not in the state yet: people taken by this conversion, and people who stand by for it.

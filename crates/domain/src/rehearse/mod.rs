@@ -155,29 +155,13 @@ impl<'a> Scene<'a> {
         (acts, ahead)
     }
 
-    fn act(
-        &self,
-        plan: PlanRef,
-        response: ResponseLevel,
-        ahead: &mut Ahead,
-        taken_before: &BTreeSet<ResponderRef>,
-    ) -> Option<Act<'a>> {
+    fn act(&self, plan: PlanRef, response: ResponseLevel, ahead: &mut Ahead, taken_before: &BTreeSet<ResponderRef>) -> Option<Act<'a>> {
         let definition = self.state.base.plans.get(plan);
         let version = definition.current()?;
         let plan_id = self.state.base.plans.id(plan);
         let (seated, gaps, standby) = (Vec::new(), Vec::new(), Vec::new());
-        let mut act = Act {
-            plan,
-            plan_id,
-            area: definition.area,
-            version,
-            response,
-            seated,
-            gaps,
-            suspended: 0,
-            standby,
-            missed: BTreeSet::new(),
-        };
+        let mut act =
+            Act { plan, plan_id, area: definition.area, version, response, seated, gaps, suspended: 0, standby, missed: BTreeSet::new() };
         self.with(plan, version, response, |converting| {
             let peacetime = ResponseLevel::Unspecified;
             placement::place(converting, &self.now, peacetime, response, ahead, |placed| match placed {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{
-    CallReason, DutyRole, IncidentGrade, IncidentType, NeedKind, ReleaseReason, ResponseLevel, Severity, SiteKind, UnitKind, Urgency, WarningLevel,
+    CallReason, DutyRole, IncidentGrade, IncidentType, NeedKind, ReleaseReason, ResponseLevel, Severity, SiteKind, UnitKind, Urgency,
+    WarningLevel,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

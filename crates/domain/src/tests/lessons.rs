@@ -124,11 +124,10 @@ fn who_came_unasked_stands_by_next_time_and_who_helped_becomes_a_backup() {
     story.after_minutes(10).events();
     story.and([command!(RecallResponder { call_id: call }), check_out("d1", "out/out-v1/gate")]);
     let story = over(story);
-    assert_eq!(learnt(&story), [
-        "replace_primary:III:team:gate#n1:MEMBER:a3>b1",
-        "add_backup:III:team:gate#n1:MEMBER:>d1",
-        "add_designation:III::#:STANDBY:>b3",
-    ]);
+    assert_eq!(
+        learnt(&story),
+        ["replace_primary:III:team:gate#n1:MEMBER:a3>b1", "add_backup:III:team:gate#n1:MEMBER:>d1", "add_designation:III::#:STANDBY:>b3",]
+    );
     let unasked = &lessons(&story.state, "out-v1", "out").expect("it is over").rows[2];
     assert!(unasked.evidence[0].position > 0 && unasked.evidence[0].call_id.is_empty());
     let mut story = story;
@@ -142,7 +141,8 @@ fn who_came_unasked_stands_by_next_time_and_who_helped_becomes_a_backup() {
 #[test]
 fn a_seat_added_by_hand_can_stay_and_one_taken_away_can_go() {
     let mut story = after_the_outbreak();
-    let seats = |ids: &[&str]| -> Vec<v1::Seat> { ids.iter().map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect() };
+    let seats =
+        |ids: &[&str]| -> Vec<v1::Seat> { ids.iter().map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect() };
     story.and([command!(SetRequirement { site_id: "out/out-v1/gate", seats: seats(&["n1", "extra"]) })]);
     if story_seat(&story, "extra").is_none() {
         story.and([town::dispatch("b3", "out/out-v1/gate", "extra")]);
@@ -169,7 +169,10 @@ fn story_seat(story: &Story, seat: &str) -> Option<String> {
 #[test]
 fn nobody_who_has_left_is_named_again() {
     let mut story = over(after_the_outbreak());
-    story.and([command!(WithdrawResponder { responder_id: "a4", reason: "迁出" }), command!(WithdrawResponder { responder_id: "b2", reason: "迁出" })]);
+    story.and([
+        command!(WithdrawResponder { responder_id: "a4", reason: "迁出" }),
+        command!(WithdrawResponder { responder_id: "b2", reason: "迁出" }),
+    ]);
     let (drop, remove) = ("drop_designation:III:br:hq#guard:MEMBER:a4>", "remove_backup:III:team:gate#n1:MEMBER:b2>");
     assert_eq!(learnt(&story), ["replace_primary:III:team:gate#n1:MEMBER:a3>b1", remove, drop]);
     story.when(next(&[])).then_rejected("lesson_needed");

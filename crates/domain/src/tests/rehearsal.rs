@@ -68,12 +68,10 @@ fn who_has_a_backup_that_could_come_is_no_single_point() {
     let story = Story::given(town::town());
     let rehearsal = rehearsed(&story, "v1", IncidentType::Outbreak, Iii);
     let plan = &last(&rehearsal).plans[0];
-    assert_eq!(posts(plan)[..], [
-        "hq/desk a1 backup 0 others 1",
-        "/ a2 backup 0 others 0",
-        "gate/n1 a3 backup 0 others 2",
-        "hq/guard a4 backup 0 others 0",
-    ]);
+    assert_eq!(
+        posts(plan)[..],
+        ["hq/desk a1 backup 0 others 1", "/ a2 backup 0 others 0", "gate/n1 a3 backup 0 others 2", "hq/guard a4 backup 0 others 0",]
+    );
     assert_eq!(last(&rehearsal).total.as_ref().map(|figures| figures.single_points), Some(2));
 }
 
@@ -106,8 +104,7 @@ fn people_whom_two_plans_want_are_named_with_both() {
     ]);
     let rehearsal = rehearsed(&story, "t1", IncidentType::Fire, Iii);
     let level = last(&rehearsal);
-    let expected =
-        v1::ContestedPerson { responder_id: "a1".to_owned(), plan_id: "p1".to_owned(), wanted_by: vec!["p2".to_owned()] };
+    let expected = v1::ContestedPerson { responder_id: "a1".to_owned(), plan_id: "p1".to_owned(), wanted_by: vec!["p2".to_owned()] };
     assert_eq!(level.contested, [expected]);
     assert_eq!(posts(&level.plans[1]), ["hq/desk b1 backup 0 others 0", "hq/late b2 backup 1 others 0"]);
     let by_area: Vec<_> = level.areas.iter().map(|area| (area.area_id.as_str(), area.figures.as_ref().map(|sums| sums.seats))).collect();
@@ -219,9 +216,7 @@ pub(super) fn invariant_a_rehearsal_is_what_a_conversion_then_does(state: &State
             let context = v1::Context { actor_office: office, ..Default::default() };
             let mut position = copy.position();
             let mut emitted = Vec::new();
-            for command in
-                [town::declare("rehearsed", incident_type, "c", Severity::Minor, ""), convert("rehearsed", "c", response)]
-            {
+            for command in [town::declare("rehearsed", incident_type, "c", Severity::Minor, ""), convert("rehearsed", "c", response)] {
                 let now = Now { recorded_at_ms: now_ms, next_position: position + 1, context: &context };
                 emitted = execute(&mut copy, now, &command).expect("what can be rehearsed can be converted");
                 position += emitted.len() as u64;
@@ -244,9 +239,12 @@ fn compare(level: &v1::RehearsedLevel, emitted: &[Emitted]) {
         }
         // A seat whose designation begins at a higher level is empty, and no record of the conversion says so.
         let recorded = |gap: &&v1::RehearsedGap| gap.reason() != GapReason::NoDesignation;
-        empty.extend(plan.gaps.iter().filter(recorded).map(|gap| {
-            [plan.plan_id.clone(), format!("{}#{}", gap.site_key, gap.seat_key), gap.responder_id.clone()]
-        }));
+        empty.extend(
+            plan.gaps
+                .iter()
+                .filter(recorded)
+                .map(|gap| [plan.plan_id.clone(), format!("{}#{}", gap.site_key, gap.seat_key), gap.responder_id.clone()]),
+        );
         by.extend(plan.standby_ids.iter().cloned());
         let figures = plan.figures.as_ref().expect("there are figures");
         let without = plan.gaps.iter().filter(|gap| !gap.seat_key.is_empty()).count();

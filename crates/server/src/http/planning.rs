@@ -26,10 +26,7 @@ pub(super) struct LessonsParameters {
     incident: Option<String>,
 }
 
-pub(super) async fn rehearsal(
-    State(app): State<Arc<App>>,
-    Query(parameters): Query<RehearsalParameters>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn rehearsal(State(app): State<Arc<App>>, Query(parameters): Query<RehearsalParameters>) -> Result<Json<Value>, Problem> {
     let query = RehearsalQuery {
         area_id: required("area", parameters.area)?,
         incident_type: incident_type(&required("incident_type", parameters.incident_type)?)?,
