@@ -178,8 +178,11 @@ fn full_strength_is_told_once_there_is_history() {
     assert_eq!((told.too_little_history, told.samples, told.p50_ms, told.p90_ms), (false, 30, 680_000, 680_000));
 }
 
-/// Seats and posts with their people, and empty posts, as a conversion's records tell them.
-fn converted(emitted: &[Emitted]) -> (BTreeMap<[String; 4], String>, BTreeSet<[String; 3]>, BTreeSet<String>) {
+/// Posts by plan, unit, site and seat with the person; empty posts by plan, seat and primary; people who stand by.
+type Told = (BTreeMap<[String; 4], String>, BTreeSet<[String; 3]>, BTreeSet<String>);
+
+/// What a conversion's records tell.
+fn converted(emitted: &[Emitted]) -> Told {
     let key = |id: &str| id.rsplit('/').next().unwrap_or_default().to_owned();
     let (mut seats, mut gaps, mut standby) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for record in emitted {
