@@ -7,7 +7,7 @@ use std::{env, fs};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "muster/v1/common.proto",
     "muster/v1/plan.proto",
     "muster/v1/commands.proto",
@@ -15,6 +15,8 @@ const FILES: [&str; 7] = [
     "muster/v1/envelope.proto",
     "muster/v1/views.proto",
     "muster/v1/report.proto",
+    "muster/v1/rehearsal.proto",
+    "muster/v1/lessons.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -112,5 +112,10 @@ pub const SHIFT_LOOK_MS: i64 = 15 * 60_000;
 /// Names stay readable for three years after the last duty: so long may claims from it be raised before a court (Civil Code, article 188).
 pub const RETENTION_MS: i64 = 3 * 365 * 24 * 3_600_000;
 
+/// Rows of one plan's lessons that are accepted at once: as many as a plan has seats, and as many again for people.
+pub const LESSONS_MAX: usize = 2 * PLAN_SEATS_MAX;
+/// Past arrivals of one distance before anything is said of the next: with fewer the ninth in ten is one man's bad day.
+pub const ARRIVALS_MIN: u64 = 30;
+
 /// An event's bytes: a record is at most 256 KiB, and the envelope takes its part.
 pub const EVENT_BYTES_MAX: usize = 240 * 1024;

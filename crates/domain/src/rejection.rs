@@ -129,6 +129,16 @@ rejections! {
         zh "预案“{id}”已有未发布的草案"; en "the plan {id:?} has an open draft";
     PlanHasNoDraft { id: String } "plan_has_no_draft" Conflict at "plan_id";
         zh "预案“{id}”没有草案；已发布的版本不可更改"; en "the plan {id:?} has no draft; a published version never changes";
+    PlanNotPublished { id: String } "plan_not_published" Conflict at "plan_id";
+        zh "预案“{id}”还没有发布的版本，不能推演"; en "the plan {id:?} has no published version to rehearse";
+    PlanNotStoodDown { plan: String, incident: String } "plan_not_stood_down" Conflict at "incident_id";
+        zh "预案“{plan}”在事件“{incident}”中没有转换，或尚未解除响应"; en "the plan {plan:?} was not converted for the incident {incident:?}, or has not stood down yet";
+    LessonUnknown { row: String } "lesson_unknown" Conflict at "row_ids";
+        zh "复盘中没有“{row}”这一行，或情况已变：请重新查看"; en "{row:?} is not, or no longer, a row of the lessons: look at them again";
+    LessonConflict { row: String } "lesson_conflict" Rejected at "row_ids";
+        zh "“{row}”与另一行所改的是同一处，只能采纳其一"; en "{row:?} and another row change the same: only one of them can be accepted";
+    LessonNeeded { row: String } "lesson_needed" Rejected at "row_ids";
+        zh "必须采纳“{row}”或另一行：其人已退出或由单位留用，新版预案不能再指定"; en "{row:?}, or another row that takes the person away, has to be accepted: the next version cannot name somebody who has left or is kept back";
     PlanScopeChanged { id: String } "plan_scope_changed" Rejected at "plan_id";
         zh "预案“{id}”的辖区或事件类型不可更改"; en "area and incident type of the plan {id:?} cannot change";
     PlanPartUnknown { field: &'static str, key: String } "plan_part_unknown" NotFound at field;

@@ -210,7 +210,7 @@ impl EngineHandle {
     /// As [`EngineHandle::preview`], but only if the gate lets the request through.
     pub fn preview_through(&self, gate: Passing, request: Request) -> Waiting<Result<Preview, CommandError>> {
         let (reply, waiting) = Reply::waiting();
-        let now_ms = self.door.board.now_ms().max(self.door.ticker.now_ms());
+        let now_ms = self.planning_time();
         self.plan(Box::new(move |state| reply.send(state.and_then(|state| preview(state, now_ms, &gate, &request)))));
         waiting
     }
@@ -227,13 +227,18 @@ impl EngineHandle {
     /// to be submitted, with the last record that the planner had seen; nothing is stored.
     pub fn propose_fill(&self, asked: FillRequest) -> Waiting<Result<v1::ProposeFill, CommandError>> {
         let (reply, waiting) = Reply::waiting();
-        let now_ms = self.door.board.now_ms().max(self.door.ticker.now_ms());
+        let now_ms = self.planning_time();
         self.plan(Box::new(move |state| reply.send(state.and_then(|state| fill::propose(state, now_ms, &asked)))));
         waiting
     }
 
+    /// The engine's time, as far as it can be known from outside.
+    pub(crate) fn planning_time(&self) -> i64 {
+        self.door.board.now_ms().max(self.door.ticker.now_ms())
+    }
+
     /// Hands a job to the planner, or tells it why it cannot be done.
-    fn plan(&self, job: Job) {
+    pub(crate) fn plan(&self, job: Job) {
         let error = match (&self.door.jobs, self.gone()) {
             (_, Some(gone)) => return job(Err(gone)),
             (None, None) => return job(Err(NO_PLANNER)),

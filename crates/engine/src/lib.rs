@@ -1,7 +1,7 @@
 //! The sequencing loop of Muster: command by command on one thread, decide, apply, append; answers once durable.
 //!
 //! Owns the order of things: positions, the engine's time, idempotency by command id, durable timers, recovery from
-//! snapshot and log, the snapshots in `state/`, and the planner, which previews commands and matches open needs with people. It must never change the rules of the domain, never answer before
+//! snapshot and log, the snapshots in `state/`, and the planner, which previews commands, rehearses conversions and matches open needs with people. It must never change the rules of the domain, never answer before
 //! the log's watermark has passed what the answer rests on, and never go on after a unit was lost.
 //!
 //! ```
@@ -44,6 +44,7 @@ mod inflight;
 pub mod limits;
 mod options;
 mod planner;
+mod planning;
 mod preview;
 mod repeats;
 mod replay;
@@ -57,6 +58,7 @@ pub use errors::{AdvanceError, Fatal, ShutdownError, StartError};
 pub use fill::FillRequest;
 pub use gate::{Gate, Passing};
 pub use handle::{Advanced, Ended, EngineHandle, Status};
+pub use muster_domain::RehearsalQuery;
 pub use options::{ClockSource, EngineOptions, OnFatal, OnProgress, Phase, Progress};
 pub use preview::Preview;
 pub use reply::{Asked, Outcome, Unanswered, Waiting};

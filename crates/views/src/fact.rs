@@ -371,6 +371,7 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         Event::IncidentClosed(body) => names(&[&body.incident_id]),
         Event::ResponderPutOnStandby(v1::ResponderPutOnStandby { incident_id, responder_id, .. })
         | Event::StandbyEnded(v1::StandbyEnded { incident_id, responder_id }) => names(&[incident_id, responder_id]),
+        Event::PlanRehearsed(body) => names(&[&body.plan_id, &body.area_id]),
         Event::IncidentDeclared(body) => names(&[&body.area_id]),
         Event::UnitEstablished(body) => names(&[&body.unit_id]),
         Event::SecretaryAppointed(body) => names(&[&body.unit_id, &body.responder_id]),

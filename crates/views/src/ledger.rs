@@ -113,6 +113,7 @@ impl Ledger {
             What::Event(event) => {
                 let area_id = match &**event {
                     Event::IncidentDeclared(body) => &body.area_id,
+                    Event::PlanRehearsed(body) => &body.area_id,
                     Event::SiteOpened(body) => &body.area_id,
                     Event::WhistleBlown(body) => &body.area_id,
                     Event::ShelterOrdered(body) => &body.area_id,

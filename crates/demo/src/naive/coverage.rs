@@ -20,6 +20,8 @@ struct Sums {
     open_whistles: i64,
     suspended: i64,
     unaccounted: i64,
+    plan_seats: i64,
+    plan_seats_fillable: i64,
     /// Required and filled.
     by_specialty: BTreeMap<String, (i64, i64)>,
     by_shift: BTreeMap<String, (i64, i64)>,
@@ -47,6 +49,8 @@ impl Sums {
         self.open_whistles += other.open_whistles;
         self.suspended += other.suspended;
         self.unaccounted += other.unaccounted;
+        self.plan_seats += other.plan_seats;
+        self.plan_seats_fillable += other.plan_seats_fillable;
         for (mine, theirs) in [(&mut self.by_specialty, &other.by_specialty), (&mut self.by_shift, &other.by_shift)] {
             for (key, (required, filled)) in theirs {
                 let slice = mine.entry(key.clone()).or_default();
@@ -80,6 +84,12 @@ pub(super) fn rows(facts: &Facts) -> BTreeMap<(String, String), CoverageRow> {
     }
     for ((realm, ..), area) in &facts.called_in {
         at(realm, area, &mut |sums| sums.unaccounted += 1);
+    }
+    for ((realm, _), rehearsal) in &facts.rehearsals {
+        at(realm, &rehearsal.area_id, &mut |sums| {
+            sums.plan_seats += i64::from(rehearsal.seats);
+            sums.plan_seats_fillable += i64::from(rehearsal.fillable);
+        });
     }
     for ((realm, _), _, area) in facts.walk_ins() {
         at(realm, area, &mut |sums| sums.walk_in += 1);
@@ -163,5 +173,7 @@ fn row(facts: &Facts, (realm, area_id): &(String, String), sums: Sums) -> Covera
         filled: sums.filled,
         suspended: sums.suspended,
         unaccounted: sums.unaccounted,
+        plan_seats: sums.plan_seats,
+        plan_seats_fillable: sums.plan_seats_fillable,
     }
 }

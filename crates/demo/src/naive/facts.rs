@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub(super) presence: BTreeMap<Key, Presence>,
     /// Who was called in to shelter and has not confirmed: realm, incident, recalled area, person; and the area they were in.
     pub(super) called_in: BTreeMap<(String, String, String, String), String>,
+    /// The last rehearsal of each plan.
+    pub(super) rehearsals: BTreeMap<Key, v1::PlanRehearsed>,
     /// Realm and organization's call with its whistle, while it stands.
     pub(super) organization_calls: BTreeMap<Key, String>,
     /// Everybody, as in peacetime, by id.
@@ -237,6 +239,9 @@ impl Facts {
                 if let Some(area) = self.areas.get_mut(&body.area_id) {
                     area.retired = true;
                 }
+            }
+            Event::PlanRehearsed(body) => {
+                self.rehearsals.insert((record.realm.clone(), body.plan_id.clone()), body.clone());
             }
             Event::IncidentDeclared(body) => self.touch(&record.realm, &body.area_id),
             _ => {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::ids::{AreaRef, LabelRef, PlanRef, ResponderRef};
 use crate::state::{
-    Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State,
+    Area, Base, CardText, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State,
 };
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
@@ -204,7 +204,9 @@ fn plan_drafted(base: &mut Base, body: &v1::PlanDrafted) -> Option<()> {
         version: body.version,
         sites: Vec::with_capacity(body.sites.len()),
         units: Vec::with_capacity(body.units.len()),
+        name: body.name.as_str().into(),
         cards: body.cards.iter().map(|card| card.card_key.as_str().into()).collect(),
+        card_texts: body.cards.iter().map(card_text).collect(),
         designations: Vec::new(),
         primaries: Default::default(),
         seated: Default::default(),
@@ -253,6 +255,16 @@ fn plan_drafted(base: &mut Base, body: &v1::PlanDrafted) -> Option<()> {
     Some(())
 }
 
+fn card_text(card: &v1::PostCard) -> CardText {
+    CardText {
+        place: card.r#where.as_str().into(),
+        report_to: card.report_to.as_str().into(),
+        task: card.task.as_str().into(),
+        bring: card.bring.as_str().into(),
+        until: card.until.as_str().into(),
+    }
+}
+
 fn place<T>(list: &[T], wanted: impl Fn(&T) -> bool) -> Option<u16> {
     list.iter().position(wanted).map(|at| u16::try_from(at).expect("lists of a plan are capped"))
 }
@@ -267,6 +279,8 @@ fn post_designated(base: &mut Base, body: &v1::PostDesignated) -> Option<()> {
     let key = base.plans.find(&body.plan_id)?;
     let responder = base.responders.find(&body.responder_id)?;
     let backups: SmallVec<[ResponderRef; 2]> = body.backup_ids.iter().filter_map(|id| base.responders.find(id)).collect();
+    let peacetime_post = base.intern_optional(&body.peacetime_post);
+    let emergency_post = base.intern_optional(&body.emergency_post);
     let plan = base.plans.get_mut(key);
     let primary = primary_key(responder, plan, body.tier());
     let draft = plan.draft.as_mut()?;
@@ -289,6 +303,8 @@ fn post_designated(base: &mut Base, body: &v1::PostDesignated) -> Option<()> {
         responder,
         backups,
         card: place(&draft.cards, |card| **card == *body.card_key),
+        peacetime_post,
+        emergency_post,
     });
     base.primaries.entry(primary).or_insert(key);
     Some(())

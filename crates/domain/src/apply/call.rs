@@ -45,7 +45,7 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             answer_settled(state, key);
             state.ops.calls.get_mut(key).phase = CallPhase::Recalled;
         }
-        Event::DutyReleased(body) => released(state, at, find(state, &body.call_id)?),
+        Event::DutyReleased(body) => released(state, at, find(state, &body.call_id)?, body.reason()),
         Event::OrganizationCalled(body) => organization_called(state, at, body)?,
         Event::OrganizationAcknowledged(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Acknowledged)?,
         Event::PeopleNominated(body) => organization_phase(state, &body.call_id, OrganizationCallPhase::Nominated)?,
@@ -98,8 +98,14 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         reply_due_ms: body.reply_due_ms,
         period_due_ms: if body.until_ms == 0 { 0 } else { body.until_ms + limits::PERIOD_GRACE_MS },
         no_show: false,
+        called_at_ms: at.recorded_at_ms,
+        arrived_at_ms: 0,
         released_at_ms: 0,
+        reason: body.reason(),
+        release: v1::ReleaseReason::Unspecified,
     };
+    let whose =
+        call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
     let (incident, plan, unit, period_due_ms) = (call.incident, call.plan, call.unit, call.period_due_ms);
     let organization_call = find_organization_call(state, &body.organization_call_id);
     let shift = call.shift;
@@ -131,6 +137,10 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
         if let Some(conversion) = plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
             conversion.duties.insert(key);
         }
+        if let Some(conversion) = whose.and_then(|plan| incident.conversions.get_mut(&plan)) {
+            let seat_id = seat.map_or("", |_| body.seat_id.as_str());
+            conversion.given.push((key, seat_id.into()));
+        }
     }
     if let Some(unit) = unit {
         state.ops.units.get_mut(unit).duties += 1;
@@ -155,7 +165,10 @@ fn already_there(state: &mut State, at: &At, key: CallRef) {
     if begun && place.is_some() {
         known.call = Some(key);
         reply_settled(state, key);
-        state.ops.calls.get_mut(key).phase = CallPhase::OnPost;
+        let call = state.ops.calls.get_mut(key);
+        call.phase = CallPhase::OnPost;
+        // No way lay between the call and the post: this tells nothing about how long people take.
+        call.arrived_at_ms = at.recorded_at_ms;
     }
 }
 
@@ -188,12 +201,13 @@ fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
     Some(())
 }
 
-fn released(state: &mut State, at: &At, key: CallRef) {
+fn released(state: &mut State, at: &At, key: CallRef, reason: v1::ReleaseReason) {
     answer_settled(state, key);
     period_settled(state, key);
     let call = state.ops.calls.get_mut(key);
     call.phase = CallPhase::Released;
     call.released_at_ms = at.recorded_at_ms;
+    call.release = reason;
     let call = call.clone();
     let realm = state.ops.realms.get_mut(call.realm);
     if let Some(duties) = realm.duties.get_mut(&call.responder) {

@@ -1,7 +1,5 @@
 //! Facts of incidents applied.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use muster_proto::Event;
 use muster_proto::v1::{self, ResponseLevel};
 
@@ -68,25 +66,8 @@ pub(crate) fn conversions_below(state: &State, incident: crate::ids::IncidentRef
 fn declared(state: &mut State, body: &v1::IncidentDeclared) -> Option<()> {
     let area = state.base.areas.find(&body.area_id)?;
     let realm = state.ops.realms.find(&body.realm).unwrap_or_else(|| state.ops.realms.insert(&body.realm, Realm::default()));
-    let value = Incident {
-        incident_type: body.incident_type(),
-        area,
-        realm,
-        severity: body.severity(),
-        warning: body.warning(),
-        grade: body.grade(),
-        closed: false,
-        responses: BTreeMap::new(),
-        conversions: BTreeMap::new(),
-        home_units: BTreeMap::new(),
-        standby: BTreeMap::new(),
-        open_whistles: BTreeSet::new(),
-        own_units: BTreeSet::new(),
-        own_sites: BTreeSet::new(),
-        duties: BTreeSet::new(),
-        recalls: BTreeMap::new(),
-        invoked: BTreeMap::new(),
-    };
+    let mut value = Incident::new(body.incident_type(), area, realm, body.severity());
+    (value.warning, value.grade) = (body.warning(), body.grade());
     state.ops.incidents.insert(&body.incident_id, value);
     Some(())
 }
@@ -94,23 +75,13 @@ fn declared(state: &mut State, body: &v1::IncidentDeclared) -> Option<()> {
 fn converted(state: &mut State, body: &v1::AreaConverted) -> Option<()> {
     let (key, plan) = (state.ops.incidents.find(&body.incident_id)?, state.base.plans.find(&body.plan_id)?);
     let version = state.base.plans.get(plan).version(body.plan_version)?;
-    let (sites, units) = (version.sites.len(), version.units.len());
     let incident = state.ops.incidents.get_mut(key);
     let response = ResponseLevel::try_from(body.response).ok()?;
     match incident.conversions.get_mut(&plan).filter(|conversion| !conversion.stood_down) {
         Some(conversion) => conversion.response = response,
         None => {
             let round = incident.conversions.get(&plan).map_or(1, |former| former.round + 1);
-            let value = Conversion {
-                version: body.plan_version,
-                response,
-                round,
-                standing_down: false,
-                stood_down: false,
-                sites: vec![None; sites],
-                units: vec![None; units],
-                duties: BTreeSet::new(),
-            };
+            let value = Conversion::new(version, response, round);
             incident.conversions.insert(plan, value);
         }
     }

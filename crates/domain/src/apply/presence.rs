@@ -15,6 +15,9 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             let responder = state.base.responders.find(&body.responder_id)?;
             let place = state.place(&body.site_id, &body.whistle_id)?;
             arrive(state, at, responder, place, CallRef::parse(&body.call_id));
+            if body.walk_in {
+                came_unasked(state, at, responder, place);
+            }
         }
         Event::CheckedOut(body) => {
             let responder = state.base.responders.find(&body.responder_id)?;
@@ -128,12 +131,36 @@ fn arrive(state: &mut State, at: &At, responder: ResponderRef, place: Place, cal
         if call.phase != CallPhase::Recalled {
             call.phase = CallPhase::OnPost;
         }
+        first_arrival(state, at, key);
     }
     let presence = Presence { place: Some(place), disputed_with: None, unconfirmed: false, call, fact_ms: at.occurred_at_ms };
     state.ops.realms.get_mut(at.realm).presence.insert(responder, presence);
     // Seen again where they are, now on a duty of theirs: one person.
     if !counted {
         count(state, Some(place), 1);
+    }
+}
+
+/// Somebody came to a plan's site without a call: the plan may learn from it.
+fn came_unasked(state: &mut State, at: &At, responder: ResponderRef, place: Place) -> Option<()> {
+    let Place::Site(key) = place else { return None };
+    let site = state.ops.sites.get(key);
+    let (incident, plan) = (site.incident, site.plan?);
+    let conversion = state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?;
+    conversion.walk_ins.entry((key, responder)).or_insert(at.position);
+    Some(())
+}
+
+/// The first time that somebody comes on a call tells how long people take, in real life.
+fn first_arrival(state: &mut State, at: &At, key: CallRef) {
+    let State { base, ops, .. } = state;
+    let real = ops.actual() == at.realm;
+    let call = ops.calls.get_mut(key);
+    if call.arrived_at_ms == 0 {
+        call.arrived_at_ms = at.occurred_at_ms;
+        if real {
+            ops.arrivals.note(base, call, at.occurred_at_ms);
+        }
     }
 }
 

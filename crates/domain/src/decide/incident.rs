@@ -58,7 +58,7 @@ pub(super) fn scope<'a>(
 }
 
 /// The published plans for the incident's type in the subtree, from the top down.
-fn plans_below(state: &State, incident: &Incident, area: AreaRef) -> Vec<PlanRef> {
+pub(crate) fn plans_below(state: &State, incident_type: IncidentType, area: AreaRef) -> Vec<PlanRef> {
     state
         .base
         .subtree(area)
@@ -66,7 +66,7 @@ fn plans_below(state: &State, incident: &Incident, area: AreaRef) -> Vec<PlanRef
         .flat_map(|key| state.base.areas.get(key).plans.iter().copied())
         .filter(|key| {
             let plan = state.base.plans.get(*key);
-            plan.incident_type == incident.incident_type && plan.current().is_some()
+            plan.incident_type == incident_type && plan.current().is_some()
         })
         .collect()
 }
@@ -93,7 +93,7 @@ fn converted(state: &State, incident: &Incident, incident_id: &str, plan: PlanRe
 pub(super) fn convert(state: &State, now: &Now<'_>, body: &v1::ConvertArea) -> Decision {
     let (_, incident, area) = scope(state, now, &body.incident_id, &body.area_id)?;
     let response: ResponseLevel = checks::set("response", body.response)?;
-    let plans = plans_below(state, incident, area);
+    let plans = plans_below(state, incident.incident_type, area);
     if plans.is_empty() {
         return Err(Rejection::NoPlanToConvert { area: body.area_id.clone() });
     }
@@ -141,7 +141,7 @@ fn response_changed(state: &State, incident: &Incident, incident_id: &str, area:
 pub(super) fn change_response(state: &State, now: &Now<'_>, body: &v1::ChangeResponse) -> Decision {
     let (_, incident, area) = scope(state, now, &body.incident_id, &body.area_id)?;
     let response: ResponseLevel = checks::set("response", body.response)?;
-    let plans: Vec<_> = plans_below(state, incident, area)
+    let plans: Vec<_> = plans_below(state, incident.incident_type, area)
         .into_iter()
         .filter(|plan| incident.conversions.get(plan).is_some_and(|conversion| !conversion.stood_down))
         .collect();

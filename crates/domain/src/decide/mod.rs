@@ -12,6 +12,7 @@ mod fill;
 mod group;
 mod incident;
 mod moving;
+mod next_version;
 mod organization;
 mod plan;
 mod presence;
@@ -28,7 +29,9 @@ mod zone;
 
 use muster_proto::Command;
 
+pub(crate) use checks::set;
 pub(crate) use fill::call_for;
+pub(crate) use incident::plans_below;
 pub(crate) use unit::party_organization;
 pub(crate) use whistle::escalated;
 
@@ -64,6 +67,8 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::DraftPlan(body) => plan::draft(state, body),
         Command::DesignatePost(body) => plan::designate(state, body),
         Command::PublishPlan(body) => plan::publish(state, body),
+        Command::DraftNextVersion(body) => next_version::draft(state, body),
+        Command::RehearsePlan(body) => plan::rehearse(state, now, body),
         Command::DeclareIncident(body) => incident::declare(state, now, body),
         Command::ConvertArea(body) => incident::convert(state, now, body),
         Command::ChangeResponse(body) => incident::change_response(state, now, body),

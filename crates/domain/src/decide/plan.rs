@@ -7,7 +7,8 @@ use muster_proto::v1::{self, DutyRole, IncidentType, ResponseLevel, SiteKind, Un
 
 use super::area::peacetime;
 use super::{Decision, checks};
-use crate::ids::AreaRef;
+use crate::execute::Now;
+use crate::ids::{AreaRef, ResponderRef};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::state::{PlanVersion, State};
@@ -161,7 +162,7 @@ pub(super) fn designate(state: &State, body: &v1::DesignatePost) -> Decision {
     checks::short("peacetime_post", &body.peacetime_post)?;
     checks::short("emergency_post", &body.emergency_post)?;
     check_place(draft, body, tier, role)?;
-    check_people(state, key, draft, body, tier)?;
+    check_people(state, key, &draft.primaries, &body.responder_id, &body.backup_ids, tier)?;
     let event = Event::PostDesignated(v1::PostDesignated {
         plan_id: body.plan_id.clone(),
         version: draft.version,
@@ -215,34 +216,55 @@ fn check_place(draft: &PlanVersion, body: &v1::DesignatePost, tier: ResponseLeve
     Ok(())
 }
 
-fn check_people(
+/// Whether these people may be named for a post: `own` are the primaries that the draft has so far. The place that the primary takes among them.
+pub(super) fn check_people(
     state: &State,
     key: crate::ids::PlanRef,
-    draft: &PlanVersion,
-    body: &v1::DesignatePost,
+    own: &BTreeSet<(ResponderRef, u8)>,
+    responder_id: &str,
+    backup_ids: &[String],
     tier: ResponseLevel,
-) -> Result<(), Rejection> {
-    let responder = state.active_responder("responder_id", &body.responder_id)?;
+) -> Result<(ResponderRef, u8), Rejection> {
+    let responder = state.active_responder("responder_id", responder_id)?;
     let person = state.base.responders.get(responder);
     if person.reserved {
         let organization = person.organization.map(|key| state.base.organizations.id(key).to_owned()).unwrap_or_default();
-        return Err(Rejection::ResponderReserved { id: body.responder_id.clone(), organization });
+        return Err(Rejection::ResponderReserved { id: responder_id.to_owned(), organization });
     }
     let tier_number = u8::try_from(i32::from(tier)).expect("four levels");
     let type_number = u8::try_from(i32::from(state.base.plans.get(key).incident_type)).expect("few types");
     let holder = state.base.primaries.get(&(responder, type_number, tier_number)).copied().filter(|holder| *holder != key);
-    let own = draft.primaries.contains(&(responder, tier_number)).then_some(key);
+    let own = own.contains(&(responder, tier_number)).then_some(key);
     if let Some(holder) = holder.or(own) {
-        return Err(Rejection::PrimaryPostTaken { responder: body.responder_id.clone(), plan: state.base.plans.id(holder).to_owned() });
+        return Err(Rejection::PrimaryPostTaken { responder: responder_id.to_owned(), plan: state.base.plans.id(holder).to_owned() });
     }
-    checks::at_most("backup_ids", body.backup_ids.len(), limits::BACKUPS_MAX)?;
-    for id in &body.backup_ids {
-        if *id == body.responder_id {
+    checks::at_most("backup_ids", backup_ids.len(), limits::BACKUPS_MAX)?;
+    for id in backup_ids {
+        if id == responder_id {
             return Err(repeated("backup_ids", id));
         }
         state.active_responder("backup_ids", id)?;
     }
-    Ok(())
+    Ok((responder, tier_number))
+}
+
+pub(super) fn rehearse(state: &State, now: &Now<'_>, body: &v1::RehearsePlan) -> Decision {
+    let key = state.plan(&body.plan_id)?;
+    let response: ResponseLevel = checks::set("response", body.response)?;
+    let plan = state.base.plans.get(key);
+    let version = plan.current().ok_or_else(|| Rejection::PlanNotPublished { id: body.plan_id.clone() })?;
+    let found = crate::rehearse::one_plan(state, now.recorded_at_ms, key, response);
+    let event = Event::PlanRehearsed(v1::PlanRehearsed {
+        plan_id: body.plan_id.clone(),
+        version: version.version,
+        area_id: state.base.areas.id(plan.area).to_owned(),
+        response: body.response,
+        seats: found.seats,
+        fillable: found.seats_filled,
+        empty: found.seats - found.seats_filled,
+        single_points: found.single_points,
+    });
+    Ok(vec![peacetime(state, event, Some(plan.area))])
 }
 
 pub(super) fn publish(state: &State, body: &v1::PublishPlan) -> Decision {

@@ -6,6 +6,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, ResponseLevel};
 
 use super::level;
+use super::placement::{self, Ahead, Placed};
 use super::shelter;
 use super::summons::{Summons, call_off, outranks, release, summon};
 use crate::apply::conversions_below;
@@ -17,18 +18,18 @@ use crate::limits;
 use crate::state::{CallPhase, Conversion, Designation, Incident, PlanSite, PlanVersion, State};
 
 /// The duties that a person is taken from, or why the person cannot come and which incident holds them.
-pub(super) type Claim = Result<SmallVec<[CallRef; 1]>, (GapReason, Option<IncidentRef>)>;
+pub(crate) type Claim = Result<SmallVec<[CallRef; 1]>, (GapReason, Option<IncidentRef>)>;
 
 /// One plan being brought to a response level.
-pub(super) struct Converting<'a> {
-    pub(super) state: &'a State,
-    pub(super) incident_key: IncidentRef,
-    pub(super) incident_id: &'a str,
-    pub(super) incident: &'a Incident,
-    pub(super) plan: PlanRef,
-    pub(super) plan_id: &'a str,
-    pub(super) version: &'a PlanVersion,
-    pub(super) conversion: &'a Conversion,
+pub(crate) struct Converting<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) incident_key: IncidentRef,
+    pub(crate) incident_id: &'a str,
+    pub(crate) incident: &'a Incident,
+    pub(crate) plan: PlanRef,
+    pub(crate) plan_id: &'a str,
+    pub(crate) version: &'a PlanVersion,
+    pub(crate) conversion: &'a Conversion,
 }
 
 impl<'a> Converting<'a> {
@@ -64,7 +65,7 @@ impl<'a> Converting<'a> {
     }
 
     /// Where a designation's post is.
-    fn post_area(&self, designation: &Designation) -> crate::ids::AreaRef {
+    pub(crate) fn post_area(&self, designation: &Designation) -> crate::ids::AreaRef {
         let site = designation.site.map(|at| self.version.sites[usize::from(at)].area);
         let unit = designation.unit.map(|at| self.version.units[usize::from(at)].area);
         site.or(unit).unwrap_or(self.state.base.plans.get(self.plan).area)
@@ -97,6 +98,32 @@ impl<'a> Converting<'a> {
             role: designation.role.into(),
         });
         self.draft(event, area)
+    }
+
+    /// The fact that the person whom a designation names stands by.
+    fn stand_by(&self, designation: &Designation) -> Draft {
+        let event = Event::ResponderPutOnStandby(v1::ResponderPutOnStandby {
+            incident_id: self.incident_id.to_owned(),
+            responder_id: self.state.base.responders.id(designation.responder).to_owned(),
+            plan_id: self.plan_id.to_owned(),
+            unit_id: designation.unit.map(|at| self.unit_id(at)).unwrap_or_default(),
+        });
+        self.draft(event, self.post_area(designation))
+    }
+
+    /// The gap of a seat that the plan gives to nobody.
+    fn undesignated(&self, at: u16, seat: u16) -> Draft {
+        let site = &self.version.sites[usize::from(at)];
+        let event = Event::GapRecorded(v1::GapRecorded {
+            incident_id: self.incident_id.to_owned(),
+            site_id: self.site_id(at),
+            seat_id: site.seats[usize::from(seat)].key.to_string(),
+            area_id: self.state.base.areas.id(site.area).to_owned(),
+            reason: GapReason::NoDesignation.into(),
+            role: DutyRole::Member.into(),
+            ..Default::default()
+        });
+        self.draft(event, site.area)
     }
 
     /// The call for a designation's post, whoever takes it, with the appointment that comes with it.
@@ -137,7 +164,7 @@ impl<'a> Converting<'a> {
     }
 
     /// Why a person cannot take a post of this incident; `Ok` with the duties to take from lesser incidents, mostly none.
-    pub(super) fn claim(&self, now: &Now<'_>, designation: &Designation, responder: ResponderRef) -> Claim {
+    pub(crate) fn claim(&self, now: &Now<'_>, designation: &Designation, responder: ResponderRef) -> Claim {
         let person = self.state.base.responders.get(responder);
         if person.withdrawn {
             return Err((GapReason::Withdrawn, None));
@@ -160,7 +187,7 @@ impl<'a> Converting<'a> {
         let mut taken = SmallVec::new();
         for duty in self.state.ops.overlapping_duties(self.incident.realm, responder, now.recorded_at_ms, 0) {
             let holder = self.state.ops.calls.get(duty).incident;
-            if !outranks(self.state, self.incident_key, holder) {
+            if !outranks(self.state, (self.incident_key, self.incident), holder) {
                 return Err((GapReason::OnOtherDuty, holder));
             }
             taken.push(duty);
@@ -174,7 +201,7 @@ impl<'a> Converting<'a> {
     }
 
     /// Whether the site's area takes shelter: its seats are taken once it resumes.
-    fn site_waits(&self, site: u16) -> bool {
+    pub(super) fn site_waits(&self, site: u16) -> bool {
         let area = self.version.sites[usize::from(site)].area;
         match self.conversion.sites[usize::from(site)] {
             Some(key) => self.state.ops.sites.get(key).suspended,
@@ -285,98 +312,21 @@ fn form_units(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut
 }
 
 fn seat_people(converting: &Converting<'_>, now: &Now<'_>, former: ResponseLevel, response: ResponseLevel, drafts: &mut Vec<Draft>) {
-    let added = |tier: ResponseLevel| tier > former && tier <= response;
-    let mut taken = BTreeSet::new();
     let mut ahead = 0;
-    let designations = || converting.version.designations.iter().filter(|designation| added(designation.tier));
-    for designation in designations().filter(|designation| designation.role != DutyRole::Standby) {
-        // A site closed by hand asks for nobody, nor does one in an area that takes shelter. A unit dissolved by hand leaves its
-        // seats, and them empty.
-        if designation.site.is_some_and(|site| converting.site_gone(site) || converting.site_waits(site)) {
-            continue;
+    let designation = |post: usize| &converting.version.designations[post];
+    placement::place(converting, now, former, response, &mut Ahead::default(), |placed| match placed {
+        Placed::Seated { post, responder, claimed } => {
+            let outranked = |duty| release(converting.state, duty, ReleaseReason::Outranked, Some(converting.incident_key));
+            drafts.extend(claimed.into_iter().map(outranked));
+            converting.seat(now, ahead, designation(post), responder, drafts);
+            ahead += 1;
         }
-        if designation.unit.is_some_and(|unit| converting.unit_gone(unit)) {
-            drafts.push(converting.gap(designation, None, GapReason::NoDesignation, None));
-            continue;
-        }
-        match choose(converting, now, designation, &taken) {
-            Ok((responder, claimed)) => {
-                taken.insert(responder);
-                let outranked = |duty| release(converting.state, duty, ReleaseReason::Outranked, Some(converting.incident_key));
-                drafts.extend(claimed.into_iter().map(outranked));
-                converting.seat(now, ahead, designation, responder, drafts);
-                ahead += 1;
-            }
-            Err((reason, other)) => drafts.push(converting.gap(designation, Some(designation.responder), reason, other)),
-        }
-    }
-    // Last, for a backup who was needed does not stand by.
-    for designation in designations().filter(|designation| designation.role == DutyRole::Standby) {
-        drafts.extend(put_on_standby(converting, now, designation, &taken));
-    }
-    undesignated(converting, added, drafts);
-}
-
-type Chosen = Result<(ResponderRef, SmallVec<[CallRef; 1]>), (GapReason, Option<IncidentRef>)>;
-
-/// The first of primary and backups who can come, and the duties of lesser incidents to take them from. The reason is the primary's.
-pub(super) fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
-    let mut refused = None;
-    for responder in std::iter::once(&designation.responder).chain(&designation.backups) {
-        let answer = if taken.contains(responder) {
-            Err((GapReason::OnOtherDuty, Some(converting.incident_key)))
-        } else {
-            converting.claim(now, designation, *responder)
-        };
-        match answer {
-            Ok(claimed) => return Ok((*responder, claimed)),
-            Err(reason) => refused = refused.or(Some(reason)),
-        }
-    }
-    Err(refused.unwrap_or((GapReason::NoCandidate, None)))
-}
-
-fn put_on_standby(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Option<Draft> {
-    let responder = designation.responder;
-    // Whoever has a duty of any time does not stand by.
-    let held = converting.state.ops.duties(converting.incident.realm, responder);
-    let busy = taken.contains(&responder) || !held.is_empty() || converting.claim(now, designation, responder).is_err();
-    if busy || converting.incident.standby.contains_key(&responder) {
-        return None;
-    }
-    let event = Event::ResponderPutOnStandby(v1::ResponderPutOnStandby {
-        incident_id: converting.incident_id.to_owned(),
-        responder_id: converting.state.base.responders.id(responder).to_owned(),
-        plan_id: converting.plan_id.to_owned(),
-        unit_id: designation.unit.map(|at| converting.unit_id(at)).unwrap_or_default(),
+        Placed::Gap { post, responder, reason, other } => drafts.push(converting.gap(designation(post), responder, reason, other)),
+        Placed::StandsBy { post } => drafts.push(converting.stand_by(designation(post))),
+        Placed::Undesignated { site, seat } => drafts.push(converting.undesignated(site, seat)),
+        // The seat is taken once the area resumes.
+        Placed::Suspended => {}
     });
-    Some(converting.draft(event, converting.post_area(designation)))
-}
-
-/// Seats of the added tiers that the plan gives to nobody.
-fn undesignated(converting: &Converting<'_>, added: impl Fn(ResponseLevel) -> bool, drafts: &mut Vec<Draft>) {
-    for (at, site) in converting.version.sites.iter().enumerate() {
-        let at = u16::try_from(at).expect("sites of a plan are capped");
-        if converting.site_gone(at) {
-            continue;
-        }
-        for (number, seat) in site.seats.iter().enumerate() {
-            let number = u16::try_from(number).expect("seats of a site are capped");
-            if !added(seat.tier) || converting.version.seated.contains_key(&(at, number)) {
-                continue;
-            }
-            let event = Event::GapRecorded(v1::GapRecorded {
-                incident_id: converting.incident_id.to_owned(),
-                site_id: converting.site_id(at),
-                seat_id: seat.key.to_string(),
-                area_id: converting.state.base.areas.id(site.area).to_owned(),
-                reason: GapReason::NoDesignation.into(),
-                role: DutyRole::Member.into(),
-                ..Default::default()
-            });
-            drafts.push(converting.draft(event, site.area));
-        }
-    }
 }
 
 /// Takes off what the higher tiers added: their duties, standby and seats. Sites and units stay until the stand-down.

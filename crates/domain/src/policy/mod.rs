@@ -1,13 +1,14 @@
 //! What follows by itself: facts in, further facts out, deterministic; run to rest within the same unit, never in replay.
 
 mod backup;
-mod conversion;
+pub(crate) mod conversion;
 pub(crate) mod escalation;
 mod fatigue;
 mod fill;
 mod fill_lines;
 mod organization;
 mod period;
+pub(crate) mod placement;
 pub(crate) mod reach;
 mod reinforcement;
 mod reseat;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, DutyRole};
 
-use super::conversion::{Converting, choose};
+use super::conversion::Converting;
+use super::placement::choose;
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, IncidentRef, RealmRef, SiteRef};
 use crate::limits;

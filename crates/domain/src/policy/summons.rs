@@ -5,7 +5,7 @@ use muster_proto::v1::{self, CallReason, DutyRole, ReleaseReason, ResponseLevel}
 
 use crate::execute::Draft;
 use crate::ids::{AreaRef, CallRef, IncidentRef, RealmRef, ResponderRef};
-use crate::state::State;
+use crate::state::{Incident, State};
 use crate::words;
 
 /// What a call says, apart from whom it is for.
@@ -155,10 +155,7 @@ pub(crate) fn call_off(state: &State, key: CallRef, reason: ReleaseReason, words
 }
 
 /// Whether an incident may take a person from another: by severity, then grade; between equals the first keeps.
-pub(crate) fn outranks(state: &State, claimant: IncidentRef, holder: Option<IncidentRef>) -> bool {
-    let rank = |key: IncidentRef| {
-        let incident = state.ops.incidents.get(key);
-        (i32::from(incident.severity), i32::from(incident.grade))
-    };
-    holder.is_some_and(|holder| holder != claimant && rank(claimant) > rank(holder))
+pub(crate) fn outranks(state: &State, (key, claimant): (IncidentRef, &Incident), holder: Option<IncidentRef>) -> bool {
+    let rank = |incident: &Incident| (i32::from(incident.severity), i32::from(incident.grade));
+    holder.is_some_and(|holder| holder != key && rank(claimant) > rank(state.ops.incidents.get(holder)))
 }

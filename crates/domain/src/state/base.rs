@@ -168,7 +168,10 @@ pub(crate) struct PlanVersion {
     pub(crate) version: u32,
     pub(crate) sites: Vec<PlanSite>,
     pub(crate) units: Vec<PlanUnit>,
+    pub(crate) name: Box<str>,
     pub(crate) cards: Vec<Box<str>>,
+    /// What the cards say, in the order of their keys; the next version is drafted from it.
+    pub(crate) card_texts: Vec<CardText>,
     pub(crate) designations: Vec<Designation>,
     /// `(person, tier)` of the designations; a draft checks against it.
     pub(crate) primaries: BTreeSet<(ResponderRef, u8)>,
@@ -227,6 +230,18 @@ pub(crate) struct Designation {
     pub(crate) responder: ResponderRef,
     pub(crate) backups: SmallVec<[ResponderRef; 2]>,
     pub(crate) card: Option<u16>,
+    pub(crate) peacetime_post: Option<LabelRef>,
+    pub(crate) emergency_post: Option<LabelRef>,
+}
+
+/// 岗位说明书 without its key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CardText {
+    pub(crate) place: Box<str>,
+    pub(crate) report_to: Box<str>,
+    pub(crate) task: Box<str>,
+    pub(crate) bring: Box<str>,
+    pub(crate) until: Box<str>,
 }
 
 impl Base {

@@ -2,6 +2,7 @@
 //!
 //! The base never changes through an incident's events; taking an incident's part away leaves the base as it was.
 
+mod arrivals;
 mod base;
 mod floor;
 mod hours;
@@ -14,8 +15,9 @@ mod shifts;
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use arrivals::{Arrivals, Awaited, ring};
 pub(crate) use base::{
-    Agreement, Area, Base, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, Side,
+    Agreement, Area, Base, CardText, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, Side,
 };
 pub(crate) use floor::{Floor, Floors};
 pub(crate) use hours::{fatigue_level, rest_needed};
@@ -109,6 +111,12 @@ impl State {
         let Some(area) = self.base.areas.find(area_id) else { return Vec::new() };
         let kind = |number: u8| v1::ResponsibilityKind::try_from(i32::from(number)).unwrap_or_default();
         self.base.responsible(area, at_ms).map(|(number, who)| (kind(number), self.base.responders.id(who))).collect()
+    }
+
+    /// The ids of the plans that have a published version, in the order in which they were first drafted.
+    pub fn published_plans(&self) -> Vec<String> {
+        let published = self.base.plans.iter().filter(|(_, plan)| plan.current().is_some());
+        published.map(|(key, _)| self.base.plans.id(key).to_owned()).collect()
     }
 
     /// Areas, organizations, responders and plans known.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{
-    DutyRole, FillChoice, IncidentGrade, IncidentType, NeedKind, ResponseLevel, RiskLevel, Severity, SiteKind, UnitKind, Urgency,
-    WarningLevel,
+    CallReason, DutyRole, FillChoice, IncidentGrade, IncidentType, NeedKind, ReleaseReason, ResponseLevel, RiskLevel, Severity, SiteKind,
+    UnitKind, Urgency, WarningLevel,
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::hours::Work;
 use super::reach::{Deliveries, Reach};
 use super::shifts::{Shift, Swap};
+use super::{Arrivals, PlanVersion};
 use crate::ids::{
     AgreementRef, AreaRef, CallRef, Dense as _, FillRef, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef,
     RequestRef, ResponderRef, ShiftRef, SiteRef, SwapRef, Table, UnitRef, WhistleRef,
@@ -41,6 +42,8 @@ pub(crate) struct Operations {
     pub(crate) open_fills: BTreeMap<(RealmRef, AreaRef), FillRef>,
     /// Ordered by when they are due, then by kind and id: the order in which they fire.
     pub(crate) timers: BTreeSet<(i64, Timer)>,
+    /// Of realm `actual`: how long people took to come.
+    pub(crate) arrivals: Arrivals,
 }
 
 impl Operations {
@@ -138,6 +141,31 @@ pub(crate) struct Incident {
     pub(crate) invoked: BTreeMap<AgreementRef, UnitRef>,
 }
 
+impl Incident {
+    /// As it is declared: nothing converted, nobody called.
+    pub(crate) fn new(incident_type: IncidentType, area: AreaRef, realm: RealmRef, severity: Severity) -> Self {
+        Self {
+            incident_type,
+            area,
+            realm,
+            severity,
+            warning: WarningLevel::Unspecified,
+            grade: IncidentGrade::Unspecified,
+            closed: false,
+            responses: BTreeMap::new(),
+            conversions: BTreeMap::new(),
+            home_units: BTreeMap::new(),
+            standby: BTreeMap::new(),
+            open_whistles: BTreeSet::new(),
+            own_units: BTreeSet::new(),
+            own_sites: BTreeSet::new(),
+            duties: BTreeSet::new(),
+            recalls: BTreeMap::new(),
+            invoked: BTreeMap::new(),
+        }
+    }
+}
+
 /// One area taking shelter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Recall {
@@ -165,6 +193,28 @@ pub(crate) struct Conversion {
     pub(crate) units: Vec<Option<UnitRef>>,
     /// Duties this conversion gave and that still stand.
     pub(crate) duties: BTreeSet<CallRef>,
+    /// All calls for its posts, by whomever they were given, with the seat's id, empty for none: what is learnt from it afterwards.
+    pub(crate) given: Vec<(CallRef, Box<str>)>,
+    /// Who came to its sites without a call, and the record of the first time.
+    pub(crate) walk_ins: BTreeMap<(SiteRef, ResponderRef), u64>,
+}
+
+impl Conversion {
+    /// The first or a later round of a plan's version, with nothing brought to life yet.
+    pub(crate) fn new(version: &PlanVersion, response: ResponseLevel, round: u32) -> Self {
+        Self {
+            version: version.version,
+            response,
+            round,
+            standing_down: false,
+            stood_down: false,
+            sites: vec![None; version.sites.len()],
+            units: vec![None; version.units.len()],
+            duties: BTreeSet::new(),
+            given: Vec::new(),
+            walk_ins: BTreeMap::new(),
+        }
+    }
 }
 
 /// 编组
@@ -424,7 +474,15 @@ pub(crate) struct Call {
     /// When the end of the period is looked at, 0 when it is open or was.
     pub(crate) period_due_ms: i64,
     pub(crate) no_show: bool,
+    pub(crate) called_at_ms: i64,
+    /// The first check-in on it, or the call itself for somebody who was there already; 0 for never.
+    pub(crate) arrived_at_ms: i64,
     pub(crate) released_at_ms: i64,
+    #[serde(with = "words::number")]
+    pub(crate) reason: CallReason,
+    /// Why the duty ended, unspecified while it stands.
+    #[serde(with = "words::number")]
+    pub(crate) release: ReleaseReason,
 }
 
 /// Where a call to an organization is in its life; the order is that of time. Reported in, declined and ended settle it.

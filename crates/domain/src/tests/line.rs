@@ -73,6 +73,17 @@ fn peacetime(event: &Event) -> Option<String> {
         Event::AgreementEnded(body) => format!("{} by {}", body.agreement_id, body.area_id),
         Event::PlanDrafted(body) => format!("{}@{}", body.plan_id, body.version),
         Event::PostDesignated(body) => format!("{}@{} {}", body.plan_id, body.version, body.responder_id),
+        Event::PlanRehearsed(body) => {
+            format!(
+                "{}@{} {} {}/{} single {}",
+                body.plan_id,
+                body.version,
+                level(body.response),
+                body.fillable,
+                body.seats,
+                body.single_points
+            )
+        }
         Event::PlanPublished(body) => format!("{}@{} {}", body.plan_id, body.version, body.designations),
         _ => return None,
     })

@@ -237,6 +237,7 @@ fn play(rolls: &[Roll]) -> Vec<String> {
     for roll in rolls {
         step(&mut story, &mut told, &mut peacetime, roll);
     }
+    super::rehearsal::invariant_a_rehearsal_is_what_a_conversion_then_does(&story.state, story.now_ms);
     assert!(story.now_ms >= START_MS && story.now_ms < START_MS + 1_000_000 * MINUTE_MS);
     end_all(&mut story, &mut told);
     // Neither incidents nor their end leave anything in the base.

@@ -292,6 +292,8 @@ fn planning(state: &State, roll: &Roll) -> Command {
             town::draft(&plan_id, &area_id, incident_type, sites, units)
         }
         14 => town::publish(&plan),
+        15 => command!(RehearsePlan { plan_id: plan, response: level(d) }),
+        16 => next_version(state, roll),
         _ => {
             let role = [DutyRole::Member, DutyRole::Secretary, DutyRole::Organizer, DutyRole::Standby][usize::from(c) % 4];
             let unit = ["u1", "u2", ""][usize::from(b) % 3];
@@ -300,6 +302,25 @@ fn planning(state: &State, roll: &Roll) -> Command {
             town::post(&plan, level(d), role, [unit, site, seat], &any(&state.base.responders, d), &[&backup])
         }
     }
+}
+
+/// Some of the lessons of a plan that has stood down, if there is one.
+fn next_version(state: &State, roll: &Roll) -> Command {
+    let [a, b, c, d] = roll.dice;
+    let over = state.ops.incidents.iter().flat_map(|(key, incident)| {
+        let plans = incident.conversions.iter().filter(|(_, conversion)| conversion.stood_down).map(|(plan, _)| *plan);
+        plans.map(move |plan| (state.ops.incidents.id(key).to_owned(), state.base.plans.id(plan).to_owned()))
+    });
+    let over: Vec<_> = over.collect();
+    let (incident_id, plan_id) = match over.get(usize::from(a) % over.len().max(1)) {
+        Some(found) if b % 8 != 0 => found.clone(),
+        _ => (any(&state.ops.incidents, a), any(&state.base.plans, b)),
+    };
+    let rows = crate::lessons::lessons(state, &plan_id, &incident_id).map(|lessons| lessons.rows).unwrap_or_default();
+    let accepted = rows.iter().enumerate().filter(|(at, row)| row.needed || (usize::from(c) >> (at % 8)) & 1 == 1);
+    let mut row_ids: Vec<String> = accepted.map(|(_, row)| row.row_id.clone()).collect();
+    row_ids.extend((d % 16 == 0).then(|| "nothing".to_owned()));
+    command!(DraftNextVersion { plan_id: plan_id, incident_id: incident_id, row_ids: row_ids })
 }
 
 fn incident(state: &State, roll: &Roll) -> Command {

@@ -26,6 +26,8 @@ enum Content {
     Fraction(&'static str, &'static str),
     /// Something that is so, or not.
     Flag(&'static str),
+    /// One count as a share of another, in percent; nothing where the other is 0.
+    Share(&'static str, &'static str),
     /// The needs of a whistle.
     Needs,
     /// Real life or which exercise.
@@ -53,6 +55,7 @@ const COVERAGE: &[Column] = &[
     column("未结哨", "whistles", Content::Count("open_whistles")),
     column("避险暂停", "suspended", Content::Count("suspended")),
     column("未确认安全", "unaccounted", Content::Count("unaccounted")),
+    column("可转换率", "convertible", Content::Share("plan_seats_fillable", "plan_seats")),
 ];
 
 const UNITS: &[Column] = &[
@@ -188,6 +191,7 @@ fn cell(descriptors: &Descriptors, column: &Column, row: &Value, lang: Lang) -> 
         Content::Fraction(part, whole) => Cell::new(format!("{}/{}", count(part), count(whole))).set_alignment(CellAlignment::Right),
         Content::Flag(key) if row[key].as_bool().unwrap_or_default() => Cell::new(if lang == Lang::Zh { "是" } else { "yes" }),
         Content::Flag(_) => Cell::new(""),
+        Content::Share(part, whole) => Cell::new(share(&count(part), &count(whole))).set_alignment(CellAlignment::Right),
         Content::Needs => Cell::new(needs(row)),
         Content::Realm => Cell::new(realm(&text("realm"), lang)),
     }
@@ -200,6 +204,14 @@ fn realm(realm: &str, lang: Lang) -> String {
         (true, Lang::En) => "actual".to_owned(),
         (false, Lang::Zh) => format!("演练 {realm}"),
         (false, Lang::En) => format!("EXERCISE {realm}"),
+    }
+}
+
+/// Rounded down, so that 100% means all.
+pub(super) fn share(part: &str, whole: &str) -> String {
+    match (part.parse::<u64>(), whole.parse::<u64>()) {
+        (Ok(part), Ok(whole)) if whole > 0 => format!("{}%", part * 100 / whole),
+        _ => "-".to_owned(),
     }
 }
 
@@ -275,7 +287,7 @@ mod tests {
             for column in columns(view).unwrap() {
                 match column.content {
                     Content::Text(key) | Content::Count(key) | Content::Time(key) | Content::Flag(key) | Content::Word(key, _) => has(key),
-                    Content::Fraction(part, whole) => [part, whole].into_iter().for_each(has),
+                    Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(has),
                     Content::Needs => has("needs"),
                     Content::Realm => has("realm"),
                 }

@@ -15,6 +15,7 @@ mod lines;
 mod links;
 mod live;
 mod ops;
+mod planning;
 mod redact;
 mod report;
 mod sse;
@@ -41,7 +42,7 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 17] = [
+pub const ROUTES: [(&str, &str); 19] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
@@ -53,6 +54,8 @@ pub const ROUTES: [(&str, &str); 17] = [
     ("GET", "/answer/{token}"),
     ("POST", "/answer/{token}"),
     ("GET", "/v1/incidents/{id}/report"),
+    ("GET", "/v1/rehearsal"),
+    ("GET", "/v1/plans/{plan_id}/lessons"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -72,6 +75,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/responders/{responder_id}/contact", get(contact::contact))
         .route("/answer/{token}", get(answer::page).post(answer::answer))
         .route("/v1/incidents/{id}/report", get(report::report))
+        .route("/v1/rehearsal", get(planning::rehearsal))
+        .route("/v1/plans/{plan_id}/lessons", get(planning::lessons))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))

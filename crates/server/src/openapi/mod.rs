@@ -3,6 +3,7 @@
 
 mod access;
 mod paths;
+mod planning;
 mod schema;
 
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ pub fn document(descriptors: &Descriptors) -> Value {
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "commands", "description": "命令: what people decide. Carried out once per principal and Idempotency-Key."},
+            {"name": "planning", "description": "推演与复盘: what a conversion would be now, and what an incident teaches about a plan."},
             {"name": "views", "description": "视图: live projections of the log."},
             {"name": "events", "description": "事件: the log itself, in order."},
             {"name": "access", "description": "权限: one-time links, and contacts of people."},

@@ -25,7 +25,7 @@ pub(super) fn ok(description: &str, content: Value) -> Map<String, Value> {
     Map::from_iter([("200".to_owned(), json!({"description": description, "content": content}))])
 }
 
-fn query(name: &str, description: &str, schema: Value) -> Value {
+pub(super) fn query(name: &str, description: &str, schema: Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 
@@ -73,6 +73,7 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
         paths.insert(path.to_owned(), item);
     }
     paths.insert("/v1/incidents/{id}/report".to_owned(), json!({"get": report()}));
+    super::planning::paths(&mut paths);
     for (path, id, description, content) in operations() {
         let mut responses = ok(description, content);
         if path == "/healthz" || path == "/readyz" {

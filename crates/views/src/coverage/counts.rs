@@ -20,9 +20,11 @@ pub(super) enum Figure {
     OpenWhistles,
     Suspended,
     Unaccounted,
+    PlanSeats,
+    PlanSeatsFillable,
 }
 
-const FIGURES: usize = 10;
+const FIGURES: usize = 12;
 
 /// Which number a difference is to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +104,8 @@ impl Counts {
             Figure::OpenWhistles,
             Figure::Suspended,
             Figure::Unaccounted,
+            Figure::PlanSeats,
+            Figure::PlanSeatsFillable,
         ];
         for figure in PLAIN {
             into.add(node, Slot::Plain(figure), sign * self.figures[figure as usize]);

@@ -28,7 +28,7 @@ impl Fold for CoverageFold {
     const VIEW: View = View::Coverage;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 160 | 169 | 170 | 172 | 200..=204 | 220 | 223 | 224 | 226 | 227 | 231 | 290 | 291 | 296)
+        matches!(event_tag, 143 | 160 | 169 | 170 | 172 | 200..=204 | 220 | 223 | 224 | 226 | 227 | 231 | 290 | 291 | 296)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -79,5 +79,7 @@ fn row(realm: &str, tree: &AreaTree, names: &Symbols, node: Node, counts: &count
         filled: counts.figure(Figure::Filled),
         suspended: counts.figure(Figure::Suspended),
         unaccounted: counts.figure(Figure::Unaccounted),
+        plan_seats: counts.figure(Figure::PlanSeats),
+        plan_seats_fillable: counts.figure(Figure::PlanSeatsFillable),
     })
 }

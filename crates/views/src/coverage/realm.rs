@@ -24,6 +24,8 @@ pub(super) struct Realm {
     posts: Posts,
     /// 避险: who was called in by which incident and recalled area and has not confirmed, with where they were.
     called_in: FxHashMap<(Sym, Sym, Sym), Node>,
+    /// 推演: the last of each plan, with its area, seats and those that could be filled.
+    rehearsed: FxHashMap<Sym, (Node, u32, u32)>,
     /// By node, rolled up.
     counts: Vec<Counts>,
     marks: Vec<Mark>,
@@ -48,6 +50,7 @@ impl Realm {
             everywhere,
             posts: Posts::default(),
             called_in: FxHashMap::default(),
+            rehearsed: FxHashMap::default(),
             counts: Vec::new(),
             marks: Vec::new(),
             dirty: Vec::new(),
@@ -116,6 +119,15 @@ impl Realm {
                     }
                     stays
                 });
+            }
+            Event::PlanRehearsed(body) => {
+                let Some(area) = entry.area else { return };
+                let now = (area, body.seats, body.fillable);
+                let former = self.rehearsed.insert(names.known(&body.plan_id), now);
+                for ((area, seats, fillable), sign) in former.map(|former| (former, -1)).into_iter().chain([(now, 1)]) {
+                    differences.add(area, Slot::Plain(Figure::PlanSeats), sign * i64::from(seats));
+                    differences.add(area, Slot::Plain(Figure::PlanSeatsFillable), sign * i64::from(fillable));
+                }
             }
             Event::WhistleBlown(body) => {
                 let Some(area) = entry.area else { return };

@@ -80,6 +80,7 @@ struct Unit {
 #[derive(Clone, Default)]
 struct Realm {
     called_in: Vec<v1::ShelterOrdered>,
+    rehearsed: Vec<v1::PlanRehearsed>,
     sites: BTreeMap<String, Site>,
     whistles: BTreeMap<String, Whistle>,
     units: BTreeMap<String, Unit>,
@@ -231,6 +232,9 @@ impl Naive {
         let waiting = realm.sites.values().filter(|site| site.suspended && !site.closed && inside(&site.opened.area_id));
         row.suspended = waiting.map(|site| site.seats.iter().filter(|seat| site.asks_for(&seat.shift)).count() as i64).sum();
         row.unaccounted = realm.called_in.iter().filter(|order| inside(&order.area_id)).count() as i64;
+        let rehearsed = || realm.rehearsed.iter().filter(|plan| inside(&plan.area_id));
+        row.plan_seats = rehearsed().map(|plan| i64::from(plan.seats)).sum();
+        row.plan_seats_fillable = rehearsed().map(|plan| i64::from(plan.fillable)).sum();
         row.open_whistles =
             realm.whistles.values().filter(|whistle| whistle.ended.is_none() && inside(&whistle.blown.area_id)).count() as i64;
         row
@@ -259,6 +263,10 @@ impl Realm {
         let now_ms = fact.recorded_at_ms;
         match &fact.event {
             Event::IncidentDeclared(body) => drop(self.near.insert(body.area_id.clone())),
+            Event::PlanRehearsed(body) => {
+                self.rehearsed.retain(|former| former.plan_id != body.plan_id);
+                self.rehearsed.push(body.clone());
+            }
             Event::SiteOpened(body) => {
                 self.near.insert(body.area_id.clone());
                 let site = Site { opened: body.clone(), seats: body.seats.clone(), ..Default::default() };

@@ -74,7 +74,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 54 {
+        let event = match kind % 56 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -94,6 +94,7 @@ impl World {
             31 => self.organization(realm, a, b),
             32 => self.suspend(realm, a, b),
             33 => self.unconfirmed(realm, a),
+            34 => return self.rehearsal(a, b, c),
             36..=38 => self.peacetime(a, b, c),
             39..=41 => self.call_goes_on(realm, a, b),
             42 => self.standby(a, b),
@@ -112,6 +113,15 @@ impl World {
 
     fn person(choice: u16) -> String {
         format!("p{}", choice % 12)
+    }
+
+    /// A plan is rehearsed in real life only; now and then one is of another area than before.
+    fn rehearsal(&mut self, a: u16, b: u16, c: u16) {
+        let Some((area_id, _)) = pick(&self.areas, a) else { return };
+        let (seats, plan_id) = (u32::from(b % 9), format!("plan{}", c % 4));
+        let fillable = seats.min(u32::from(c % 7));
+        let body = v1::PlanRehearsed { plan_id, area_id, seats, fillable, empty: seats - fillable, ..Default::default() };
+        self.happenings.push(in_realm("actual", Event::PlanRehearsed(body)));
     }
 
     fn area(&mut self, a: u16, b: u16, c: u16) {

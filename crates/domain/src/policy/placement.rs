@@ -1,0 +1,131 @@
+//! Who takes which post of a plan: the one order of asking, for a conversion that happens and for one that is only rehearsed.
+
+use std::collections::BTreeSet;
+
+use muster_proto::v1::{DutyRole, GapReason, ResponseLevel};
+use smallvec::SmallVec;
+
+use super::conversion::Converting;
+use crate::execute::Now;
+use crate::ids::{CallRef, IncidentRef, ResponderRef};
+use crate::state::Designation;
+
+/// What becomes of one post, by its place among the version's designations: first all that have duties, in the order of the plan, then
+/// standby, then what nobody is named for.
+pub(crate) enum Placed {
+    /// Taken, with the duties of lesser incidents that the person is taken from.
+    Seated {
+        post: usize,
+        responder: ResponderRef,
+        claimed: SmallVec<[CallRef; 1]>,
+    },
+    /// Nobody named can come. The reason is the primary's.
+    Gap {
+        post: usize,
+        responder: Option<ResponderRef>,
+        reason: GapReason,
+        other: Option<IncidentRef>,
+    },
+    /// The seat's area takes shelter.
+    Suspended,
+    StandsBy {
+        post: usize,
+    },
+    /// A seat that the plan gives to nobody.
+    Undesignated {
+        site: u16,
+        seat: u16,
+    },
+}
+
+/// What stands ahead of a plan and is not in the state yet: people taken by this conversion, and people who stand by for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ahead {
+    pub(crate) taken: BTreeSet<ResponderRef>,
+    pub(crate) standby: BTreeSet<ResponderRef>,
+}
+
+/// Goes through the posts of the tiers above `former` up to `response`, and says of each what becomes of it.
+pub(crate) fn place(
+    converting: &Converting<'_>,
+    now: &Now<'_>,
+    former: ResponseLevel,
+    response: ResponseLevel,
+    ahead: &mut Ahead,
+    mut say: impl FnMut(Placed),
+) {
+    let added = |tier: ResponseLevel| tier > former && tier <= response;
+    let designations = || converting.version.designations.iter().enumerate().filter(|(_, designation)| added(designation.tier));
+    for (post, designation) in designations().filter(|(_, designation)| designation.role != DutyRole::Standby) {
+        // A site closed by hand asks for nobody, nor does one in an area that takes shelter. A unit dissolved by hand leaves its
+        // seats, and them empty.
+        if designation.site.is_some_and(|site| converting.site_gone(site)) {
+            continue;
+        }
+        if designation.site.is_some_and(|site| converting.site_waits(site)) {
+            say(Placed::Suspended);
+            continue;
+        }
+        if designation.unit.is_some_and(|unit| converting.unit_gone(unit)) {
+            say(Placed::Gap { post, responder: None, reason: GapReason::NoDesignation, other: None });
+            continue;
+        }
+        match choose(converting, now, designation, &ahead.taken) {
+            Ok((responder, claimed)) => {
+                ahead.taken.insert(responder);
+                ahead.standby.remove(&responder);
+                say(Placed::Seated { post, responder, claimed });
+            }
+            Err((reason, other)) => say(Placed::Gap { post, responder: Some(designation.responder), reason, other }),
+        }
+    }
+    // Last, for a backup who was needed does not stand by.
+    for (post, designation) in designations().filter(|(_, designation)| designation.role == DutyRole::Standby) {
+        if may_stand_by(converting, now, designation, ahead) {
+            ahead.standby.insert(designation.responder);
+            say(Placed::StandsBy { post });
+        }
+    }
+    undesignated(converting, added, |site, seat| say(Placed::Undesignated { site, seat }));
+}
+
+type Chosen = Result<(ResponderRef, SmallVec<[CallRef; 1]>), (GapReason, Option<IncidentRef>)>;
+
+/// The first of primary and backups who can come, and the duties of lesser incidents to take them from. The reason is the primary's.
+pub(crate) fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
+    let mut refused = None;
+    for responder in std::iter::once(&designation.responder).chain(&designation.backups) {
+        let answer = if taken.contains(responder) {
+            Err((GapReason::OnOtherDuty, Some(converting.incident_key)))
+        } else {
+            converting.claim(now, designation, *responder)
+        };
+        match answer {
+            Ok(claimed) => return Ok((*responder, claimed)),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    Err(refused.unwrap_or((GapReason::NoCandidate, None)))
+}
+
+fn may_stand_by(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, ahead: &Ahead) -> bool {
+    let responder = designation.responder;
+    // Whoever has a duty of any time does not stand by.
+    let held = converting.state.ops.duties(converting.incident.realm, responder);
+    let busy = ahead.taken.contains(&responder) || !held.is_empty() || converting.claim(now, designation, responder).is_err();
+    !busy && !converting.incident.standby.contains_key(&responder) && !ahead.standby.contains(&responder)
+}
+
+/// Seats of the added tiers that the plan gives to nobody.
+fn undesignated(converting: &Converting<'_>, added: impl Fn(ResponseLevel) -> bool, mut say: impl FnMut(u16, u16)) {
+    for (at, site) in (0_u16..).zip(&converting.version.sites) {
+        if converting.site_gone(at) {
+            continue;
+        }
+        for (number, seat) in (0_u16..).zip(&site.seats) {
+            if added(seat.tier) && !converting.version.seated.contains_key(&(at, number)) {
+                say(at, number);
+            }
+        }
+    }
+}
