@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use muster_proto::v1::{self, BasisKind};
 use muster_proto::{Command, Touched, TouchedOffice, TouchedPerson};
 
-use crate::ids::{AreaRef, CallRef, OrganizationCallRef, RequestRef, ResponderRef, UnitRef, WhistleRef};
+use crate::ids::{AreaRef, CallRef, OrganizationCallRef, RequestRef, ResponderRef, SwapRef, UnitRef, WhistleRef};
 use crate::state::{Place, State};
 
 impl State {
@@ -121,6 +121,8 @@ impl Touches<'_> {
             }
             Command::DesignatePost(body) => self.plan(&body.plan_id),
             Command::PublishPlan(body) => self.plan(&body.plan_id),
+            Command::RehearsePlan(body) => self.plan(&body.plan_id),
+            Command::DraftNextVersion(body) => self.plan(&body.plan_id),
             Command::DeclareIncident(body) => self.areas([&body.area_id]),
             Command::ConvertArea(body) => self.areas([&body.area_id]),
             Command::ChangeResponse(body) => self.areas([&body.area_id]),
@@ -145,6 +147,23 @@ impl Touches<'_> {
             Command::CloseSite(body) => self.site(&body.site_id),
             Command::SetRisk(body) => self.site(&body.site_id),
             Command::SetBeat(body) => self.site(&body.site_id),
+            Command::ScheduleShifts(body) => {
+                self.site(&body.site_id);
+                body.crews.iter().flat_map(|crew| &crew.lines).for_each(|line| self.person(&line.responder_id));
+            }
+            Command::OpenShift(body) => {
+                self.site(&body.site_id);
+                self.shift(&body.shift_id);
+                body.lines.iter().for_each(|line| self.person(&line.responder_id));
+            }
+            Command::SwapShift(body) => {
+                self.shift(&body.shift_id);
+                self.shift(&body.other_shift_id);
+                self.person(&body.responder_id);
+            }
+            Command::AnswerSwap(body) => self.answer_swap(body),
+            Command::HandOver(body) => self.call(&body.from_call_id),
+            Command::CloseShift(body) => self.shift(&body.shift_id),
             Command::BlowWhistle(body) => self.areas([&body.area_id]),
             Command::AcknowledgeWhistle(body) => self.whistle(&body.whistle_id),
             Command::EscalateWhistle(body) => self.whistle(&body.whistle_id),
@@ -186,6 +205,8 @@ impl Touches<'_> {
             Command::CheckIn(body) => self.observed(&body.responder_id, &body.site_id, &body.whistle_id),
             Command::CheckOut(body) => self.observed(&body.responder_id, &body.site_id, &body.whistle_id),
             Command::SettlePresence(body) => self.settle(body),
+            Command::ProposeFill(body) => self.areas([&body.area_id]),
+            Command::DecideFill(body) => self.decide_fill(body),
         }
     }
 
@@ -310,6 +331,38 @@ impl Touches<'_> {
     fn site(&mut self, id: &str) {
         let area = self.state.ops.sites.find(id).map(|key| self.state.ops.sites.get(key).area);
         area.into_iter().for_each(|area| self.place(area));
+    }
+
+    fn shift(&mut self, id: &str) {
+        let site = self.state.ops.shifts.find(id).map(|key| self.state.ops.shifts.get(key).site);
+        site.into_iter().for_each(|site| self.place(self.state.ops.sites.get(site).area));
+    }
+
+    /// The other person speaks for themselves, and both shifts change.
+    fn answer_swap(&mut self, body: &v1::AnswerSwap) {
+        let state = self.state;
+        self.person(&body.responder_id);
+        let swap = SwapRef::parse(&body.swap_id).and_then(|key| state.ops.swaps.find(key));
+        for shift in swap.iter().flat_map(|swap| std::iter::once(swap.shift).chain(swap.other_shift)) {
+            self.place(state.ops.sites.get(state.ops.shifts.get(shift).site).area);
+        }
+    }
+
+    /// Each line as the dispatch that it may lead to.
+    fn decide_fill(&mut self, body: &v1::DecideFill) {
+        let state = self.state;
+        let Some(proposal) = state.ops.fills.find(&body.proposal_id).map(|key| state.ops.fills.get(key)) else { return };
+        self.place(proposal.area);
+        for decision in &body.decisions {
+            let Some(line) = proposal.lines.get(&*decision.line_id) else { continue };
+            let proposed = state.base.responders.id(line.responder);
+            self.dispatch(&v1::DispatchResponder {
+                responder_id: if decision.responder_id.is_empty() { proposed.to_owned() } else { decision.responder_id.clone() },
+                whistle_id: state.ops.whistles.id(line.whistle).to_owned(),
+                released_by_area_id: decision.released_by_area_id.clone(),
+                ..v1::DispatchResponder::default()
+            });
+        }
     }
 
     /// What only the blowing side decides is its own, however high the whistle has risen.

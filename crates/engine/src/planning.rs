@@ -31,22 +31,22 @@ impl EngineHandle {
     /// its state for it and neither copies nor changes it.
     pub fn rehearse(&self, query: RehearsalQuery) -> Waiting<Result<v1::Rehearsal, CommandError>> {
         let now_ms = self.planning_time();
-        self.ask(move |state| rehearse(state, now_ms, &query).map_err(|rejection| CommandError::Refused(form::refusal_of(&rejection))))
+        self.work_out(move |state| rehearse(state, now_ms, &query).map_err(|rejection| CommandError::Refused(form::refusal_of(&rejection))))
     }
 
     /// What an incident that has stood down teaches about a plan, row by row.
     pub fn lessons(&self, plan_id: String, incident_id: String) -> Waiting<Result<v1::PlanLessons, CommandError>> {
-        self.ask(move |state| {
+        self.work_out(move |state| {
             lessons(state, &plan_id, &incident_id).map_err(|rejection| CommandError::Refused(form::refusal_of(&rejection)))
         })
     }
 
     /// The ids of the plans that have a published version, in the order in which they were first drafted.
     pub fn published_plans(&self) -> Waiting<Result<Vec<String>, CommandError>> {
-        self.ask(|state| Ok(state.published_plans()))
+        self.work_out(|state| Ok(state.published_plans()))
     }
 
-    fn ask<T: Send + 'static>(
+    fn work_out<T: Send + 'static>(
         &self,
         question: impl FnOnce(&State) -> Result<T, CommandError> + Send + 'static,
     ) -> Waiting<Result<T, CommandError>>

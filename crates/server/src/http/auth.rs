@@ -28,6 +28,10 @@ const ASKING: &[&str] = &[
     "/v1/events",
     "/v1/links",
     "/v1/responders/{responder_id}/contact",
+    "/v1/fill",
+    "/v1/rehearsal",
+    "/v1/plans/{plan_id}/lessons",
+    "/v1/incidents/{id}/report",
 ];
 
 /// Routes for everybody who is known.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use muster_access::Action;
 use muster_engine::FillRequest;
 use muster_proto::{Answer, Command, CommandError, Event, FieldError, FieldFault};
 use serde::Deserialize;
@@ -15,7 +17,10 @@ use serde_json::{Map, Value, json};
 
 use super::answer_json;
 use super::app::App;
-use super::commands::{IDEMPOTENCY_KEY, header_text, principal_of, read_body};
+use super::auth::principal_of;
+use super::commands::{IDEMPOTENCY_KEY, header_text, read_body, submit};
+use super::planning::may_do;
+use crate::access::Caller;
 use crate::gateway::{CONTEXT_MEMBER, CommandId, not_json};
 use crate::problem::Problem;
 
@@ -29,18 +34,19 @@ pub(super) struct Parameters {
 
 pub(super) async fn fill(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let started = Instant::now();
-    let outcome = propose(&app, parameters, &headers, body).await;
+    let outcome = propose(&app, &caller, parameters, &headers, body).await;
     app.count_command(COMMAND, outcome.as_ref().map_or_else(|problem| problem.status.as_u16(), |_| 200), started.elapsed());
     outcome
 }
 
-async fn propose(app: &Arc<App>, parameters: Parameters, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    let principal = principal_of(headers)?;
+async fn propose(app: &Arc<App>, caller: &Caller, parameters: Parameters, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+    let principal = principal_of(caller, headers)?;
     let id = CommandId::new(header_text(headers, IDEMPOTENCY_KEY)?.unwrap_or_default())?;
     let node = app.node()?;
     let body = read_body(headers, body).await?;
@@ -57,8 +63,9 @@ async fn propose(app: &Arc<App>, parameters: Parameters, headers: &HeaderMap, bo
         area_id: area.unwrap_or_default(),
         proposal_id: proposal_id().map_err(|_| Problem::internal())?,
     };
+    may_do(node, caller, Action::Command(COMMAND), request.command.clone()).await?;
     request.command = Command::ProposeFill(node.engine.propose_fill(asked).await?);
-    let answer = node.port.submit(request).await?;
+    let answer = submit(node, caller, request).await?;
     let mut shown = answer_json(&answer, false);
     shown.as_object_mut().expect("an answer is an object").insert("proposal".to_owned(), proposal_json(&answer));
     Ok(Json(shown).into_response())

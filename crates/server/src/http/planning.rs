@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use muster_access::Action;
 use muster_engine::RehearsalQuery;
-use muster_proto::v1::{IncidentType, RehearsalDetail, ResponseLevel};
+use muster_proto::Command;
+use muster_proto::v1::{self, IncidentType, RehearsalDetail, ResponseLevel};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::app::App;
+use super::app::{App, Node};
+use crate::access::Caller;
 use crate::problem::Problem;
 use crate::words::Words;
+
+/// Who may rehearse a plan may see what a rehearsal says and what an incident teaches.
+const REHEARSAL: &str = "RehearsePlan";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RehearsalParameters {
@@ -26,25 +33,42 @@ pub(super) struct LessonsParameters {
     incident: Option<String>,
 }
 
-pub(super) async fn rehearsal(State(app): State<Arc<App>>, Query(parameters): Query<RehearsalParameters>) -> Result<Json<Value>, Problem> {
+pub(super) async fn rehearsal(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Query(parameters): Query<RehearsalParameters>,
+) -> Result<Json<Value>, Problem> {
     let query = RehearsalQuery {
         area_id: required("area", parameters.area)?,
         incident_type: incident_type(&required("incident_type", parameters.incident_type)?)?,
         response: response(&required("response", parameters.response)?)?,
         detail: parameters.detail.as_deref().map_or(Ok(RehearsalDetail::Unspecified), detail)?,
     };
-    let answer = app.node()?.engine.rehearse(query).await?;
+    let node = app.node()?;
+    let whole = Command::ConvertArea(v1::ConvertArea { area_id: query.area_id.clone(), ..Default::default() });
+    may_do(node, &caller, Action::Preview(REHEARSAL), whole).await?;
+    let answer = node.engine.rehearse(query).await?;
     json(answer).await
 }
 
 pub(super) async fn lessons(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(plan_id): Path<String>,
     Query(parameters): Query<LessonsParameters>,
 ) -> Result<Json<Value>, Problem> {
     let incident_id = required("incident", parameters.incident)?;
-    let answer = app.node()?.engine.lessons(plan_id, incident_id).await?;
+    let node = app.node()?;
+    let plan = Command::RehearsePlan(v1::RehearsePlan { plan_id: plan_id.clone(), ..Default::default() });
+    may_do(node, &caller, Action::Preview(REHEARSAL), plan).await?;
+    let answer = node.engine.lessons(plan_id, incident_id).await?;
     json(answer).await
+}
+
+/// Whether the caller may ask this of what the command touches.
+pub(super) async fn may_do(node: &Node, caller: &Caller, action: Action<'_>, about: Command) -> Result<(), Problem> {
+    let touched = node.engine.ask(move |state| state.touches(&v1::Context::default(), &about)).await.0?;
+    caller.check(action, &touched)
 }
 
 /// A city with every post in it is tens of megabytes: written on a thread that may take its time.
