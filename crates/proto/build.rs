@@ -48,7 +48,9 @@ fn names(set: &FileDescriptorSet) -> String {
             .flat_map(|file| &file.message_type)
             .find(|candidate| candidate.name() == message)
             .expect("both messages are in proto/");
-        let members: Vec<_> = descriptor.field.iter().filter(|field| field.oneof_index.is_some()).collect();
+        let mut members: Vec<_> = descriptor.field.iter().filter(|field| field.oneof_index.is_some()).collect();
+        // Tags are searched for; in the file they stand as they were given out.
+        members.sort_by_key(|field| field.number());
         writeln!(code, "/// `(tag, TypeName, field_name)` of each member of `{message}`'s oneof, by tag.").expect("a String takes it");
         writeln!(code, "pub const {}_NAMES: &[(u32, &str, &str)] = &[", message.to_uppercase()).expect("a String takes it");
         for field in &members {

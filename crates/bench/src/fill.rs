@@ -119,7 +119,7 @@ fn whistle(number: usize, area_id: &str) -> v1::BlowWhistle {
         area_id: area_id.to_owned(),
         severity: step(1, 1),
         urgency: step(4, 1),
-        life_threatening: number % 50 == 0,
+        life_threatening: number.is_multiple_of(50),
         needs: vec![need("any", "", 1 + number % 4), need("special", SPECIALTIES[number % SPECIALTIES.len()].0, 1 + number % 2)],
         ..Default::default()
     }

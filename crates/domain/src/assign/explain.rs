@@ -132,6 +132,9 @@ impl Explaining<'_> {
         if elsewhere {
             return UnfilledReason::NeededElsewhere;
         }
+        if people.floored(at) {
+            return UnfilledReason::Floor;
+        }
         let Fitting { all, on_duty, resting, unavailable } = people.fitting(need);
         let barred = on_duty + resting + unavailable;
         match barred {

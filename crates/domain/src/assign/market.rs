@@ -13,7 +13,7 @@ use super::cost::{self, Burden};
 use super::flow::{Market, Offer};
 use super::needs::OpenNeed;
 use crate::ids::{AreaRef, Dense as _, IncidentRef, LabelRef, RealmRef, ResponderRef};
-use crate::state::State;
+use crate::state::{Floors, State};
 
 /// Why somebody who fits cannot come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub(super) struct People<'a> {
     rings: FxHashMap<(AreaRef, Option<AreaRef>), Rc<[AreaRef]>>,
     by_specialty: FxHashMap<LabelRef, Fitting>,
     anybody: Fitting,
+    floors: Floors<'a>,
     needs: &'a [OpenNeed],
     read: Vec<Reading>,
 }
@@ -82,6 +83,8 @@ struct Reading {
     /// The next ring: its top, and how many levels up that is.
     ring: Option<(AreaRef, u32)>,
     inner: Option<AreaRef>,
+    /// Somebody was passed over: their area would have fallen below its floor.
+    floored: bool,
 }
 
 /// Whether a person may be called now; the rules are those of `DispatchResponder`, and whoever is kept back is left alone.
@@ -98,13 +101,8 @@ fn bar(state: &State, realm: RealmRef, responder: ResponderRef, now_ms: i64) -> 
 }
 
 /// Whether a person is not due a rest.
-pub(super) fn rested(_state: &State, _realm: RealmRef, _responder: ResponderRef, _now_ms: i64) -> bool {
-    true
-}
-
-/// Metres between the places of two areas, where both are known.
-fn meters_between(_state: &State, _from: AreaRef, _to: AreaRef) -> Option<u32> {
-    None
+pub(super) fn rested(state: &State, realm: RealmRef, responder: ResponderRef, now_ms: i64) -> bool {
+    state.rest_due(realm, responder, now_ms, now_ms).is_none()
 }
 
 impl<'a> People<'a> {
@@ -129,8 +127,10 @@ impl<'a> People<'a> {
             lists: Vec::new(),
             ring: Some((need.area, 0)),
             inner: None,
+            floored: false,
         };
         let read = needs.iter().map(start).collect();
+        let floors = Floors::new(state, realm, now_ms);
         Self {
             state,
             realm,
@@ -141,6 +141,7 @@ impl<'a> People<'a> {
             rings: FxHashMap::default(),
             by_specialty,
             anybody,
+            floors,
             needs,
             read,
         }
@@ -171,7 +172,7 @@ impl<'a> People<'a> {
         let ring = self.state.base.ancestry(need.area).position(|ring| self.state.base.within(home, ring));
         Burden {
             distance: u32::try_from(ring.expect("the tree has one root")).expect("no tree is that deep"),
-            meters: meters_between(self.state, need.area, home),
+            meters: self.state.base.metres_between(need.area, home),
             on_standby: self.on_standby(need.incident, responder),
             load: self.load(responder),
             release: !self.state.base.within(home, self.area),
@@ -240,8 +241,12 @@ impl<'a> People<'a> {
         let release = !self.state.base.within(top, self.area);
         for home in self.ring(top, inner).iter() {
             let list = self.list((*home, need.incident, specialty));
+            if self.keeps_floor(&list, need.area) {
+                self.read[at].floored = true;
+                continue;
+            }
             if let Some(first) = list.first() {
-                let place = cost::way(distance, meters_between(self.state, need.area, *home), release);
+                let place = cost::way(distance, self.state.base.metres_between(need.area, *home), release);
                 let reading = &mut self.read[at];
                 let number = u32::try_from(reading.lists.len()).expect("areas are fewer");
                 reading.next.push(Reverse((need.weight * (place + first.own), first.responder, number, 0)));
@@ -252,6 +257,18 @@ impl<'a> People<'a> {
         reading.inner = Some(top);
         reading.ring = self.state.base.areas.get(top).parent.map(|above| (above, distance + 1));
         true
+    }
+
+    /// 留守: whether the people of one home area may not leave for another one, or too few would stay. Lines together may still ask for too many of
+    /// them; each is asked again when it is decided.
+    fn keeps_floor(&mut self, list: &[Free], target: AreaRef) -> bool {
+        let resident = list.iter().find(|free| self.state.base.responders.get(free.responder).area.is_some());
+        resident.is_some_and(|free| self.floors.allows(free.responder, target).is_err())
+    }
+
+    /// Whether somebody was left alone because their area has to keep them.
+    pub(super) fn floored(&self, at: usize) -> bool {
+        self.read[at].floored
     }
 
     /// What everybody in the next ring costs at least.

@@ -36,10 +36,10 @@ impl OpenNeed {
     }
 }
 
-/// People still missing: neither brought nor called.
+/// People still missing: neither brought nor called, for a part that the blowing side has not confirmed.
 pub(super) fn missing(need: &NeedState) -> u32 {
     let served = u32::try_from(need.calls.len()).unwrap_or(u32::MAX).saturating_add(need.fulfilled);
-    if need.kind == NeedKind::Person { need.quantity.saturating_sub(served) } else { 0 }
+    if need.kind == NeedKind::Person && !need.confirmed { need.quantity.saturating_sub(served) } else { 0 }
 }
 
 /// The open needs, gravest first, then in the order of the whistles. One proposal looks for so many people and no more.

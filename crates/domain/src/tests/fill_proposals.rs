@@ -244,6 +244,38 @@ fn what_stays_unfilled_says_why() {
     assert_eq!(reasons(&story), [of("cure", AskedBefore)]);
 }
 
+/// Of two villages as near in the tree the one that is nearer on the map comes first.
+#[test]
+fn metres_decide_where_the_tree_does_not() {
+    let mut story = Story::given(town::areas());
+    let village = |id: &str, longitude_e7: i32| {
+        let location = v1::GeoPoint { latitude_e7: 212_000_000, longitude_e7 };
+        command!(DefineArea { area_id: id, name: id, level: v1::AreaLevel::Village, parent_id: "t1", location: location })
+    };
+    story.and([village("here", 1_103_000_000), village("far", 1_103_900_000), village("near", 1_103_300_000)]);
+    story.and([town::enroll("x", "far", "", &[]), town::enroll("y", "near", "", &[])]);
+    story.and([blow("w", "here", Severity::Minor, vec![need("n", NeedKind::Person, "", 1)])]);
+    let found = proposed(&story, "f1", "", "");
+    let first = line(&found.lines, "w", "y");
+    assert_eq!((first.distance, first.meters / 100), (1, 31));
+    assert_eq!((first.runner_up_responder_id.as_str(), first.difference()), ("x", FillDifference::Meters));
+}
+
+/// 留守: an area that would be left with too few is left alone, and a line that asks for one too many is refused when it is decided.
+#[test]
+fn an_area_keeps_its_floor() {
+    let mut story = Story::given(town::people());
+    story.and([away("f1"), command!(SetFloor { area_id: "v2", minimum: 3u32 })]);
+    story.and([blow("w", "v1", Severity::Minor, vec![need("m", NeedKind::Person, "medic", 2)])]);
+    let found = proposed(&story, "f1", "", "");
+    let lines: Vec<_> = found.lines.iter().map(|line| line.responder_id.as_str()).collect();
+    assert_eq!((lines, found.unfilled[0].reason()), (vec!["a5"], UnfilledReason::Floor));
+    story.and([command!(SetFloor { area_id: "v2", minimum: 2u32 })]);
+    let command = propose(&story, "f1", "c");
+    story.and([command, send("b1", "w", "m")]);
+    story.when(decide("f1", [accept("l2")])).then(["FillLineDecided f1#l2 b3 Accept", "FillLineRefused f1#l2 b3 floor_reached"]);
+}
+
 #[test]
 fn an_exercise_has_proposals_of_its_own() {
     let mut story = Story::given(town::people());

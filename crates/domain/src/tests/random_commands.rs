@@ -130,7 +130,7 @@ fn agreements(state: &State, roll: &Roll) -> Command {
     match roll.kind {
         124..127 => {
             // The text hangs on the id, so that signatures meet.
-            let number = usize::from(a) % 9;
+            let number = usize::from(a) % 5;
             let [one, other] = [["t1", "t3"], ["k1", "k2"], ["v1", "v4"]][number % 3];
             let area = |area_id: &str| v1::AgreementSide { area_id: area_id.to_owned(), ..Default::default() };
             let outside =
@@ -149,6 +149,11 @@ fn agreements(state: &State, roll: &Roll) -> Command {
             })
         }
         127 | 128 => {
+            // Mostly one that can be invoked.
+            let standing = state.base.agreements.iter().filter(|(_, agreement)| agreement.stands());
+            let standing: Vec<_> = standing.map(|(key, _)| key).collect();
+            let standing = standing.get(usize::from(a) % standing.len().max(1)).filter(|_| d % 8 != 1);
+            let known = standing.map_or(known, |key| state.base.agreements.id(*key).to_owned());
             let areas = state.base.agreements.find(&known).map(|key| state.base.agreements.get(key).areas().collect::<Vec<_>>());
             let side = areas.and_then(|areas| areas.get(usize::from(b) % areas.len()).copied());
             command!(InvokeAgreement {
@@ -391,7 +396,7 @@ fn fill(state: &State, roll: &Roll, now_ms: i64) -> Command {
         return command!(DecideFill { proposal_id: "f0" });
     };
     let lines = state.ops.fills.get(*key).lines.keys().skip(usize::from(b) % 3).take(1 + usize::from(c) % 4);
-    let decision = |(at, line): (usize, &Box<str>)| {
+    let decision = |(at, line): (usize, &str)| {
         let choice = [v1::FillChoice::Accept, v1::FillChoice::Accept, v1::FillChoice::Change, v1::FillChoice::Refuse];
         let choice = choice[(usize::from(d) + at) % 4];
         let changed = choice == v1::FillChoice::Change;
@@ -403,7 +408,7 @@ fn fill(state: &State, roll: &Roll, now_ms: i64) -> Command {
             released_by_area_id: if d % 3 == 0 { "c".to_owned() } else { String::new() },
         }
     };
-    let decisions: Vec<_> = lines.enumerate().map(decision).collect();
+    let decisions: Vec<_> = lines.map(|line| &**line).enumerate().map(decision).collect();
     command!(DecideFill { proposal_id: state.ops.fills.id(*key), decisions: decisions })
 }
 

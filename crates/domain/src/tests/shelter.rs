@@ -1,6 +1,6 @@
 //! Take shelter 避险: who is called in, who confirms, who is listed; seats wait and are taken again.
 
-use muster_proto::v1::{IncidentType, ResponseLevel, Severity, SiteKind};
+use muster_proto::v1::{ResponseLevel, SiteKind};
 use muster_proto::{Command, Event};
 
 use super::town::{self, accept, check_in, check_out, convert, decline, dispatch, send, stand_down, whistle_for};

@@ -94,7 +94,7 @@ fn fill_answer() -> Value {
     let list = |of: &str| json!({"type": "array", "items": reference(of)});
     let proposal = json!({
         "type": "object",
-        "required": ["proposal_id", "area_id", "realm", "base_position", "replaces_proposal_id", "lines", "unfilled", "refused"],
+        "required": ["proposal_id", "area_id", "realm", "base_position", "lines", "unfilled", "refused"],
         "properties": {
             "proposal_id": {"type": "string"},
             "area_id": {"type": "string"},
