@@ -204,8 +204,8 @@ impl Wanted {
         let envelope = muster_proto::decode(&record.bytes).ok()?;
         let concerns = self.area.as_mut().is_none_or(|subtree| subtree.concerns(&envelope));
         // Each of them is asked, for each learns from the record.
-        let shown =
-            self.reach.as_mut().is_none_or(|reach| reach.iter_mut().fold(false, |shown, subtree| subtree.concerns(&envelope) || shown));
+        let concerned = |reach: &mut Vec<Subtree>| reach.iter_mut().filter_map(|subtree| subtree.concerns(&envelope).then_some(())).count();
+        let shown = self.reach.as_mut().is_none_or(|reach| concerned(reach) > 0);
         (asked_for && concerns && shown).then_some(envelope)
     }
 }
