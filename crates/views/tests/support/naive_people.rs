@@ -382,10 +382,10 @@ impl<'a> People<'a> {
                 }
                 Event::ResponderDetached(body) if body.responder_id == person => units.retain(|unit| *unit != body.unit_id),
                 Event::UnitDissolved(body) => units.retain(|unit| *unit != body.unit_id),
-                Event::ResponderPutOnStandby(body) if body.responder_id == person => {
-                    if !row.standby_incident_ids.contains(&body.incident_id) {
-                        row.standby_incident_ids.push(body.incident_id.clone());
-                    }
+                Event::ResponderPutOnStandby(body)
+                    if body.responder_id == person && !row.standby_incident_ids.contains(&body.incident_id) =>
+                {
+                    row.standby_incident_ids.push(body.incident_id.clone());
                 }
                 Event::StandbyEnded(body) if body.responder_id == person => {
                     row.standby_incident_ids.retain(|incident| *incident != body.incident_id);
