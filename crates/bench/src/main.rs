@@ -28,6 +28,7 @@
 //! | `start_from_position_1` | the same without a snapshot | the same |
 //! | `conversion_100000` | one ConvertArea that seats 100,000 people, from the request to the durable answer, in records | bare RocksDB, the same bytes onto the same log, one batch, synced |
 //! | `conversion_100000_durable_seconds` | the same in seconds | the same |
+//! | `rehearsal_42000` | the whole city rehearsed by the planner, every post told, from the question to the answer | the conversion itself, in the same run |
 //! | `commands_<Kind>` | the domain alone, policies included, over the demo's play | replaying the records of the same commands |
 //! | `memory_per_responder_<N>` | resident memory for each of N enrolled people | the stored form of the same state |
 //!
@@ -47,6 +48,7 @@ mod parts;
 mod plans;
 mod progress;
 mod raw;
+mod rehearsal;
 mod relay;
 mod requests;
 mod row;
@@ -96,9 +98,10 @@ struct Arguments {
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 9] = [
+const BENCHES: [(&[&str], Bench); 10] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
     (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
+    (&[rehearsal::NAME], rehearsal::run),
     (&kinds::NAMES, kinds::run),
     (&memory::NAMES, memory::run),
     (&["check_in_64_clients"], check_in::run),

@@ -9,6 +9,8 @@ mod period;
 pub(crate) mod placement;
 pub(crate) mod reach;
 mod reinforcement;
+mod reassign;
+mod rebase;
 mod reseat;
 mod shelter;
 mod stand_down;
@@ -27,6 +29,8 @@ use crate::state::{State, Timer};
 pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft> {
     match &cause.event {
         Event::AreaConverted(body) => conversion::raise(state, now, body),
+        Event::PlanPublished(body) => rebase::published(state, body),
+        Event::ConversionRebased(body) => rebase::rebased(state, now, body),
         Event::ResponseChanged(body) => conversion::lower(state, body),
         Event::StandDownOrdered(body) => stand_down::order(state, body),
         Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),
@@ -37,9 +41,16 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
             drafts.extend(fill::after_release(state, now, body));
             drafts.extend(stand_down::after_call(state, &body.call_id));
             drafts.extend(period::after_release(state, cause.realm, body));
+            drafts.extend(rebase::after_call(state, &body.call_id));
             drafts
         }
         Event::AvailabilitySet(body) => reseat::availability(state, now, body),
+        Event::PeopleReserved(body) => reassign::reserved(state, now, body),
+        Event::ResponderReportedToCommunity(body) => reassign::moved(state, now, body),
+        // Whom the former organization kept back it keeps no more.
+        Event::ResponderTransferred(body) => reassign::free_again(state, now, std::slice::from_ref(&body.responder_id)),
+        Event::SpecialtiesSet(body) => reassign::specialties(state, body),
+        Event::RequirementSet(body) => reassign::seats_added(state, now, body),
         Event::ResponderWithdrawn(body) => reseat::withdrawn(state, &body.responder_id),
         Event::CheckedIn(body) => {
             let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
@@ -53,6 +64,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::CheckedOut(body) => {
             let mut drafts = stand_down::off_post(state, now, &body.call_id);
             drafts.extend(stand_down::after_site(state, &body.site_id));
+            drafts.extend(rebase::after_site(state, &body.site_id));
             drafts
         }
         Event::PresenceSettled(body) => {
@@ -66,6 +78,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::SiteOpened(body) => shelter::opened(state, cause.realm, body).into_iter().collect(),
         Event::SiteResumed(body) => shelter::seats_again(state, now, body),
         Event::SiteClosed(body) => organization::site_closed(state, &body.site_id),
+        Event::UnitDissolved(body) => rebase::after_unit(state, &body.unit_id),
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
         Event::ReinforcementRequested(body) => fill::reinforced(state, now, body),

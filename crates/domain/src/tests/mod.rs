@@ -31,6 +31,7 @@ mod random;
 mod random_calls;
 mod random_commands;
 mod realms;
+mod rebase;
 mod rehearsal;
 mod reinforcement;
 mod reseat;

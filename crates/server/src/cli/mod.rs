@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod events;
 mod import;
+mod planning;
 mod print;
 mod send;
 mod serve;
@@ -55,6 +56,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Import(args) => runtime.block_on(import::run(args, lang)),
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
+        Command::Rehearse(args) => runtime.block_on(planning::rehearse(args, lang)),
+        Command::Plan(args) => runtime.block_on(planning::plan(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Doctor(args) => doctor::run(&args, lang),
     }

@@ -23,6 +23,7 @@ pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliErr
         listen: config.listen,
         nats: config.nats.clone(),
         snapshot_every: config.snapshot_every,
+        nightly: config.nightly,
         ..ServerOptions::new(&config.data)
     };
     let signal = signal::stop()?;

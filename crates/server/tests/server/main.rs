@@ -8,6 +8,7 @@ mod common;
 mod events;
 mod lifecycle;
 mod live;
+mod planning;
 mod preview;
 mod privacy;
 mod routes;

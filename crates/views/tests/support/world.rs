@@ -159,7 +159,7 @@ impl World {
         let site = realm.sites.get_mut(at)?;
         let seats = Self::seats(b, c);
         site.2 = seats.iter().map(|seat| seat.seat_id.clone()).collect();
-        Some(Event::RequirementSet(v1::RequirementSet { site_id: site.0.clone(), seats }))
+        Some(Event::RequirementSet(v1::RequirementSet { site_id: site.0.clone(), seats, ..Default::default() }))
     }
 
     fn close_site(&mut self, realm: usize, a: u16) -> Option<Event> {
