@@ -98,7 +98,8 @@ fn rebased(state: &mut State, body: &v1::ConversionRebased) -> Option<()> {
     conversion.version = body.version;
     conversion.rebased = true;
     let sites = version.sites.iter().map(|site| &*site.key);
-    let (held, left) = places(&state.ops.sites, sites, conversion.sites.iter().flatten().chain(&conversion.former_sites), |site| site.closed);
+    let (held, left) =
+        places(&state.ops.sites, sites, conversion.sites.iter().flatten().chain(&conversion.former_sites), |site| site.closed);
     conversion.sites = held;
     conversion.former_sites = left.into_iter().collect();
     let units = version.units.iter().map(|unit| &*unit.key);

@@ -218,7 +218,8 @@ fn without_former_seats(converting: &Converting<'_>, at: u16, key: SiteRef) -> O
 /// After a duty ended, or somebody left: its conversion may have something to tidy.
 pub(super) fn after_call(state: &State, call_id: &str) -> Vec<Draft> {
     let Some(call) = CallRef::parse(call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
-    let plan = call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
+    let plan =
+        call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
     call.incident.zip(plan).map(|(incident, plan)| tidy(state, incident, plan)).unwrap_or_default()
 }
 

@@ -15,8 +15,8 @@ pub(crate) use arrivals::{Arrivals, Awaited, ring};
 pub(crate) use base::{Area, Base, CardText, Designation, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder};
 pub(crate) use floor::{Floor, Floors};
 pub(crate) use operations::{
-    Call, CallPhase, Conversion, Incident, NO_PART, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place, Presence,
-    Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
+    Call, CallPhase, Conversion, Incident, NO_PART, NeedState, Observation, Operations, OrganizationCall, OrganizationCallPhase, Place,
+    Presence, Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
 };
 pub(crate) use reach::Reach;
 

@@ -101,7 +101,9 @@ fn parts_that_the_version_has_no_more_go_when_they_are_empty() {
     ]);
     // A part that comes again with a later version is another one.
     story.and(second_version());
-    story.when(publish("out-v1")).then_among(["SiteOpened out/out-v1@3/gate [n1,n3]", "UnitEstablished out/out-v1@3/team below out/out-v1/br"]);
+    story
+        .when(publish("out-v1"))
+        .then_among(["SiteOpened out/out-v1@3/gate [n1,n3]", "UnitEstablished out/out-v1@3/team below out/out-v1/br"]);
 }
 
 #[test]
@@ -182,7 +184,8 @@ fn a_lost_specialty_gives_the_seat_to_the_next() {
 #[test]
 fn a_seat_that_is_added_is_taken_by_who_stands_by() {
     let mut story = converted();
-    let seats = |ids: &[&str]| -> Vec<v1::Seat> { ids.iter().map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect() };
+    let seats =
+        |ids: &[&str]| -> Vec<v1::Seat> { ids.iter().map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect() };
     let set = |ids: &[&str]| command!(SetRequirement { site_id: "out/out-v1/gate", seats: seats(ids) });
     story.when(set(&["n1", "extra", "more"])).then([
         "RequirementSet out/out-v1/gate [n1,extra,more]",
@@ -192,6 +195,8 @@ fn a_seat_that_is_added_is_taken_by_who_stands_by() {
     ]);
     // A seat of the plan that was taken away and comes back is its designation's.
     story.and([town::decline("c3"), town::decline("c6"), town::decline("c7"), set(&["extra"])]);
-    story.when(command!(SetAvailability { responder_id: "a3", availability: v1::Availability::Available })).then(["AvailabilitySet a3 Available"]);
+    story
+        .when(command!(SetAvailability { responder_id: "a3", availability: v1::Availability::Available }))
+        .then(["AvailabilitySet a3 Available"]);
     story.when(set(&["extra", "n1"])).then_among(["ResponderCalled c8 a3 out/out-v1/gate#n1 PlanPrimary"]);
 }

@@ -143,8 +143,7 @@ fn cut(made: String, there: usize, shown: usize, lang: Lang) -> String {
 
 /// Empty posts with their reasons, single points of failure, and who would stand where.
 fn posts(words: &Descriptors, level: &Value, lang: Lang) -> String {
-    let columns =
-        [("预案", "plan"), ("点位/席位", "site/seat"), ("编组", "unit"), ("角色", "role"), ("人员", "person"), ("情况", "what")];
+    let columns = [("预案", "plan"), ("点位/席位", "site/seat"), ("编组", "unit"), ("角色", "role"), ("人员", "person"), ("情况", "what")];
     let mut made = new_table(lang, &columns);
     let mut there = 0;
     for plan in list(level, "plans") {
