@@ -28,6 +28,7 @@
 //! | `start_from_position_1` | the same without a snapshot | the same |
 //! | `conversion_100000` | one ConvertArea that seats 100,000 people, from the request to the durable answer, in records | bare RocksDB, the same bytes onto the same log, one batch, synced |
 //! | `conversion_100000_durable_seconds` | the same in seconds | the same |
+//! | `rehearsal_42000` | the whole city rehearsed by the planner, every post told, from the question to the answer | the conversion itself, in the same run |
 //! | `commands_<Kind>` | the domain alone, policies included, over the demo's play | replaying the records of the same commands |
 //! | `fill` | the joint proposal for the open needs of 500 whistles and 42,000 people, reasons included | the same needs served one after the other |
 //! | `fill_one_township` | the same with all whistles in one township | the same |
@@ -50,6 +51,7 @@ mod parts;
 mod plans;
 mod progress;
 mod raw;
+mod rehearsal;
 mod relay;
 mod requests;
 mod row;
@@ -99,9 +101,10 @@ struct Arguments {
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 10] = [
+const BENCHES: [(&[&str], Bench); 11] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
     (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
+    (&[rehearsal::NAME], rehearsal::run),
     (&kinds::NAMES, kinds::run),
     (&fill::NAMES, fill::run),
     (&memory::NAMES, memory::run),

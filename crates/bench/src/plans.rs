@@ -12,8 +12,10 @@ use crate::requests::request;
 
 /// The incident that the city converts for.
 pub(crate) const INCIDENT: &str = "inc-bench";
-const KIND: IncidentType = IncidentType::Flood;
-const TIER: ResponseLevel = ResponseLevel::Iv;
+/// The plans' type.
+pub(crate) const KIND: IncidentType = IncidentType::Flood;
+/// The level from which everything in them holds.
+pub(crate) const TIER: ResponseLevel = ResponseLevel::Iv;
 const COMMITTEE: &str = "committee";
 
 /// One township's plan, being made.

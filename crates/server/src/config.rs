@@ -9,11 +9,18 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::access::{AccessOptions, Expected, IssuerOptions, KeySource};
+use crate::nightly::Nightly;
 use crate::telemetry::LogFormat;
 use crate::words::Words;
 
 /// Where the server listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// When every published plan is rehearsed unless told otherwise: when nobody waits for anything else.
+pub const DEFAULT_REHEARSAL_AT: &str = "03:00";
+
+/// China Standard Time.
+pub const DEFAULT_UTC_OFFSET_MINUTES: i16 = 480;
 
 /// Whether and where events are published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +64,10 @@ pub struct Partial {
     pub open: Option<bool>,
     /// An identity provider, and how people reach the server.
     pub auth: Option<Auth>,
+    /// When every published plan is rehearsed, local time: `03:00`, or `off`.
+    pub rehearsal_at: Option<String>,
+    /// Minutes that local time is ahead of UTC; China has 480.
+    pub utc_offset_minutes: Option<i16>,
 }
 
 /// `[auth]`: an OpenID Connect provider whose tokens are taken beside local ones.
@@ -97,6 +108,8 @@ pub struct Config {
     pub snapshot_every: Option<u64>,
     /// Who may come in.
     pub access: AccessOptions,
+    /// When every published plan is rehearsed; `None` for never.
+    pub nightly: Option<Nightly>,
 }
 
 /// Why there is no configuration.
@@ -180,6 +193,8 @@ impl Partial {
             snapshot_every: self.snapshot_every.or(other.snapshot_every),
             open: self.open.or(other.open),
             auth: self.auth.or(other.auth),
+            rehearsal_at: self.rehearsal_at.or(other.rehearsal_at),
+            utc_offset_minutes: self.utc_offset_minutes.or(other.utc_offset_minutes),
         }
     }
 
@@ -192,6 +207,14 @@ impl Partial {
         if self.snapshot_every == Some(0) {
             return Err(bad("snapshot_every", "0", "1 or more"));
         }
+        let offset_minutes = self.utc_offset_minutes.unwrap_or(DEFAULT_UTC_OFFSET_MINUTES);
+        let nightly = match self.rehearsal_at.as_deref().unwrap_or(DEFAULT_REHEARSAL_AT) {
+            "off" => None,
+            text => {
+                let bad_time = || bad("rehearsal_at", &format!("{text} ({offset_minutes:+})"), "HH:MM / off, utc_offset_minutes -840..840");
+                Some(Nightly::parse(text, offset_minutes).ok_or_else(bad_time)?)
+            }
+        };
         let nats =
             self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|_| bad("nats", text, "nats://HOST:PORT / off")))?;
         let access = access(self.auth.unwrap_or_default(), self.open.unwrap_or(false))?;
@@ -203,6 +226,7 @@ impl Partial {
             log_filter: self.log_filter.unwrap_or_else(|| crate::telemetry::DEFAULT_FILTER.to_owned()),
             snapshot_every: self.snapshot_every,
             access,
+            nightly,
         })
     }
 }
@@ -253,6 +277,9 @@ mod tests {
         assert_eq!(config.data, Path::new("/var/lib/muster"));
         assert_eq!(config.nats, Nats::Url("nats://localhost:4222".into()));
         assert_eq!(config.log_format, LogFormat::Text);
+        assert_eq!(config.nightly, Nightly::parse("03:00", 480));
+        let off = Partial { data: Some("x".into()), rehearsal_at: Some("off".into()), ..Partial::default() };
+        assert_eq!(off.complete().unwrap().nightly, None);
     }
 
     #[test]
@@ -287,6 +314,8 @@ mod tests {
         assert!(matches!(Partial::default().complete(), Err(ConfigError::NoData)));
         let partial = Partial { data: Some("x".into()), snapshot_every: Some(0), ..Partial::default() };
         assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "snapshot_every", .. })));
+        let partial = Partial { data: Some("x".into()), rehearsal_at: Some("3 Uhr".into()), ..Partial::default() };
+        assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "rehearsal_at", .. })));
         let missing = Partial::read(Path::new("/nonexistent/muster.toml")).unwrap_err();
         assert!(missing.words().zh.contains("/nonexistent/muster.toml"));
     }

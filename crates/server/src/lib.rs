@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod http;
 pub mod import;
 pub mod limits;
+pub mod nightly;
 pub mod openapi;
 pub mod problem;
 pub mod startup;

@@ -23,6 +23,9 @@ pub const BATCH_IN_FLIGHT_MAX: usize = 512;
 /// Lines of a batch whose personal fields are sealed together: new keys of one group share one synced write.
 pub const BATCH_SEAL_LINES_MAX: usize = 256;
 
+/// How often it is looked whether the nightly rehearsal is due, in seconds: nobody waits for it to the minute.
+pub const NIGHTLY_CHECK_SECONDS: u64 = 60;
+
 /// Rows on one page of a view unless the caller asks for less or more.
 pub const VIEW_PAGE_ROWS: usize = 1_000;
 

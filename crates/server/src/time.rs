@@ -16,6 +16,13 @@ pub fn in_china(ms: i64) -> String {
     text
 }
 
+/// A number of days since 1970-01-01 as `2026-07-31`.
+#[must_use]
+pub fn day(days: i64) -> String {
+    let (year, month, day) = date_of(days);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// RFC 3339 (`2026-07-31T08:00:00+08:00`, with or without a fraction) as Unix milliseconds. A space may stand for the `T`.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<i64> {

@@ -26,6 +26,7 @@ use crate::erasure::Erasures;
 use crate::gateway::Gateway;
 use crate::http::{self, App, Node};
 use crate::limits;
+use crate::nightly::{self, Nightly};
 use crate::startup::StartError;
 
 /// Where the log lies in the data folder.
@@ -67,6 +68,8 @@ pub struct ServerOptions {
     pub views: RunnerOptions,
     /// Who may come in.
     pub access: AccessOptions,
+    /// When every published plan is rehearsed; never if not given.
+    pub nightly: Option<Nightly>,
 }
 
 impl ServerOptions {
@@ -87,6 +90,7 @@ impl ServerOptions {
             queue_max: None,
             views: RunnerOptions::default(),
             access: AccessOptions::default(),
+            nightly: None,
         }
     }
 
@@ -193,7 +197,8 @@ impl Server {
         }
         let app = Arc::new(App::server(&descriptors, access));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
-        let (data, views_options, relay_options) = (options.data.clone(), options.views, options.relay());
+        let (data, relay_options, nightly) = (options.data.clone(), options.relay(), options.nightly);
+        let views_options = options.views;
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
         let opened = tokio::task::spawn_blocking(move || open(options, addr, fail)).await.map_err(|_| StartError::BrokenOff)?;
@@ -212,6 +217,10 @@ impl Server {
             vault: Arc::clone(&vault),
             relay: relay.as_ref().map(RelayHandle::status),
         });
+        if let Some(nightly) = nightly {
+            // It ends with the streams, when the server stops.
+            tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));
+        }
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
         Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, app, data, serving, failed })
     }

@@ -204,7 +204,7 @@ fn a_person_in_peacetime_is_on_standby_away_or_neither() {
 fn reserved_people_are_those_of_the_organizations_last_word() {
     let reserved = |organization: &str, people: &[&str]| {
         let responder_ids = people.iter().map(|id| (*id).to_owned()).collect();
-        Event::PeopleReserved(v1::PeopleReserved { organization_id: organization.into(), responder_ids })
+        Event::PeopleReserved(v1::PeopleReserved { organization_id: organization.into(), responder_ids, former_responder_ids: Vec::new() })
     };
     assert!(person(&and(town(), [reserved("org", &["p"])]), "p").reserved);
     assert!(!person(&and(town(), [reserved("org", &["p"]), reserved("org", &[])]), "p").reserved);

@@ -291,7 +291,8 @@ fn a_no_show_stays_on_the_site_after_the_duty_until_it_is_corrected() {
 
 #[test]
 fn a_shift_without_seats_loses_its_row() {
-    let fewer = Event::RequirementSet(v1::RequirementSet { site_id: "s".into(), seats: vec![seat("a", "", "night")] });
+    let fewer =
+        Event::RequirementSet(v1::RequirementSet { site_id: "s".into(), seats: vec![seat("a", "", "night")], ..Default::default() });
     let happenings = city_and([two_seats(), call_to_a(), fewer]);
     let ids: Vec<String> = given(View::Sites, &happenings).iter().map(Row::id).collect();
     assert_eq!(ids, ["s/", "s/night"]);

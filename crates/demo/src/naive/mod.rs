@@ -327,7 +327,11 @@ mod tests {
             ..Default::default()
         };
         story.add(Event::ResponderEnrolled(enrolled("p1"))).add(Event::ResponderEnrolled(enrolled("p2")));
-        story.add(Event::PeopleReserved(PeopleReserved { organization_id: "org".into(), responder_ids: vec!["p2".into()] }));
+        story.add(Event::PeopleReserved(PeopleReserved {
+            organization_id: "org".into(),
+            responder_ids: vec!["p2".into()],
+            ..PeopleReserved::default()
+        }));
         story.site("actual", "x", "v", &[""]).call("actual", "c1", "p1", "x", "s0", "v");
         let person = |story: &Story, id: &str| count(&story.0).responders[&("actual".to_owned(), id.to_owned())].clone();
         let call = |story: &Story| count(&story.0).calls[&("actual".to_owned(), "c1".to_owned())].clone();

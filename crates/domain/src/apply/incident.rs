@@ -4,13 +4,14 @@ use muster_proto::Event;
 use muster_proto::v1::{self, ResponseLevel};
 
 use super::shelter;
-use crate::ids::PlanRef;
-use crate::state::{Conversion, Incident, Realm, State};
+use crate::ids::{Dense, PlanRef, Table};
+use crate::state::{Conversion, Incident, NO_PART, Realm, Site, State, Unit};
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
     match event {
         Event::IncidentDeclared(body) => declared(state, body)?,
         Event::AreaConverted(body) => converted(state, body)?,
+        Event::ConversionRebased(body) => rebased(state, body)?,
         Event::ResponseChanged(body) => {
             let (key, area) = (state.ops.incidents.find(&body.incident_id)?, state.base.areas.find(&body.area_id)?);
             let level = u8::try_from(body.response).unwrap_or(0);
@@ -86,4 +87,64 @@ fn converted(state: &mut State, body: &v1::AreaConverted) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// The parts of a conversion take their places in the new version. What the version does not have stays until it is empty.
+fn rebased(state: &mut State, body: &v1::ConversionRebased) -> Option<()> {
+    let (key, plan) = (state.ops.incidents.find(&body.incident_id)?, state.base.plans.find(&body.plan_id)?);
+    let definition = state.base.plans.get(plan);
+    let version = definition.version(body.version)?;
+    let conversion = state.ops.incidents.get_mut(key).conversions.get_mut(&plan)?;
+    conversion.version = body.version;
+    conversion.rebased = true;
+    let sites = version.sites.iter().map(|site| &*site.key);
+    // What went with an earlier version does not come back with a later one: that opens a part of its own.
+    let left_over = conversion.former_sites.iter().filter(|key| !state.ops.sites.get(**key).closed);
+    let (held, left) = places(&state.ops.sites, sites, conversion.sites.iter().flatten().chain(left_over), |site| site.closed);
+    conversion.sites = held;
+    conversion.former_sites = left.into_iter().collect();
+    let units = version.units.iter().map(|unit| &*unit.key);
+    let left_over = conversion.former_units.iter().filter(|key| !state.ops.units.get(**key).dissolved);
+    let made = conversion.units.iter().flatten().chain(left_over);
+    let (held, left) = places(&state.ops.units, units, made, |unit| unit.dissolved);
+    conversion.units = held;
+    conversion.former_units = left.into_iter().collect();
+    let conversion = state.ops.incidents.get(key).conversions.get(&plan)?;
+    let (sites, units) = (conversion.sites.clone(), conversion.units.clone());
+    let (former_sites, former_units) = (conversion.former_sites.clone(), conversion.former_units.clone());
+    number(&mut state.ops.sites, &sites, &former_sites, |site: &mut Site, part| site.part = part);
+    number(&mut state.ops.units, &units, &former_units, |unit: &mut Unit, part| unit.part = part);
+    Some(())
+}
+
+/// By place in the new version: the part of that key that still stands, or that was closed by hand; and the parts left over that still stand.
+fn places<'a, K: Dense + Ord + 'a, V>(
+    table: &Table<K, V>,
+    keys: impl Iterator<Item = &'a str>,
+    made: impl Iterator<Item = &'a K>,
+    gone: impl Fn(&V) -> bool,
+) -> (Vec<Option<K>>, Vec<K>) {
+    let mut made: Vec<K> = made.copied().collect();
+    let key_of = |part: K| table.id(part).rsplit('/').next().unwrap_or_default();
+    let mut held = Vec::new();
+    for key in keys {
+        let at = made.iter().position(|part| key_of(*part) == key);
+        held.push(at.map(|at| made.remove(at)));
+    }
+    made.retain(|part| !gone(table.get(*part)));
+    (held, made)
+}
+
+fn number<K: Dense + Ord, V>(
+    table: &mut Table<K, V>,
+    held: &[Option<K>],
+    left: &std::collections::BTreeSet<K>,
+    mut set: impl FnMut(&mut V, u16),
+) {
+    for (part, key) in (0_u16..).zip(held) {
+        if let Some(key) = key {
+            set(table.get_mut(*key), part);
+        }
+    }
+    left.iter().for_each(|key| set(table.get_mut(*key), NO_PART));
 }

@@ -55,9 +55,11 @@ pub(super) fn reserve(state: &State, body: &v1::ReservePeople) -> Decision {
         }
     }
     let area = state.base.organizations.get(organization).area;
+    let former = state.base.organizations.get(organization).reserved.iter().filter(|kept| !named.contains(kept));
     let event = Event::PeopleReserved(v1::PeopleReserved {
         organization_id: body.organization_id.clone(),
         responder_ids: body.responder_ids.clone(),
+        former_responder_ids: former.map(|kept| state.base.responders.id(*kept).to_owned()).collect(),
     });
     Ok(vec![peacetime(state, event, area)])
 }

@@ -73,8 +73,12 @@ pub(super) fn transfer(state: &State, body: &v1::TransferResponder) -> Decision 
 pub(super) fn set_specialties(state: &State, body: &v1::SetSpecialties) -> Decision {
     let responder = state.active_responder("responder_id", &body.responder_id)?;
     checks::labels("specialties", &body.specialties)?;
-    let event =
-        Event::SpecialtiesSet(v1::SpecialtiesSet { responder_id: body.responder_id.clone(), specialties: body.specialties.clone() });
+    let had = state.base.responders.get(responder).specialties.iter().map(|key| state.base.labels.id(*key).to_owned());
+    let event = Event::SpecialtiesSet(v1::SpecialtiesSet {
+        responder_id: body.responder_id.clone(),
+        specialties: body.specialties.clone(),
+        lost_specialties: had.filter(|name| !body.specialties.contains(name)).collect(),
+    });
     Ok(vec![peacetime(state, event, state.base.home_of(responder))])
 }
 

@@ -57,7 +57,9 @@ pub(super) fn set_requirement(state: &State, body: &v1::SetRequirement) -> Decis
             return Err(Rejection::SeatTaken { seat: held.id.to_string(), call: call.text() });
         }
     }
-    let event = Event::RequirementSet(v1::RequirementSet { site_id: body.site_id.clone(), seats: body.seats.clone() });
+    let added = body.seats.iter().filter(|seat| site.seat(&seat.seat_id).is_none()).map(|seat| seat.seat_id.clone()).collect();
+    let event =
+        Event::RequirementSet(v1::RequirementSet { site_id: body.site_id.clone(), seats: body.seats.clone(), added_seat_ids: added });
     Ok(vec![Draft::new(event, state.ops.incidents.get(site.incident).realm, Some(site.area))])
 }
 

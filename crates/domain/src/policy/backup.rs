@@ -17,6 +17,9 @@ pub(super) fn gap_reason(reason: ReleaseReason) -> Option<GapReason> {
         ReleaseReason::Outranked => Some(GapReason::TakenByIncident),
         ReleaseReason::Withdrawn => Some(GapReason::Withdrawn),
         ReleaseReason::Unavailable => Some(GapReason::Unavailable),
+        ReleaseReason::Reserved => Some(GapReason::Reserved),
+        ReleaseReason::MovedAway => Some(GapReason::Unavailable),
+        ReleaseReason::SpecialtyLost => Some(GapReason::SpecialtyLost),
         // Recalled, relieved, stood down, lowered, checked out: meant to be so.
         _ => None,
     }
@@ -31,7 +34,9 @@ fn post_of<'a>(state: &'a State, call: &Call) -> Option<(Converting<'a>, &'a Des
     let unit = call.unit.map(|unit| state.ops.units.get(unit)).filter(|unit| unit.plan == call.plan).map(|unit| unit.part);
     let fits = |at: &u32| {
         let designation = &converting.version.designations[*at as usize];
-        designation.role == call.role && designation.unit == unit
+        // A post that a new version changed under whoever sits there is the same post.
+        let changed = converting.conversion.rebased && call.site.is_some();
+        changed || (designation.role == call.role && designation.unit == unit)
     };
     // A seat is one post; posts without a seat are told apart by name.
     let at = match call.site {
@@ -83,6 +88,14 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -
     }
 }
 
+/// Whether somebody else could take the place of the one who was called.
+pub(super) fn replaceable(state: &State, now: &Now<'_>, call: &Call) -> bool {
+    match call.whistle {
+        Some(whistle) => fill::has_candidate(state, now, whistle, call.need),
+        None => post_of(state, call).is_some_and(|(converting, designation)| next(&converting, now, designation, call.responder).is_some()),
+    }
+}
+
 /// No reply: whoever can be replaced is replaced. Where nobody else is named, the duty stands, for an empty seat helps nobody.
 pub(super) fn unanswered(state: &State, now: &Now<'_>, call_id: &str) -> Vec<Draft> {
     let Some(key) = CallRef::parse(call_id) else { return Vec::new() };
@@ -90,9 +103,5 @@ pub(super) fn unanswered(state: &State, now: &Now<'_>, call_id: &str) -> Vec<Dra
     if !waiting(call.phase) || call.site.is_some_and(|site| state.ops.sites.get(site).suspended) {
         return Vec::new();
     }
-    let replaceable = match call.whistle {
-        Some(whistle) => fill::has_candidate(state, now, whistle, call.need),
-        None => post_of(state, call).is_some_and(|(converting, designation)| next(&converting, now, designation, call.responder).is_some()),
-    };
-    if replaceable { vec![release(state, key, ReleaseReason::Unanswered, None)] } else { Vec::new() }
+    if replaceable(state, now, call) { vec![release(state, key, ReleaseReason::Unanswered, None)] } else { Vec::new() }
 }

@@ -42,7 +42,7 @@ impl<'a> Converting<'a> {
     }
 
     /// The id of a part: no caller can choose it, for `/` is not allowed in theirs.
-    fn part_id(&self, key: &str) -> String {
+    fn part_id(&self, key: &str, with_version: bool) -> String {
         let mut id = String::with_capacity(self.incident_id.len() + self.plan_id.len() + key.len() + 2);
         id.push_str(self.incident_id);
         id.push('/');
@@ -51,17 +51,33 @@ impl<'a> Converting<'a> {
             id.push('~');
             id.push_str(&self.conversion.round.to_string());
         }
+        if with_version {
+            id.push('@');
+            id.push_str(&self.version.version.to_string());
+        }
         id.push('/');
         id.push_str(key);
         id
     }
 
-    fn site_id(&self, place: u16) -> String {
-        self.part_id(&self.version.sites[usize::from(place)].key)
+    pub(super) fn site_id(&self, place: u16) -> String {
+        match self.conversion.sites[usize::from(place)] {
+            Some(key) => self.state.ops.sites.id(key).to_owned(),
+            None => self.new_part_id(&self.version.sites[usize::from(place)].key, |id| self.state.ops.sites.find(id).is_some()),
+        }
     }
 
-    fn unit_id(&self, place: u16) -> String {
-        self.part_id(&self.version.units[usize::from(place)].key)
+    pub(super) fn unit_id(&self, place: u16) -> String {
+        match self.conversion.units[usize::from(place)] {
+            Some(key) => self.state.ops.units.id(key).to_owned(),
+            None => self.new_part_id(&self.version.units[usize::from(place)].key, |id| self.state.ops.units.find(id).is_some()),
+        }
+    }
+
+    /// A part that an earlier version had, and that went with it, may come again with another: then the version tells them apart.
+    fn new_part_id(&self, key: &str, known: impl Fn(&str) -> bool) -> String {
+        let id = self.part_id(key, false);
+        if known(&id) { self.part_id(key, true) } else { id }
     }
 
     /// Where a designation's post is.
@@ -101,7 +117,7 @@ impl<'a> Converting<'a> {
     }
 
     /// The fact that the person whom a designation names stands by.
-    fn stand_by(&self, designation: &Designation) -> Draft {
+    pub(super) fn stand_by(&self, designation: &Designation) -> Draft {
         let event = Event::ResponderPutOnStandby(v1::ResponderPutOnStandby {
             incident_id: self.incident_id.to_owned(),
             responder_id: self.state.base.responders.id(designation.responder).to_owned(),
@@ -112,7 +128,7 @@ impl<'a> Converting<'a> {
     }
 
     /// The gap of a seat that the plan gives to nobody.
-    fn undesignated(&self, at: u16, seat: u16) -> Draft {
+    pub(super) fn undesignated(&self, at: u16, seat: u16) -> Draft {
         let site = &self.version.sites[usize::from(at)];
         let event = Event::GapRecorded(v1::GapRecorded {
             incident_id: self.incident_id.to_owned(),
@@ -245,7 +261,7 @@ fn seats_up_to(converting: &Converting<'_>, site: &PlanSite, response: ResponseL
         .collect()
 }
 
-fn open_sites(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
+pub(super) fn open_sites(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
     for (at, site) in converting.version.sites.iter().enumerate() {
         let place = u16::try_from(at).expect("sites of a plan are capped");
         let wanted = seats_up_to(converting, site, response);
@@ -275,7 +291,9 @@ fn with_plan_seats(converting: &Converting<'_>, key: SiteRef, site: &PlanSite, m
         return None;
     }
     let of_plan: BTreeSet<&str> = site.seats.iter().map(|seat| &*seat.key).collect();
-    wanted.extend(open.seats.iter().filter(|seat| !of_plan.contains(&*seat.id)).map(|seat| v1::Seat {
+    let place = open.part;
+    let by_hand = open.seats.iter().filter(|seat| !of_plan.contains(&*seat.id) && !converting.left_over(place, seat));
+    wanted.extend(by_hand.map(|seat| v1::Seat {
         seat_id: seat.id.to_string(),
         specialty: seat.specialty.to_string(),
         shift: seat.shift.to_string(),
@@ -285,11 +303,12 @@ fn with_plan_seats(converting: &Converting<'_>, key: SiteRef, site: &PlanSite, m
     if unchanged {
         return None;
     }
-    let event = Event::RequirementSet(v1::RequirementSet { site_id: converting.state.ops.sites.id(key).to_owned(), seats: wanted });
+    let site_id = converting.state.ops.sites.id(key).to_owned();
+    let event = Event::RequirementSet(v1::RequirementSet { site_id, seats: wanted, added_seat_ids: Vec::new() });
     Some(converting.draft(event, open.area))
 }
 
-fn form_units(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
+pub(super) fn form_units(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
     for (at, unit) in converting.version.units.iter().enumerate() {
         if unit.tier > response || converting.conversion.units[at].is_some() {
             continue;

@@ -258,6 +258,7 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyRelease
             | ReleaseReason::Outranked
             | ReleaseReason::Withdrawn
             | ReleaseReason::Unavailable
+            | ReleaseReason::SpecialtyLost
     ) {
         return Vec::new();
     }

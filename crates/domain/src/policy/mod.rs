@@ -10,6 +10,8 @@ mod organization;
 mod period;
 pub(crate) mod placement;
 pub(crate) mod reach;
+mod reassign;
+mod rebase;
 mod reinforcement;
 mod reseat;
 mod shelter;
@@ -30,6 +32,8 @@ use crate::state::{State, Timer};
 pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft> {
     match &cause.event {
         Event::AreaConverted(body) => conversion::raise(state, now, body),
+        Event::PlanPublished(body) => rebase::published(state, body),
+        Event::ConversionRebased(body) => rebase::rebased(state, now, body),
         Event::ResponseChanged(body) => conversion::lower(state, body),
         Event::StandDownOrdered(body) => stand_down::order(state, body),
         Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),
@@ -41,9 +45,16 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
             drafts.extend(stand_down::after_call(state, &body.call_id));
             drafts.extend(shifts::after_release(state, body));
             drafts.extend(period::after_release(state, cause.realm, body));
+            drafts.extend(rebase::after_call(state, &body.call_id));
             drafts
         }
         Event::AvailabilitySet(body) => reseat::availability(state, now, body),
+        Event::PeopleReserved(body) => reassign::reserved(state, now, body),
+        Event::ResponderReportedToCommunity(body) => reassign::moved(state, now, body),
+        // Whom the former organization kept back it keeps no more.
+        Event::ResponderTransferred(body) => reassign::free_again(state, now, std::slice::from_ref(&body.responder_id)),
+        Event::SpecialtiesSet(body) => reassign::specialties(state, body),
+        Event::RequirementSet(body) => reassign::seats_added(state, now, body),
         Event::ResponderWithdrawn(body) => reseat::withdrawn(state, &body.responder_id),
         Event::CheckedIn(body) => {
             let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
@@ -58,6 +69,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::CheckedOut(body) => {
             let mut drafts = stand_down::off_post(state, now, &body.call_id);
             drafts.extend(stand_down::after_site(state, &body.site_id));
+            drafts.extend(rebase::after_site(state, &body.site_id));
             drafts
         }
         Event::PresenceSettled(body) => {
@@ -79,6 +91,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::ShiftClosed(body) => shifts::people_off(state, &body.shift_id),
         Event::HandedOver(body) => shifts::handed_over(state, now, body),
         Event::SiteClosed(body) => organization::site_closed(state, &body.site_id),
+        Event::UnitDissolved(body) => rebase::after_unit(state, &body.unit_id),
         Event::PresenceDisputed(body) => stand_down::after_site(state, &body.other_site_id),
         Event::WhistleBlown(body) => fill::opened(state, now, body),
         Event::ReinforcementRequested(body) => fill::reinforced(state, now, body),

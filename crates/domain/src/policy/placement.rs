@@ -108,7 +108,7 @@ pub(crate) fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &D
     Err(refused.unwrap_or((GapReason::NoCandidate, None)))
 }
 
-fn may_stand_by(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, ahead: &Ahead) -> bool {
+pub(crate) fn may_stand_by(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, ahead: &Ahead) -> bool {
     let responder = designation.responder;
     // Whoever has a duty of any time does not stand by.
     let held = converting.state.ops.duties(converting.incident.realm, responder);

@@ -49,7 +49,7 @@ fn give_up(state: &State, responder: ResponderRef, reason: ReleaseReason, touche
 }
 
 /// The posts that published plans keep for the person, where they stand empty now.
-fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef) -> Vec<Draft> {
+pub(super) fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef) -> Vec<Draft> {
     let first = (responder, 0, 0);
     let plans = state.base.primaries.range(first..).take_while(|((who, _, _), _)| *who == responder).map(|(_, plan)| *plan);
     let mut plans: Vec<PlanRef> = plans.collect();

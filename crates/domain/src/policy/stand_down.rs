@@ -118,8 +118,13 @@ fn finish(state: &State, incident_key: IncidentRef, plan: PlanRef) -> Vec<Draft>
     if !conversion.standing_down || conversion.stood_down || !conversion.duties.is_empty() {
         return Vec::new();
     }
-    let sites = || conversion.sites.iter().flatten().copied();
-    let units = || conversion.units.iter().flatten().copied();
+    let sites = || conversion.sites.iter().flatten().chain(&conversion.former_sites).copied();
+    let units = || {
+        let mut all: Vec<_> = conversion.units.iter().flatten().chain(&conversion.former_units).copied().collect();
+        // Parents were formed before their children.
+        all.sort_unstable();
+        all.into_iter()
+    };
     let site_busy = sites().map(|key| state.ops.sites.get(key)).any(|site| site.duties > 0 || site.present > 0);
     if site_busy || units().any(|key| state.ops.units.get(key).duties > 0) {
         return Vec::new();
@@ -130,7 +135,6 @@ fn finish(state: &State, incident_key: IncidentRef, plan: PlanRef) -> Vec<Draft>
         let event = Event::SiteClosed(v1::SiteClosed { site_id: state.ops.sites.id(key).to_owned() });
         drafts.push(Draft::new(event, realm, Some(state.ops.sites.get(key).area)));
     }
-    // A plan lists parents before children.
     for key in units().rev().filter(|key| !state.ops.units.get(*key).dissolved) {
         let event = Event::UnitDissolved(v1::UnitDissolved { unit_id: state.ops.units.id(key).to_owned() });
         drafts.push(Draft::new(event, realm, Some(state.ops.units.get(key).area)));

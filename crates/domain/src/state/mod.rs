@@ -22,7 +22,7 @@ pub(crate) use base::{
 pub(crate) use floor::{Floor, Floors};
 pub(crate) use hours::{fatigue_level, rest_needed};
 pub(crate) use operations::{
-    Call, CallPhase, Conversion, FillLineState, FillProposal, Incident, NeedState, Observation, Operations, OrganizationCall,
+    Call, CallPhase, Conversion, FillLineState, FillProposal, Incident, NO_PART, NeedState, Observation, Operations, OrganizationCall,
     OrganizationCallPhase, Place, Presence, Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
 };
 pub(crate) use point::Point;

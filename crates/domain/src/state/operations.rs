@@ -177,6 +177,9 @@ pub(crate) struct Recall {
     pub(crate) safe: BTreeSet<ResponderRef>,
 }
 
+/// The place of a part that the version converted now does not have.
+pub(crate) const NO_PART: u16 = u16::MAX;
+
 /// What a plan's conversion brought to life.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Conversion {
@@ -193,6 +196,11 @@ pub(crate) struct Conversion {
     pub(crate) units: Vec<Option<UnitRef>>,
     /// Duties this conversion gave and that still stand.
     pub(crate) duties: BTreeSet<CallRef>,
+    /// Parts of a former version that the present one has no more, while somebody is still there.
+    pub(crate) former_sites: BTreeSet<SiteRef>,
+    pub(crate) former_units: BTreeSet<UnitRef>,
+    /// A version took the place of another while it was converted.
+    pub(crate) rebased: bool,
     /// All calls for its posts, by whomever they were given, with the seat's id, empty for none: what is learnt from it afterwards.
     pub(crate) given: Vec<(CallRef, Box<str>)>,
     /// Who came to its sites without a call, and the record of the first time.
@@ -211,6 +219,9 @@ impl Conversion {
             sites: vec![None; version.sites.len()],
             units: vec![None; version.units.len()],
             duties: BTreeSet::new(),
+            former_sites: BTreeSet::new(),
+            former_units: BTreeSet::new(),
+            rebased: false,
             given: Vec::new(),
             walk_ins: BTreeMap::new(),
         }
@@ -228,7 +239,7 @@ pub(crate) struct Unit {
     pub(crate) area: AreaRef,
     pub(crate) site: Option<SiteRef>,
     pub(crate) plan: Option<PlanRef>,
-    /// The place in the plan, where there is one.
+    /// The place in the plan, where there is one; [`NO_PART`] once the plan has it no more.
     pub(crate) part: u16,
     pub(crate) approved: bool,
     pub(crate) dissolved: bool,
@@ -251,7 +262,7 @@ pub(crate) struct Site {
     pub(crate) name: Box<str>,
     pub(crate) area: AreaRef,
     pub(crate) plan: Option<PlanRef>,
-    /// The place in the plan, where there is one.
+    /// The place in the plan, where there is one; [`NO_PART`] once the plan has it no more.
     pub(crate) part: u16,
     pub(crate) closed: bool,
     /// The area takes shelter: seats are not asked for.

@@ -417,8 +417,8 @@ pub(super) fn invariant_recalls_suspend_outdoor_sites(state: &State) {
 pub(super) fn invariant_conversions_end(state: &State) {
     for (incident_key, incident) in state.ops.incidents.iter() {
         for (plan, conversion) in &incident.conversions {
-            let sites = || conversion.sites.iter().flatten().map(|key| state.ops.sites.get(*key));
-            let units = || conversion.units.iter().flatten().map(|key| state.ops.units.get(*key));
+            let sites = || conversion.sites.iter().flatten().chain(&conversion.former_sites).map(|key| state.ops.sites.get(*key));
+            let units = || conversion.units.iter().flatten().chain(&conversion.former_units).map(|key| state.ops.units.get(*key));
             let busy = !conversion.duties.is_empty()
                 || sites().any(|site| site.duties > 0 || site.present > 0)
                 || units().any(|unit| unit.duties > 0);

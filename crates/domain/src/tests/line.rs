@@ -95,6 +95,7 @@ fn incident(event: &Event) -> Option<String> {
         Event::AreaConverted(body) => {
             format!("{}@{} {} -> {}", body.plan_id, body.plan_version, level(body.former_response), level(body.response))
         }
+        Event::ConversionRebased(body) => format!("{}@{} -> {}", body.plan_id, body.former_version, body.version),
         Event::ResponseChanged(body) => format!("{} {} -> {}", body.area_id, level(body.former_response), level(body.response)),
         Event::StandDownOrdered(body) => body.area_id.clone(),
         Event::AreaStoodDown(body) => body.plan_id.clone(),

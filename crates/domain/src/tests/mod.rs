@@ -36,6 +36,7 @@ mod random_calls;
 mod random_commands;
 mod random_shifts;
 mod realms;
+mod rebase;
 mod rehearsal;
 mod reinforcement;
 mod reseat;

@@ -105,7 +105,16 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
             let exercise = |record: &Emitted| story.state.realm_name(record.realm) != ACTUAL;
             let realms: BTreeSet<_> = emitted.iter().map(exercise).collect();
             // What is so of a person in peacetime counts in every realm.
-            let of_a_person = matches!(asked, Command::SetAvailability(_) | Command::WithdrawResponder(_));
+            let of_a_person = matches!(
+                asked,
+                Command::SetAvailability(_)
+                    | Command::WithdrawResponder(_)
+                    | Command::ReservePeople(_)
+                    | Command::ReportToCommunity(_)
+                    | Command::TransferResponder(_)
+                    | Command::SetSpecialties(_)
+                    | Command::PublishPlan(_)
+            );
             assert!(of_a_person || realms.len() <= 1, "one command changes the actual and an exercise");
             if realms.contains(&true) && !of_a_person {
                 assert!(before == actual(&story.state), "an exercise changed the actual realm");

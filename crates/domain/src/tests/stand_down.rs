@@ -136,11 +136,10 @@ fn a_third_round_has_ids_of_its_own() {
 #[test]
 fn whoever_works_at_a_site_or_in_a_unit_of_the_plan_comes_off_with_it() {
     let mut story = converted(Iii);
-    // b1 at a seat added by hand, b3 for a whistle as a member of the plan's branch.
+    // a5, who stood by, at a seat added by hand, b3 for a whistle as a member of the plan's branch.
     let seat = |id: &str| muster_proto::v1::Seat { seat_id: id.to_owned(), ..Default::default() };
     story.and([
         command!(SetRequirement { site_id: "out/out-v1/hq", seats: vec![seat("desk"), seat("guard"), seat("hand")] }),
-        dispatch("b1", "out/out-v1/hq", "hand"),
         command!(BlowWhistle {
             whistle_id: "w",
             incident_id: "out",

@@ -44,6 +44,10 @@ pub enum Command {
     View(ViewArgs),
     /// 应急事件报告 · the report of an incident
     Report(ReportArgs),
+    /// 推演：此刻转换会是什么样 · rehearse: what a conversion would be now
+    Rehearse(RehearseArgs),
+    /// 预案复盘 · what an incident teaches about a plan
+    Plan(PlanArgs),
     /// 列出事件 · list events
     Events(EventsArgs),
     /// 签发、列出、吊销令牌 · issue, list and revoke tokens
@@ -67,6 +71,9 @@ pub struct ServeArgs {
     /// TOML 配置文件 · configuration file
     #[arg(long, env = "MUSTER_CONFIG")]
     pub config: Option<PathBuf>,
+    /// 每夜推演的当地时间，或 off · local time of the nightly rehearsal, or off [default: 03:00]
+    #[arg(long, env = "MUSTER_REHEARSAL_AT")]
+    pub rehearsal_at: Option<String>,
     /// 日志格式 · format of traces
     #[arg(long, env = "MUSTER_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -91,6 +98,8 @@ impl ServeArgs {
             snapshot_every: None,
             open: self.open.then_some(true),
             auth: None,
+            rehearsal_at: self.rehearsal_at.clone(),
+            utc_offset_minutes: None,
         }
     }
 }
@@ -259,6 +268,61 @@ pub struct ViewArgs {
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// 应急事件 · the incident
+    #[arg(long)]
+    pub incident: String,
+    /// 输出 JSON · print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// `muster rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// 辖区：推演此辖区及以下的全部预案 · every plan at or below this area
+    #[arg(long)]
+    pub area: String,
+    /// 事件类型，如 typhoon · type of incident, e.g. typhoon
+    #[arg(long = "type", value_name = "TYPE")]
+    pub incident_type: String,
+    /// 响应级别：IV / III / II / I；逐级推演到此级 · every response level up to this one
+    #[arg(long)]
+    pub response: String,
+    /// 详情：gaps 空岗与单点 / posts 全部人员 · empty posts and single points, or everybody
+    #[arg(long, value_parser = ["none", "gaps", "posts"], default_value = "gaps")]
+    pub detail: String,
+    /// 输出 JSON · print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// `muster plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What about a plan.
+    #[command(subcommand)]
+    pub what: PlanCommand,
+}
+
+/// What about a plan.
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// 复盘：解除响应之后，预案与实际的差异，逐行采纳 · the differences between plan and reality, to be accepted row by row
+    Lessons(LessonsArgs),
+}
+
+/// `muster plan lessons`
+#[derive(Debug, Args)]
+pub struct LessonsArgs {
+    /// 预案 · the plan
+    #[arg(long)]
+    pub plan: String,
+    /// 事件 · the incident
     #[arg(long)]
     pub incident: String,
     /// 输出 JSON · print JSON

@@ -9,6 +9,7 @@ mod events;
 mod fill;
 mod fill_words;
 mod import;
+mod planning;
 mod print;
 mod report;
 mod send;
@@ -61,6 +62,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Fill(args) => runtime.block_on(fill::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
         Command::Report(args) => runtime.block_on(report::run(args, lang)),
+        Command::Rehearse(args) => runtime.block_on(planning::rehearse(args, lang)),
+        Command::Plan(args) => runtime.block_on(planning::plan(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Token(args) => token::run(&args, lang),
         Command::Doctor(args) => doctor::run(&args, lang),

@@ -24,6 +24,7 @@ pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliErr
         nats: config.nats.clone(),
         snapshot_every: config.snapshot_every,
         access: config.access.clone(),
+        nightly: config.nightly,
         ..ServerOptions::new(&config.data)
     };
     let signal = signal::stop()?;

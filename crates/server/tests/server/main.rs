@@ -11,6 +11,7 @@ mod events;
 mod fill;
 mod lifecycle;
 mod live;
+mod planning;
 mod preview;
 mod privacy;
 mod routes;

@@ -172,7 +172,7 @@ impl World {
         let site = realm.sites.get_mut(at)?;
         let seats = Self::seats(b, c);
         site.2 = seats.iter().map(|seat| seat.seat_id.clone()).collect();
-        Some(Event::RequirementSet(v1::RequirementSet { site_id: site.0.clone(), seats }))
+        Some(Event::RequirementSet(v1::RequirementSet { site_id: site.0.clone(), seats, ..Default::default() }))
     }
 
     fn close_site(&mut self, realm: usize, a: u16) -> Option<Event> {
@@ -397,7 +397,7 @@ impl World {
             }),
             3 => Event::ResponderReportedToCommunity(v1::ResponderReportedToCommunity { responder_id, area_id, ..Default::default() }),
             4 => Event::ResponderTransferred(v1::ResponderTransferred { responder_id, organization_id, ..Default::default() }),
-            5 if b % 2 == 0 => Event::SpecialtiesSet(v1::SpecialtiesSet { responder_id, specialties }),
+            5 if b % 2 == 0 => Event::SpecialtiesSet(v1::SpecialtiesSet { responder_id, specialties, lost_specialties: Vec::new() }),
             5 if b % 5 == 0 => Event::ResponderWithdrawn(v1::ResponderWithdrawn { responder_id, ..Default::default() }),
             5 | 6 => {
                 // Some begin later than any record of these histories.
@@ -407,7 +407,7 @@ impl World {
             }
             _ => {
                 let responder_ids = (0..b % 4).map(|n| Self::person(a + n)).collect();
-                Event::PeopleReserved(v1::PeopleReserved { organization_id, responder_ids })
+                Event::PeopleReserved(v1::PeopleReserved { organization_id, responder_ids, former_responder_ids: Vec::new() })
             }
         })
     }

@@ -1,0 +1,167 @@
+//! 无缝对接, when people stay but are others than before: kept back by their organization, at home elsewhere, without a specialty; or when a site
+//! asks for more. Whoever is on post stays until relieved; whoever was called and has not come gives way.
+
+use muster_proto::Event;
+use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason};
+
+use super::backup;
+use super::conversion::{Converting, waiting};
+use super::placement::choose;
+use super::reseat::come_back;
+use super::summons::{Summons, release, summon};
+use crate::execute::{Draft, Now};
+use crate::ids::{CallRef, ResponderRef, SiteRef};
+use crate::limits;
+use crate::state::{Call, State};
+
+/// The calls of a person, in every realm, that were answered or not and led to no post yet.
+fn not_on_post(state: &State, responder: ResponderRef) -> impl Iterator<Item = (CallRef, &Call)> {
+    let duties = state.ops.realms.iter().filter_map(move |(_, realm)| realm.duties.get(&responder));
+    let calls = duties.flatten().map(|key| (*key, state.ops.calls.get(*key)));
+    calls.filter(|(_, call)| waiting(call.phase))
+}
+
+fn standby_ends(state: &State, responder: ResponderRef) -> impl Iterator<Item = Draft> + '_ {
+    state.ops.incidents.iter().filter(move |(_, incident)| incident.standby.contains_key(&responder)).map(move |(key, incident)| {
+        let event = Event::StandbyEnded(v1::StandbyEnded {
+            incident_id: state.ops.incidents.id(key).to_owned(),
+            responder_id: state.base.responders.id(responder).to_owned(),
+        });
+        Draft::new(event, incident.realm, Some(incident.area))
+    })
+}
+
+/// Reserved people are never seated by a plan: who was called by one and is not there yet gives way. Who is free again takes the own post.
+pub(super) fn reserved(state: &State, now: &Now<'_>, body: &v1::PeopleReserved) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for responder in body.responder_ids.iter().filter_map(|id| state.base.responders.find(id)) {
+        let by_plan = not_on_post(state, responder).filter(|(_, call)| call.plan.is_some());
+        drafts.extend(by_plan.map(|(key, _)| release(state, key, ReleaseReason::Reserved, None)));
+        drafts.extend(standby_ends(state, responder));
+    }
+    if drafts.is_empty() { free_again(state, now, &body.former_responder_ids) } else { drafts }
+}
+
+/// The first of these whose own post stands empty takes it.
+pub(super) fn free_again(state: &State, now: &Now<'_>, responder_ids: &[String]) -> Vec<Draft> {
+    let people = responder_ids.iter().filter_map(|id| state.base.responders.find(id));
+    people.map(|responder| come_back(state, now, responder)).find(|drafts| !drafts.is_empty()).unwrap_or_default()
+}
+
+/// Somebody is at home elsewhere: a plan of the area that was left lets them go where another whom it names can come.
+pub(super) fn moved(state: &State, now: &Now<'_>, body: &v1::ResponderReportedToCommunity) -> Vec<Draft> {
+    let found = state.base.responders.find(&body.responder_id).zip(state.base.areas.find(&body.former_area_id));
+    let Some(((responder, former), home)) = found.zip(state.base.areas.find(&body.area_id)) else { return Vec::new() };
+    let left = |call: &Call| {
+        let area = call.plan.map(|plan| state.base.plans.get(plan).area);
+        area.is_some_and(|area| state.base.within(former, area) && !state.base.within(home, area))
+    };
+    let gives_way = not_on_post(state, responder).filter(|(_, call)| left(call) && backup::replaceable(state, now, call));
+    gives_way.map(|(key, _)| release(state, key, ReleaseReason::MovedAway, None)).collect()
+}
+
+/// A seat or need that asks for what a person has lost is given to the next.
+pub(super) fn specialties(state: &State, body: &v1::SpecialtiesSet) -> Vec<Draft> {
+    let Some(responder) = state.base.responders.find(&body.responder_id) else { return Vec::new() };
+    let lost = |wanted: &str| !wanted.is_empty() && body.lost_specialties.iter().any(|lost| lost == wanted);
+    let touched = |call: &Call| {
+        let seat = call.site.zip(call.seat).and_then(|(site, at)| state.ops.sites.get(site).seats.get(usize::from(at)));
+        let need = call.whistle.zip(call.need).map(|(whistle, at)| &state.ops.whistles.get(whistle).needs[usize::from(at)]);
+        seat.is_some_and(|seat| lost(&seat.specialty)) || need.is_some_and(|need| lost(&need.specialty))
+    };
+    let gives_way = not_on_post(state, responder).filter(|(_, call)| touched(call));
+    gives_way.map(|(key, _)| release(state, key, ReleaseReason::SpecialtyLost, None)).collect()
+}
+
+/// Seats that somebody added to a plan's site: taken by whom the plan names for them, else by the first who stands by and fits.
+pub(super) fn seats_added(state: &State, now: &Now<'_>, body: &v1::RequirementSet) -> Vec<Draft> {
+    let Some(key) = state.ops.sites.find(&body.site_id).filter(|_| !body.added_seat_ids.is_empty()) else { return Vec::new() };
+    let site = state.ops.sites.get(key);
+    let Some(converting) = site.plan.and_then(|plan| Converting::of(state, site.incident, plan)) else { return Vec::new() };
+    if converting.conversion.standing_down || site.suspended || site.closed {
+        return Vec::new();
+    }
+    let (mut taken, mut drafts) = (Default::default(), Vec::new());
+    let mut ahead = 0;
+    let planned = converting.version.sites.get(usize::from(site.part));
+    for seat in body.added_seat_ids.iter().filter_map(|id| site.seat(id)).filter(|at| site.seats[*at].holder.is_none()) {
+        let id = &site.seats[seat].id;
+        let number = planned.and_then(|planned| planned.seats.iter().position(|known| known.key == *id));
+        let post = number.and_then(|number| converting.version.seated.get(&(site.part, u16::try_from(number).ok()?)));
+        let post = post.map(|at| &converting.version.designations[*at as usize]);
+        if let Some(post) = post.filter(|post| post.tier <= converting.conversion.response && post.role != DutyRole::Standby) {
+            match choose(&converting, now, post, &taken) {
+                Ok((responder, claimed)) if claimed.is_empty() => {
+                    taken.insert(responder);
+                    converting.seat(now, ahead, post, responder, &mut drafts);
+                    ahead += 1;
+                }
+                refused => {
+                    let (reason, other) = refused.err().unwrap_or((GapReason::OnOtherDuty, None));
+                    drafts.push(converting.gap(post, Some(post.responder), reason, other));
+                }
+            }
+            continue;
+        }
+        match converting.standing_by(now, &site.seats[seat].specialty, &taken) {
+            Some(responder) => {
+                taken.insert(responder);
+                converting.call_to_seat(now, ahead, key, id, responder, &mut drafts);
+                ahead += 1;
+            }
+            None => drafts.push(converting.empty_seat(key, id)),
+        }
+    }
+    drafts
+}
+
+impl Converting<'_> {
+    /// The first person who stands by for the plan, has the specialty and can come.
+    fn standing_by(&self, now: &Now<'_>, specialty: &str, taken: &std::collections::BTreeSet<ResponderRef>) -> Option<ResponderRef> {
+        let mine = self.incident.standby.iter().filter(|(_, plan)| **plan == self.plan).map(|(who, _)| *who);
+        let fits = |who: &ResponderRef| {
+            let has = &self.state.base.responders.get(*who).specialties;
+            specialty.is_empty() || has.iter().any(|key| self.state.base.labels.id(*key) == specialty)
+        };
+        mine.filter(fits).find(|who| !taken.contains(who) && self.can_come(now, *who))
+    }
+
+    /// Whether a person without a post of this plan is free for one.
+    fn can_come(&self, now: &Now<'_>, responder: ResponderRef) -> bool {
+        let person = self.state.base.responders.get(responder);
+        let barred = person.withdrawn || person.reserved || person.absence(now.recorded_at_ms).is_some();
+        let mut busy = self.state.ops.overlapping_duties(self.incident.realm, responder, now.recorded_at_ms, 0);
+        !barred && busy.next().is_none()
+    }
+
+    /// The call to a seat that no designation stands behind.
+    fn call_to_seat(&self, now: &Now<'_>, ahead: usize, site: SiteRef, seat_id: &str, responder: ResponderRef, drafts: &mut Vec<Draft>) {
+        let open = self.state.ops.sites.get(site);
+        let summons = Summons {
+            incident: Some(self.incident_key),
+            site_id: self.state.ops.sites.id(site).to_owned(),
+            seat_id: seat_id.to_owned(),
+            plan_id: self.plan_id.to_owned(),
+            tier: self.conversion.response,
+            reason: CallReason::PlanBackup,
+            from_ms: now.recorded_at_ms,
+            reply_due_ms: now.recorded_at_ms + limits::REPLY_LIMIT_MS,
+            ..Summons::at(self.incident.realm, open.area)
+        };
+        summon(self.state, ahead, responder, summons, drafts);
+    }
+
+    fn empty_seat(&self, site: SiteRef, seat_id: &str) -> Draft {
+        let area = self.state.ops.sites.get(site).area;
+        let event = Event::GapRecorded(v1::GapRecorded {
+            incident_id: self.incident_id.to_owned(),
+            site_id: self.state.ops.sites.id(site).to_owned(),
+            seat_id: seat_id.to_owned(),
+            area_id: self.state.base.areas.id(area).to_owned(),
+            reason: GapReason::NoDesignation.into(),
+            role: DutyRole::Member.into(),
+            ..Default::default()
+        });
+        Draft::new(event, self.incident.realm, Some(area))
+    }
+}
