@@ -13,6 +13,6 @@ mod table;
 pub use denial::Denial;
 pub use may::{Action, Granted, may};
 pub use principal::{Grant, GrantFault, Principal, Scope};
-pub use reading::{Reach, reach};
+pub use reading::{Bounds, Reach, reach, reach_by};
 pub use role::{Role, UnknownRole};
-pub use table::{Right, command_right, commands, reads, view_right};
+pub use table::{Right, command_right, commands, reads, view_right, views};

@@ -2,6 +2,7 @@
 //!
 //! The roles that only read (auditor, analyst, console) command nothing and have no column.
 
+use crate::principal::Scope;
 use crate::role::Role;
 
 /// What a role may do with one command.
@@ -130,8 +131,16 @@ const COMMANDS: &[(&str, &[u8; 8])] = &[
     ("EndAgreement", b"o-oo----"),
 ];
 
-/// Figures and names of areas, units, sites and whistles: no row is about one person.
-const PLAIN_VIEWS: &[&str] = &["coverage", "units", "sites", "whistles"];
+/// One column a role, in the order of [`Role::ALL`]: `o` within its scope, `-` not at all. Calls and responders have rows about one person
+/// each: they are for those who lead the persons, for their organization and for themselves, and for auditors.
+const VIEWS: &[(&str, &[u8; 11])] = &[
+    ("coverage", b"oooo-oo-ooo"),
+    ("units", b"oooo-oo-ooo"),
+    ("sites", b"oooo-oo-ooo"),
+    ("whistles", b"oooo-oo-ooo"),
+    ("calls", b"ooooooooo--"),
+    ("responders", b"ooooooooo--"),
+];
 
 /// The command names of the table.
 pub fn commands() -> impl Iterator<Item = &'static str> {
@@ -150,19 +159,27 @@ pub fn command_right(role: Role, command: &str) -> Right {
     }
 }
 
-/// Whether a role may read a view. A view that is about persons is for those who lead them, and for auditors.
+/// The view names of the table.
+pub fn views() -> impl Iterator<Item = &'static str> {
+    VIEWS.iter().map(|(name, _)| *name)
+}
+
+/// Whether a role may read a view; none a view that the table does not have.
 #[must_use]
 pub fn view_right(role: Role, view: &str) -> bool {
-    match role {
-        Role::Headquarters
-        | Role::OrganizationDepartment
-        | Role::Township
-        | Role::Community
-        | Role::Secretary
-        | Role::Organizer
-        | Role::Auditor => true,
-        Role::Analyst | Role::Console => PLAIN_VIEWS.contains(&view),
-        Role::Department | Role::Responder => false,
+    let column = Role::ALL.iter().position(|known| *known == role);
+    let row = VIEWS.iter().find(|(name, _)| *name == view);
+    column.zip(row).is_some_and(|(column, (_, rights))| rights[column] == b'o')
+}
+
+/// Whether a view has rows of what a scope is bound to. An area has rows in each; an organization and a person in those about persons; a
+/// unit in its own, its sites', its people's and their calls'. A link leads to its own page and lists nothing.
+pub(crate) fn has_rows_of(scope: &Scope, view: &str) -> bool {
+    match scope {
+        Scope::Everything | Scope::Area(_) => true,
+        Scope::Organization(_) | Scope::Responder(_) => matches!(view, "calls" | "responders"),
+        Scope::Unit(_) => matches!(view, "calls" | "responders" | "units" | "sites"),
+        Scope::Call(_) => false,
     }
 }
 
@@ -180,6 +197,12 @@ pub mod reads {
     #[must_use]
     pub fn persons_in_events(role: Role) -> bool {
         events(role) && !matches!(role, Role::Analyst | Role::Console)
+    }
+
+    /// Whether a role reads rows as they are. Others get them without the ids of persons and without free text.
+    #[must_use]
+    pub fn persons_in_rows(role: Role) -> bool {
+        role != Role::Analyst
     }
 
     /// Whether a role may have plain names and telephone numbers of the people in its scope.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_access::{Action, Denial, Grant, Principal, Reach, Role, Scope, commands, may, reach};
+use muster_access::{Action, Denial, Grant, Principal, Reach, Role, Scope, commands, may, reach, view_right, views};
 use muster_proto::v1::AreaPath;
 use muster_proto::{COMMAND_NAMES, Touched, TouchedOffice, TouchedPerson};
 
@@ -26,13 +26,23 @@ fn role_of(short: &str) -> Role {
         "se" => Role::Secretary,
         "or" => Role::Organizer,
         "re" => Role::Responder,
+        "au" => Role::Auditor,
+        "an" => Role::Analyst,
+        "cs" => Role::Console,
         other => panic!("rights.txt names {other:?}"),
     }
 }
 
+/// Before the name of a view in `rights.txt`.
+const VIEW: &str = "view ";
+
+fn lines() -> impl Iterator<Item = &'static str> {
+    include_str!("rights.txt").lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 fn written() -> BTreeMap<String, BTreeMap<Role, Written>> {
-    let lines = include_str!("rights.txt").lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
+    lines()
+        .filter(|line| !line.starts_with(VIEW))
         .map(|line| {
             let (name, rights) = line.split_once(':').unwrap();
             let (own, ground) = rights.split_once('|').unwrap_or((rights, ""));
@@ -180,6 +190,21 @@ fn the_hand_written_table_has_every_command() {
 }
 
 #[test]
+fn every_role_and_view_is_as_written() {
+    let written: BTreeMap<&str, BTreeSet<Role>> = lines()
+        .filter_map(|line| line.strip_prefix(VIEW)?.split_once(':'))
+        .map(|(name, roles)| (name, roles.split_whitespace().map(role_of).collect()))
+        .collect();
+    assert_eq!(written.keys().copied().collect::<BTreeSet<_>>(), views().collect(), "rights.txt and src/table.rs name the same views");
+    for (name, roles) in &written {
+        for role in Role::ALL {
+            assert_eq!(view_right(role, name), roles.contains(&role), "{role} {name}");
+        }
+    }
+    assert!(Role::ALL.into_iter().all(|role| !view_right(role, "roster")), "a view without a row is nobody's");
+}
+
+#[test]
 fn the_whole_tree_is_no_ground() {
     let root = principal(&["headquarters@everything"]);
     assert_eq!(code(&root, "DefineArea", &Touched::default()), "granted");
@@ -276,10 +301,10 @@ fn what_is_read_is_as_written() {
         (Role::OrganizationDepartment, "plain persons events names links exports"),
         (Role::Township, "plain persons events names links"),
         (Role::Community, "plain persons events names links"),
-        (Role::Department, "names links"),
+        (Role::Department, "persons names links"),
         (Role::Secretary, "plain persons events names links"),
         (Role::Organizer, "plain persons events names"),
-        (Role::Responder, "names"),
+        (Role::Responder, "persons names"),
         (Role::Auditor, "plain persons events exports status"),
         (Role::Analyst, "plain events exports"),
         (Role::Console, "plain events status"),
@@ -312,8 +337,12 @@ fn what_is_read_is_as_written() {
             for touched in seat.beside.iter().filter(|_| action != Action::Operate) {
                 assert!(may(&who, action, touched, &[]).is_err(), "{} {action:?} {touched:?}", seat.grant);
             }
-            let by_area = matches!(who.grants[0].scope(), Scope::Area(_));
-            assert_eq!(reach(&who, action, &[]) != Reach::Areas(Vec::new()), expected && by_area, "{} {action:?}", seat.grant);
+            let listed = matches!(who.grants[0].scope(), Scope::Area(_)) || matches!(action, Action::View(_));
+            let reaches = match reach(&who, action) {
+                Reach::Everything => true,
+                Reach::Within(bounds) => !bounds.is_empty(),
+            };
+            assert_eq!(reaches, expected && listed, "{} {action:?}", seat.grant);
         }
         assert_eq!(
             muster_access::reads::persons_in_events(seat.role),

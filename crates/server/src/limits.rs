@@ -80,6 +80,13 @@ pub const FATAL_LINGER: Duration = Duration::from_secs(1);
 /// engine needs one as well.
 pub const AS_OF_FOLDS_MAX: usize = 1;
 
+/// Pages and snapshots of views that are cut row by row, to an organization, a unit, a person or an agreement, and are made at the same time:
+/// each reads the rows between as well, some microseconds a row.
+pub const ROW_SCANS_MAX: usize = 2;
+
+/// How old the known sites of a unit may be: a unit formed for a site that stands already is rare.
+pub const UNIT_LINES_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// Answers of `as_of` that are kept for the pages after the first: some 5 MB each.
 pub const AS_OF_KEPT_MAX: usize = 4;
 

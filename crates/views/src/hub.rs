@@ -45,12 +45,15 @@ pub(crate) struct Path {
     place: Place,
     areas: Vec<Box<str>>,
     pub(crate) levels: Arc<v1::AreaPath>,
+    /// The other area's, if there is one.
+    pub(crate) also: Option<Arc<v1::AreaPath>>,
 }
 
 impl Path {
     fn of(tree: &AreaTree, place: Place) -> Self {
         let areas = place.nodes().flat_map(|node| tree.upward(node)).map(|above| tree.id(above).into()).collect();
-        Self { place, areas, levels: Arc::new(tree.path(place.at)) }
+        let also = (place.also != NO_PARENT).then(|| Arc::new(tree.path(place.also)));
+        Self { place, areas, levels: Arc::new(tree.path(place.at)), also }
     }
 
     /// Whether what stands here is in the area.
@@ -416,7 +419,7 @@ impl Table {
 pub(crate) fn read_found(found: Vec<(String, Arc<str>, Arc<Path>)>, view: View, read: &Frozen<'_>) -> Result<Vec<PlacedRow>, StoreError> {
     let placed = |(realm, id, path): (String, Arc<str>, Arc<Path>)| {
         let row = Arc::new(read.row(view, &realm, &id)?);
-        Ok(PlacedRow { row, path: Arc::clone(&path.levels) })
+        Ok(PlacedRow { row, path: Arc::clone(&path.levels), also: path.also.clone() })
     };
     found.into_iter().map(placed).collect()
 }

@@ -33,6 +33,16 @@ pub struct PlacedRow {
     pub row: Arc<Row>,
     /// The path to its area as of the snapshot's or change's position.
     pub path: Arc<v1::AreaPath>,
+    /// The path to the other area in whose subtrees it is seen as well, if there is one.
+    pub also: Option<Arc<v1::AreaPath>>,
+}
+
+impl PlacedRow {
+    /// Whether the row is seen in an area's subtree.
+    #[must_use]
+    pub fn is_within(&self, area_id: &str) -> bool {
+        std::iter::once(&self.path).chain(&self.also).any(|path| muster_proto::path_is_within(path, area_id))
+    }
 }
 
 /// Rows as of one position, ordered by realm and id.

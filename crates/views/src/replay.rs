@@ -1,5 +1,6 @@
 //! Folds a stretch of a log on demand: for as-of, for a rebuild and for measuring. One thread reads and decodes, the caller's folds.
 
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -96,10 +97,13 @@ pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> 
     rows.retain(|row| seen(tree, filter, row));
     rows.sort_by_cached_key(|row| (row.realm().to_owned(), row.id()));
     let mut paths = FxHashMap::default();
+    let mut path = |area_id: &str| {
+        let node = tree.node(area_id);
+        Arc::clone(paths.entry(node).or_insert_with(|| Arc::new(tree.path(node))))
+    };
     let placed = |row: Row| {
-        let node = tree.node(row.area_id());
-        let path = paths.entry(node).or_insert_with(|| tree.path(node).into());
-        PlacedRow { path: std::sync::Arc::clone(path), row: row.into() }
+        let also = Some(row.also_area_id()).filter(|area_id| !area_id.is_empty() && *area_id != row.area_id());
+        PlacedRow { path: path(row.area_id()), also: also.map(&mut path), row: row.into() }
     };
     let rows = rows.into_iter().map(placed).collect();
     Ok(Snapshot { view, at: EpochPosition { epoch: log.epoch(), position }, rows, next: None })

@@ -110,7 +110,7 @@ fn seen(filter: &Filter, changed: &Changed) -> Option<Change> {
     let before = changed.before.as_ref().filter(|path| within(path));
     let kind = match &changed.now {
         Some((row, path)) if within(path) => {
-            let placed = PlacedRow { row: Arc::clone(row), path: Arc::clone(&path.levels) };
+            let placed = PlacedRow { row: Arc::clone(row), path: Arc::clone(&path.levels), also: path.also.clone() };
             let moved = changed.before.as_ref().filter(|before| before.levels != path.levels);
             ChangeKind::Upsert { placed, former_path: moved.map(|before| Arc::clone(&before.levels)) }
         }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use muster_access::{Action, Denial, Principal, Reach, Scope, may, reach};
+use muster_access::{Action, Denial, Principal, Reach, Role, Scope, may, reach, reach_by, reads};
 use muster_domain::State;
 use muster_engine::{Gate, Passing};
 use muster_proto::v1::AgreementScope;
@@ -205,17 +205,34 @@ impl Caller {
     /// How far the caller may do a reading action.
     ///
     /// # Errors
-    /// 403 where none of the roles may do it at all, or none of them is bound to an area.
+    /// 403 where none of the roles may do it at all, or none of them is bound to what has a listing.
     pub fn reach(&self, action: Action<'_>) -> Result<Reach, Problem> {
         let Self::Known(session) = self else { return Ok(Reach::Everything) };
-        match reach(&session.principal, action, &[]) {
-            Reach::Areas(areas) if areas.is_empty() => match may(&session.principal, action, &Touched::default(), &[]) {
+        match reach(&session.principal, action) {
+            Reach::Within(bounds) if bounds.is_empty() => match may(&session.principal, action, &Touched::default(), &[]) {
                 Err(denial) => Err(denied(&denial)),
-                // A role that may, within a scope that is no area.
-                Ok(_) => Ok(Reach::Areas(areas)),
+                Ok(_) => Ok(Reach::Within(bounds)),
             },
             found => Ok(found),
         }
+    }
+
+    /// How far rows of a view are shown to the caller with the persons in them.
+    #[must_use]
+    pub fn reach_of_persons(&self, action: Action<'_>) -> Reach {
+        let Self::Known(session) = self else { return Reach::Everything };
+        reach_by(&session.principal, action, reads::persons_in_rows)
+    }
+
+    /// The areas that the caller is bound to by a role that counts.
+    #[must_use]
+    pub fn areas(&self, counts: impl Fn(Role) -> bool) -> Vec<String> {
+        let Self::Known(session) = self else { return Vec::new() };
+        let areas = session.principal.grants.iter().filter(|grant| counts(grant.role())).filter_map(|grant| match grant.scope() {
+            Scope::Area(area) => Some(area.clone()),
+            _ => None,
+        });
+        areas.collect()
     }
 
     /// Whether the caller may do something to what is touched.
@@ -231,7 +248,7 @@ impl Caller {
     #[must_use]
     pub fn sees_persons(&self) -> bool {
         let Self::Known(session) = self else { return true };
-        session.principal.grants.iter().any(|grant| muster_access::reads::persons_in_events(grant.role()))
+        session.principal.grants.iter().any(|grant| reads::persons_in_events(grant.role()))
     }
 }
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use muster_log::{EpochPosition, Log, Position};
-use muster_views::{Filter, Page, ReplayError, Snapshot, View};
+use muster_views::{Filter, Page, PlacedRow, ReplayError, Snapshot, View};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::app::{App, log_unreadable};
 use super::events::foreign_epoch;
-use super::views::{Asked, key};
+use super::views::{Asked, key, unreadable};
 use crate::limits;
 use crate::problem::Problem;
 use crate::time::parse_rfc3339;
@@ -49,7 +49,10 @@ pub(super) async fn snapshot(app: &Arc<App>, asked: &Asked, page: &Page, as_of: 
         Some(whole) => whole,
         None => fold(app, log, question).await?,
     };
-    Ok(cut(&whole, page))
+    if let Some(sight) = &asked.sight {
+        sight.learn(app.views()?, &whole.rows).map_err(|error| unreadable(&error))?;
+    }
+    Ok(cut(&whole, page, |placed| asked.shows(placed)))
 }
 
 fn kept(as_of: &AsOf, question: &Question) -> Option<Arc<Snapshot>> {
@@ -87,12 +90,12 @@ async fn off_the_loop<T: Send + 'static>(fold: impl FnOnce() -> Result<T, Replay
     folded.map_err(|_| Problem::internal())?.map_err(|error| replay_problem(&error))
 }
 
-/// The rows after the cursor; rows are ordered by realm and id.
-fn cut(whole: &Snapshot, page: &Page) -> Snapshot {
+/// The rows after the cursor that may be shown; rows are ordered by realm and id.
+fn cut(whole: &Snapshot, page: &Page, shows: impl Fn(&PlacedRow) -> bool) -> Snapshot {
     let order = |key: &str| key.split_once('/').map(|(realm, id)| (realm.to_owned(), id.to_owned()));
     let after = page.after.as_deref().and_then(order);
     let later = |key: &str| after.is_none() || order(key) > after;
-    let mut rows: Vec<_> = whole.rows.iter().filter(|placed| later(&key(placed))).cloned().collect();
+    let mut rows: Vec<_> = whole.rows.iter().filter(|placed| later(&key(placed)) && shows(placed)).cloned().collect();
     let rows_max = page.rows_max.unwrap_or(limits::VIEW_PAGE_ROWS);
     let more = rows.len() > rows_max;
     rows.truncate(rows_max);

@@ -18,12 +18,13 @@ use muster_proto::v1::{AreaPath, Envelope};
 use muster_proto::{ACTUAL, Aggregate, aggregate_of, event_tag, levels};
 use muster_views::{Filter, Page, View};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::app::{App, log_unreadable};
 use super::commands::{flag, header_text};
 use super::event_json;
 use super::redact::redact;
+use super::shared::{self, Partner};
 use super::sse::{self, OpenStream};
 use crate::access::{Caller, denied};
 use crate::limits;
@@ -46,12 +47,14 @@ struct Wanted {
     area: Option<Subtree>,
     /// What the caller may see: any of these subtrees, or everything.
     reach: Option<Vec<Subtree>>,
+    /// What agreements open beside it, without persons.
+    partners: Vec<Partner>,
     /// Without persons.
     redacted: bool,
 }
 
 /// An area and what lies below it. Grows with the paths that events carry.
-struct Subtree {
+pub(super) struct Subtree {
     top: String,
     below: HashSet<String>,
 }
@@ -104,25 +107,33 @@ async fn wanted(app: &Arc<App>, caller: &Caller, parameters: &Parameters) -> Res
     };
     let reach = match reach {
         Reach::Everything => None,
-        Reach::Areas(areas) => {
-            let mut subtrees = Vec::with_capacity(areas.len());
-            for area in &areas {
+        Reach::Within(bounds) => {
+            let mut subtrees = Vec::with_capacity(bounds.areas.len());
+            for area in &bounds.areas {
                 subtrees.push(subtree(app, area).await?);
             }
             Some(subtrees)
         }
     };
+    let mut partners = Vec::new();
+    if reach.is_some() {
+        for share in shared::opened(app, caller).await? {
+            let area = subtree(app, &share.area_id).await?;
+            partners.push(Partner::new(app, share, area)?);
+        }
+    }
     if let (Some(area), Some(reach)) = (&area, &reach)
         && !reach.iter().any(|subtree| subtree.below.contains(&area.top))
+        && !partners.iter().any(|partner| partner.area().below.contains(&area.top))
     {
         let scopes = reach.iter().map(|subtree| subtree.top.as_str()).collect::<Vec<_>>().join(", ");
         return Err(denied(&Denial::OutsideScope { area: area.top.clone(), scopes }).at("area"));
     }
-    Ok(Wanted { tags, area, reach, redacted: !caller.sees_persons() })
+    Ok(Wanted { tags, area, reach, partners, redacted: !caller.sees_persons() })
 }
 
 /// The areas below one, as the views know them now.
-async fn subtree(app: &Arc<App>, top: &str) -> Result<Subtree, Problem> {
+pub(super) async fn subtree(app: &Arc<App>, top: &str) -> Result<Subtree, Problem> {
     super::views::catch_up(app).await?;
     let views = app.views()?;
     let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(top.to_owned()) };
@@ -192,8 +203,8 @@ pub(super) fn foreign_epoch(place: EpochPosition, end: EpochPosition) -> Problem
 }
 
 impl Wanted {
-    /// The event, if it is wanted. `None` for a record that cannot be decoded, which the log's own checks report.
-    fn pick(&mut self, record: &Record) -> Option<Envelope> {
+    /// The event, if it is wanted, as it is shown. `None` for a record that cannot be decoded, which the log's own checks report.
+    fn pick(&mut self, record: &Record) -> Option<Value> {
         let tag = muster_proto::peek(&record.bytes).ok()?.event_tag;
         let asked_for = self.tags.is_empty() || self.tags.contains(&tag);
         // The subtree learns new areas from their own events, whichever types were asked for.
@@ -206,12 +217,20 @@ impl Wanted {
         // Each of them is asked, for each learns from the record.
         let concerned = |reach: &mut Vec<Subtree>| reach.iter_mut().filter_map(|subtree| subtree.concerns(&envelope).then_some(())).count();
         let shown = self.reach.as_mut().is_none_or(|reach| concerned(reach) > 0);
-        (asked_for && concerns && shown).then_some(envelope)
+        let opened = self.partners.iter_mut().filter_map(|partner| partner.opens(&envelope).then_some(())).count() > 0;
+        (asked_for && concerns && (shown || opened)).then(|| {
+            let mut value = event_json(&envelope);
+            if self.redacted || !shown {
+                redact(&mut value);
+            }
+            value
+        })
     }
 }
 
 impl Subtree {
-    fn concerns(&mut self, envelope: &Envelope) -> bool {
+    /// Whether an event takes effect there, or is of concern there.
+    pub(super) fn concerns(&mut self, envelope: &Envelope) -> bool {
         let none = AreaPath::default();
         let path = envelope.area_path.as_ref().unwrap_or(&none);
         let levels = levels(path);
@@ -265,6 +284,8 @@ fn stream(
             if !app.still_good(&caller) {
                 break;
             }
+            // Nor does an agreement that has ended.
+            shared::keep_standing(&app, &caller, &mut wanted.partners).await;
             match turn {
                 Turn::Batch(Ok(records)) => {
                     let mut chunk = BytesMut::new();
@@ -272,12 +293,8 @@ fn stream(
                         if left == 0 || range.to.is_some_and(|to| record.position > to) {
                             break;
                         }
-                        let Some(envelope) = wanted.pick(&record) else { continue };
+                        let Some(value) = wanted.pick(&record) else { continue };
                         left -= 1;
-                        let mut value = event_json(&envelope);
-                        if wanted.redacted {
-                            redact(&mut value);
-                        }
                         if as_sse {
                             sse::write(&mut chunk, "event", Some(EpochPosition { epoch, position: record.position }), &value);
                         } else {

@@ -18,6 +18,8 @@ mod ops;
 mod planning;
 mod redact;
 mod report;
+mod shared;
+mod sight;
 mod sse;
 mod views;
 

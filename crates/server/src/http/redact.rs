@@ -9,12 +9,23 @@ const WHO: &[&str] = &["actor", "on_behalf_of", "actor_office", "principal", "co
 /// Members that hold what somebody wrote.
 const FREE_TEXT: &[&str] = &["reason", "note", "text", "place", "rest_override_reason", "waiver_reason"];
 
+/// Members of a row that name persons.
+const PERSONS: &[&str] = &["secretary_id", "organizer_id", "responder_id"];
+
 /// Takes out of an event's JSON what is about persons.
 pub(super) fn redact(event: &mut Value) {
     if let Some(members) = event.as_object_mut() {
         members.retain(|name, _| !WHO.contains(&name.as_str()));
     }
     strip(event);
+}
+
+/// Takes out of a view's row what is about persons: who leads a unit, and what somebody wrote.
+pub(super) fn redact_row(row: &mut Value) {
+    if let Some(members) = row.as_object_mut() {
+        members.retain(|name, _| !PERSONS.contains(&name.as_str()));
+    }
+    strip(row);
 }
 
 fn strip(value: &mut Value) {
@@ -51,5 +62,12 @@ mod tests {
         redact(&mut event);
         let left = json!({"position": "7", "type": "ResponderEnrolled", "event": {"responder_id": "r-1", "lines": [{"whistle_id": "w"}]}});
         assert_eq!(event, left);
+    }
+
+    #[test]
+    fn a_row_is_left_with_its_figures() {
+        let mut row = json!({"unit_id": "u", "secretary_id": "r-1", "organizer_id": "r-2", "strength": "3", "text": "王家有人", "place": "三栋"});
+        redact_row(&mut row);
+        assert_eq!(row, json!({"unit_id": "u", "strength": "3"}));
     }
 }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use muster_access::{Action, Denial, Reach};
+use muster_access::{Action, Bounds, Denial, Reach};
+use muster_proto::ACTUAL;
 use muster_proto::v1::{AreaLevel, AreaPath};
-use muster_proto::{ACTUAL, path_is_within};
 use muster_views::{Filter, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::SemaphorePermit;
 
 use super::app::App;
 use super::asof;
 use super::ops::as_f64;
+use super::redact::redact_row;
+use super::sight::{self, Sight};
 use crate::access::{Caller, denied};
 use crate::limits;
 use crate::problem::Problem;
@@ -32,14 +35,16 @@ pub(super) struct Parameters {
 }
 
 /// Which rows somebody asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) view: View,
     pub(super) filter: Filter,
     /// Coverage only: nothing below this level.
     level_max: Option<i32>,
-    /// The area of the caller's scope that the rows must lie in, whatever becomes of the area asked for.
-    within: Option<String>,
+    /// What of these rows the caller sees; all of them where the area of the filter says it.
+    pub(super) sight: Option<Arc<Sight>>,
+    /// Which rows are shown with the persons in them; all where there is nothing.
+    named: Option<Arc<Sight>>,
 }
 
 impl Asked {
@@ -59,13 +64,38 @@ impl Asked {
         if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
             check_area(app, area).await?;
         }
-        let within = scope(app, reach, &mut filter)?;
-        Ok(Self { view, filter, level_max, within })
+        // Where some grant reads rows without persons, those of the others say where they are shown.
+        let named = match caller.reach_of_persons(Action::View(view.name())) {
+            Reach::Within(bounds) if reach != Reach::Within(bounds.clone()) => Some(Arc::new(Sight::new(bounds, Vec::new()))),
+            _ => None,
+        };
+        let sight = match reach {
+            Reach::Everything => None,
+            Reach::Within(bounds) => scope(app, caller, view, bounds, &mut filter).await?.map(Arc::new),
+        };
+        Ok(Self { view, filter, level_max, sight, named })
     }
 
-    /// Whether a row that stands there may be shown.
-    pub(super) fn shows(&self, path: &AreaPath) -> bool {
-        self.within.as_ref().is_none_or(|area| path_is_within(path, area))
+    /// Whether a row of the filter may be shown.
+    pub(super) fn shows(&self, placed: &PlacedRow) -> bool {
+        self.sight.as_ref().is_none_or(|sight| sight.sees(placed))
+    }
+
+    /// The row as it is shown.
+    pub(super) fn json(&self, placed: &PlacedRow) -> Value {
+        let mut row = row_json(&placed.row);
+        if self.named.as_ref().is_some_and(|named| !named.sees(placed)) {
+            redact_row(&mut row);
+        }
+        row
+    }
+
+    /// Waits for its turn where rows are cut one by one.
+    pub(super) async fn turn<'a>(&self, app: &'a App) -> Result<Option<SemaphorePermit<'a>>, Problem> {
+        if self.sight.is_none() {
+            return Ok(None);
+        }
+        app.row_scans.acquire().await.map(Some).map_err(|_| Problem::internal())
     }
 
     /// Whether the row is high enough in the tree.
@@ -77,33 +107,46 @@ impl Asked {
     }
 }
 
-/// The area of the reach that holds the area asked for; with none asked for, the only one there is.
-fn scope(app: &App, reach: Reach, filter: &mut Filter) -> Result<Option<String>, Problem> {
-    let Reach::Areas(areas) = reach else { return Ok(None) };
-    let Some(asked) = &filter.area else {
-        let [only] = areas.as_slice() else {
-            let known = areas.join(", ");
-            let detail = Words::new(
-                format!("您的权限包含多个辖区，请用 area 指定其中之一：{known}"),
-                format!("your scope has several areas; name one of them with area: {known}"),
-            );
-            return Err(Problem::bad_request("area_required", detail).at("area"));
+/// Cuts the filter to the area of the bounds that holds the area asked for; with none asked for, to the only one there is. What the filter
+/// cannot say is said by a sight.
+async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filter: &mut Filter) -> Result<Option<Sight>, Problem> {
+    let Some(asked) = filter.area.clone() else {
+        return match bounds.areas.as_slice() {
+            _ if !bounds.holds_no_one() => Ok(Some(Sight::new(bounds, Vec::new()))),
+            [only] => {
+                filter.area = Some(only.clone());
+                Ok(None)
+            }
+            several => Err(area_required(several)),
         };
-        filter.area = Some(only.clone());
-        return Ok(Some(only.clone()));
     };
-    if areas.contains(asked) {
-        return Ok(Some(asked.clone()));
+    if bounds.areas.contains(&asked) {
+        return Ok(None);
     }
     // A row of the subtree has the whole path, and whatever lies above the area asked for lies before it there.
-    let path = some_path(app.views()?, asked)?.unwrap_or_default();
+    let path = some_path(app.views()?, &asked)?.unwrap_or_default();
     let levels = muster_proto::levels(&path);
-    let above = levels.iter().take_while(|id| *id != asked).chain(levels.iter().filter(|id| *id == asked));
-    let found = above.into_iter().find(|id| !id.is_empty() && areas.iter().any(|area| area == *id)).map(|id| (*id).to_owned());
-    match found {
-        Some(area) => Ok(Some(area)),
-        None => Err(denied(&Denial::OutsideScope { area: asked.clone(), scopes: areas.join(", ") }).at("area")),
+    let at = levels.iter().position(|id| *id == asked).map_or(0, |at| at + 1);
+    let above: Vec<_> = levels[..at].iter().filter(|id| !id.is_empty()).collect();
+    if let Some(area) = above.iter().find(|id| bounds.areas.iter().any(|area| area == **id)) {
+        return Ok(Some(Sight::of_area((**area).to_owned())));
     }
+    let mut shares = sight::shares(app, caller, view).await?;
+    shares.retain(|share| above.iter().any(|id| **id == share.area_id));
+    if shares.is_empty() && bounds.holds_no_one() {
+        return Err(denied(&Denial::OutsideScope { area: asked, scopes: bounds.areas.join(", ") }).at("area"));
+    }
+    bounds.areas.clear();
+    Ok(Some(Sight::new(bounds, shares)))
+}
+
+fn area_required(areas: &[String]) -> Problem {
+    let known = areas.join(", ");
+    let detail = Words::new(
+        format!("您的权限包含多个辖区，请用 area 指定其中之一：{known}"),
+        format!("your scope has several areas; name one of them with area: {known}"),
+    );
+    Problem::bad_request("area_required", detail).at("area")
 }
 
 fn some_path(views: &ViewsHandle, area: &str) -> Result<Option<AreaPath>, Problem> {
@@ -191,13 +234,16 @@ pub(super) async fn view(
     let snapshot = match parameters.as_of.as_deref().filter(|text| !text.is_empty()) {
         Some(as_of) => asof::snapshot(&app, &asked, &page, as_of).await?,
         None => {
+            let _turn = asked.turn(&app).await?;
             let (views, asked) = (app.views()?.clone(), asked.clone());
-            let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page)).await;
-            read.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
+            let read = tokio::task::spawn_blocking(move || match &asked.sight {
+                Some(sight) => sight::page(&views, asked.view, &asked.filter, sight, &page),
+                None => views.snapshot(asked.view, &asked.filter, &page),
+            });
+            read.await.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
         }
     };
-    let shown = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row) && asked.shows(&placed.path));
-    let rows = shown.map(|placed| row_json(&placed.row));
+    let rows = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row)).map(|placed| asked.json(placed));
     let mut body = json!({
         "view": asked.view.name(),
         "realm": asked.filter.realm.as_deref().unwrap_or("*"),
