@@ -243,8 +243,8 @@ fn access(auth: Auth, open: bool) -> Result<AccessOptions, ConfigError> {
     let keys = match (jwks_file, jwks_url) {
         (Some(path), None) => KeySource::File(path),
         (None, Some(url)) => match reqwest::Url::parse(&url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => KeySource::Url(parsed),
-            _ => return Err(bad("auth.jwks_url", &url, "https://HOST/PATH")),
+            Ok(parsed) if parsed.has_host() && is_trustworthy(&parsed) => KeySource::Url(parsed),
+            _ => return Err(bad("auth.jwks_url", &url, "https://HOST/PATH, http://127.0.0.1:PORT/PATH")),
         },
         _ => return Err(bad("auth.jwks_file", "", "one of jwks_file and jwks_url")),
     };
@@ -254,6 +254,14 @@ fn access(auth: Auth, open: bool) -> Result<AccessOptions, ConfigError> {
         roles_claim: roles_claim.unwrap_or_else(|| DEFAULT_ROLES_CLAIM.to_owned()),
     };
     Ok(AccessOptions { issuer: Some(IssuerOptions { expected, keys }), open, public_url })
+}
+
+/// Whoever can change the keys on their way lets in whom they like: without TLS they come from this machine alone.
+fn is_trustworthy(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let own = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    url.scheme() == "https" || (url.scheme() == "http" && own)
 }
 
 #[cfg(test)]
@@ -297,6 +305,10 @@ mod tests {
         let auth = |text: &str| file(&format!("data = \"x\"\n[auth]\n{text}")).unwrap().complete();
         let whole = auth("issuer = \"https://id\"\naudience = \"muster\"\njwks_url = \"https://id/keys\"\n").unwrap().access;
         assert_eq!(whole.issuer.unwrap().expected.roles_claim, DEFAULT_ROLES_CLAIM);
+        for url in ["http://127.0.0.1:9/keys", "http://localhost/keys", "http://[::1]:9/keys"] {
+            let own = auth(&format!("issuer = \"i\"\naudience = \"m\"\njwks_url = \"{url}\"\n"));
+            assert!(own.unwrap().access.issuer.is_some(), "{url}");
+        }
         assert_eq!(auth("public_url = \"https://m\"\n").unwrap().access.issuer, None);
         for (text, fault) in [
             ("issuer = \"https://id\"\n", "auth.jwks_file"),
@@ -304,6 +316,7 @@ mod tests {
             ("audience = \"muster\"\njwks_file = \"k\"\n", "auth.issuer"),
             ("issuer = \"i\"\naudience = \"m\"\njwks_file = \"k\"\njwks_url = \"https://id/keys\"\n", "auth.jwks_file"),
             ("issuer = \"i\"\naudience = \"m\"\njwks_url = \"file:///keys\"\n", "auth.jwks_url"),
+            ("issuer = \"i\"\naudience = \"m\"\njwks_url = \"http://id.example.gov.cn/keys\"\n", "auth.jwks_url"),
         ] {
             assert!(matches!(auth(text), Err(ConfigError::BadValue { key, .. }) if key == fault), "{text}");
         }

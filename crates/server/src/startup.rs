@@ -102,12 +102,12 @@ fn listen(address: SocketAddr, source: &io::Error) -> Words {
 fn open_to_all(address: SocketAddr) -> Words {
     Words::new(
         format!(
-            "拒绝监听 {address}：还没有签发过令牌，任何能连上的人都可以下达命令。\
+            "拒绝监听 {address}：还没有签发过令牌，任何能连上的人都可以查看一切、下达命令。\
              请先用 muster token issue --data DIR --role headquarters --everything 签发令牌，或在配置 [auth] 中设置身份提供方；\
              若前面已有负责身份验证的代理，请加 --open。"
         ),
         format!(
-            "the server does not listen on {address}: no token was ever issued, so that everybody who reaches it could give orders. \
+            "the server does not listen on {address}: no token was ever issued, so that everybody who reaches it could see everything and give orders. \
              Issue one with muster token issue --data DIR --role headquarters --everything, or name an identity provider in [auth] of the configuration; \
              behind a proxy that authenticates, add --open."
         ),

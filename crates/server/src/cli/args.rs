@@ -160,6 +160,15 @@ pub struct WorkerArgs {
     /// 视图与健康检查的 HTTP 地址 · address of its HTTP for views and health
     #[arg(long)]
     pub listen: Option<SocketAddr>,
+    /// 其令牌有效的数据目录 · data folder whose tokens are taken, e.g. the server's [default: the worker's own]
+    #[arg(long, env = "MUSTER_TOKENS")]
+    pub tokens: Option<PathBuf>,
+    /// TOML 配置文件，只读取其中的 [auth] 与 open · configuration file; only [auth] and open are read
+    #[arg(long, env = "MUSTER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// 未签发令牌也监听非本机地址（前面须有负责身份验证的代理）· listen beyond this machine without tokens, behind a proxy that authenticates
+    #[arg(long)]
+    pub open: bool,
     /// 消费者名称 · name of its consumer in NATS; one for each worker
     #[arg(long)]
     pub name: Option<String>,

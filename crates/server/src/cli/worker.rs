@@ -10,6 +10,8 @@ use super::args::WorkerArgs;
 use super::error::CliError;
 use super::serve::{EXIT_FATAL, start_tracing};
 use super::{print, signal};
+use crate::access::Access;
+use crate::config::Partial;
 use crate::descriptors::Descriptors;
 use crate::http::{self, App};
 use crate::startup::StartError;
@@ -20,7 +22,11 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
     start_tracing(args.log_format, &args.log_filter)?;
     let views = views(&args.views)?;
     let failed = |error: StartError| CliError::from(&error);
-    let app = Arc::new(App::worker(&Descriptors::read()));
+    let (access, open) = access(&args)?;
+    if let Some(address) = args.listen.filter(|listen| !listen.ip().is_loopback() && !open && access.is_open()) {
+        return Err(failed(StartError::OpenToAll { address }));
+    }
+    let app = Arc::new(App::worker(&Descriptors::read(), access));
     let serving = match args.listen {
         Some(listen) => Some(Serving::start(listen, http::worker_router(Arc::clone(&app))).await.map_err(failed)?),
         None => None,
@@ -55,6 +61,16 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
         )
         .with_code(EXIT_FATAL)),
     }
+}
+
+/// Who may read here: the same tokens and the same provider as the server's, where they are named.
+fn access(args: &WorkerArgs) -> Result<(Access, bool), CliError> {
+    let tokens = args.tokens.clone().unwrap_or_else(|| args.data.clone());
+    let file = args.config.as_deref().map_or_else(|| Ok(Partial::default()), Partial::read).map_err(CliError::from)?;
+    let given = Partial { data: Some(tokens.clone()), open: file.open, auth: file.auth, ..Partial::default() };
+    let config = given.complete().map_err(CliError::from)?;
+    let open = args.open || config.access.open;
+    Ok((Access::new(&tokens, config.access), open))
 }
 
 fn views(names: &[String]) -> Result<Vec<View>, CliError> {

@@ -75,8 +75,7 @@ pub(super) async fn answer(
 }
 
 fn read_link(app: &App, token: &str) -> Result<Link, Problem> {
-    let access = app.access.as_ref().ok_or_else(Problem::internal)?;
-    access.links.read(token, wall_ms()).map_err(|fault| match fault {
+    app.access.links.read(token, wall_ms()).map_err(|fault| match fault {
         LinkFault::Expired => {
             let detail = Words::new("此链接已过期，请与通知您的单位联系", "the link has expired; ask whoever called you");
             Problem::new(StatusCode::GONE, "link_expired", Words::new("链接已过期", "The link has expired"), detail)

@@ -50,8 +50,8 @@ pub struct App {
     /// Whose turn it is to read rows that are cut one by one.
     pub(super) row_scans: Semaphore,
     pub(super) enrollments: Arc<Enrollments>,
-    /// Who is asking; a worker asks nobody.
-    pub(super) access: Option<Access>,
+    /// Who is asking.
+    pub(super) access: Access,
     node: OnceLock<Node>,
     views: OnceLock<ViewsHandle>,
     stopping: watch::Sender<bool>,
@@ -62,16 +62,16 @@ impl App {
     /// A server's app without its parts: health is answered, the rest is `recovering`.
     #[must_use]
     pub fn server(descriptors: &Descriptors, access: Access) -> Self {
-        Self::new(descriptors, Some(access))
+        Self::new(descriptors, access, false)
     }
 
     /// A projection worker's app without its views.
     #[must_use]
-    pub fn worker(descriptors: &Descriptors) -> Self {
-        Self::new(descriptors, None)
+    pub fn worker(descriptors: &Descriptors, access: Access) -> Self {
+        Self::new(descriptors, access, true)
     }
 
-    fn new(descriptors: &Descriptors, access: Option<Access>) -> Self {
+    fn new(descriptors: &Descriptors, access: Access, worker: bool) -> Self {
         let meters = Meters::new();
         describe(&meters);
         let openapi = Bytes::from(openapi::document(descriptors).to_string());
@@ -83,7 +83,7 @@ impl App {
             as_of: AsOf::new(),
             row_scans: Semaphore::new(limits::ROW_SCANS_MAX),
             enrollments: Arc::default(),
-            worker: access.is_none(),
+            worker,
             access,
             node: OnceLock::new(),
             views: OnceLock::new(),
@@ -107,7 +107,7 @@ impl App {
 
     /// Whether who asks may still go on; streams ask before each part.
     pub(crate) fn still_good(&self, caller: &Caller) -> bool {
-        self.access.as_ref().is_none_or(|access| access.still_good(caller))
+        self.access.still_good(caller)
     }
 
     /// Ends the streams and takes no new commands.

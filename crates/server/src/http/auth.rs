@@ -55,8 +55,7 @@ pub(super) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
 }
 
 async fn admitted(app: &App, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let Some(access) = &app.access else { return Ok(Caller::Open) };
-    let caller = access.authenticate(headers).await?;
+    let caller = app.access.authenticate(headers).await?;
     if let Caller::Known(_) = &caller
         && headers.contains_key(PRINCIPAL)
     {

@@ -42,7 +42,7 @@ pub(super) async fn make(
         let expected = Words::new(format!("应为 1 至 {most} 秒"), format!("1 to {most} seconds are expected"));
         return Err(Problem::bad_parameter("ttl_s", &ttl_s.to_string(), expected));
     }
-    let Some(access) = &app.access else { return Err(Problem::internal()) };
+    let access = &app.access;
     let (touched, call) = call(&app, &wish.call_id).await?;
     caller.check(Action::Link, &touched)?;
     let call = call.ok_or_else(|| unknown_call(&wish.call_id))?;

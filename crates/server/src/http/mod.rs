@@ -25,7 +25,6 @@ mod views;
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -36,7 +35,6 @@ use muster_proto::v1::Envelope;
 use muster_proto::{Answer, ENVELOPE_NAMES};
 use serde_json::{Map, Value, json};
 
-use crate::access::Caller;
 use crate::problem::Problem;
 use crate::words::{Lang, Words};
 
@@ -92,7 +90,7 @@ pub fn worker_router(app: Arc<App>) -> Router {
     worker_routes()
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(Extension(Caller::Open))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(middleware::from_fn(render_problems))
         .with_state(app)
 }

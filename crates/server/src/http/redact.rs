@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_row_is_left_with_its_figures() {
-        let mut row = json!({"unit_id": "u", "secretary_id": "r-1", "organizer_id": "r-2", "strength": "3", "text": "王家有人", "place": "三栋"});
+        let mut row =
+            json!({"unit_id": "u", "secretary_id": "r-1", "organizer_id": "r-2", "strength": "3", "text": "王家有人", "place": "三栋"});
         redact_row(&mut row);
         assert_eq!(row, json!({"unit_id": "u", "strength": "3"}));
     }

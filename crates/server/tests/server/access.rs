@@ -6,57 +6,12 @@ use muster_server::wiring::{Server, ServerOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Place, Sse, answer, options, within};
+use crate::common::{Guarded, Sse, answer, code, options, within};
 
 /// A far future, so that no test depends on the clock.
 const NEVER: Option<i64> = None;
 
-/// The base of the other tests, and tokens for it.
-struct Guarded {
-    place: Place,
-    tokens: TokenStore,
-}
-
 impl Guarded {
-    async fn new() -> Self {
-        let place = Place::with_base().await;
-        place.define("440803001", "海滨街道", "TOWNSHIP", "440803").await;
-        let tokens = TokenStore::new(place.folder.path().join(ACCESS_DIR));
-        place.settle().await;
-        Self { place, tokens }
-    }
-
-    fn token(&self, name: &str, grants: &[&str]) -> String {
-        let grants = grants.iter().map(|grant| grant.parse().unwrap()).collect();
-        self.tokens.issue(name, grants, 0, NEVER).unwrap().0
-    }
-
-    async fn request(&self, method: Method, token: &str, path: &str) -> reqwest::RequestBuilder {
-        self.place.http.request(method, self.place.url(path)).bearer_auth(token)
-    }
-
-    async fn get(&self, token: &str, path: &str) -> (u16, Value) {
-        answer(self.request(Method::GET, token, path).await).await
-    }
-
-    async fn send(&self, token: &str, name: &str, id: &str, body: &Value) -> (u16, Value) {
-        let path = format!("/v1/commands/{name}");
-        answer(self.request(Method::POST, token, &path).await.header("Idempotency-Key", id).json(body)).await
-    }
-
-    async fn done(&self, token: &str, name: &str, id: &str, body: Value) -> Value {
-        let (status, answer) = self.send(token, name, id, &body).await;
-        assert_eq!(status, 200, "{name} {id}: {answer}");
-        answer
-    }
-
-    async fn lines(&self, token: &str, path: &str) -> Vec<Value> {
-        let response = within(self.request(Method::GET, token, path).await.send()).await.unwrap();
-        assert_eq!(response.status(), 200);
-        let text = response.text().await.unwrap();
-        text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
     /// A call to r-1 at a checkpoint of the village; its id.
     async fn call(&self, token: &str) -> String {
         let office = json!({"actor_office": {"area_id": "440802001"}});
@@ -70,10 +25,6 @@ impl Guarded {
         let answer = self.done(token, "DispatchResponder", "dispatch", dispatch).await;
         answer["events"][0]["event"]["call_id"].as_str().unwrap().to_owned()
     }
-}
-
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use muster_log::OpenOptions;
+use muster_server::access::{ACCESS_DIR, TokenStore};
 use muster_server::startup::StartError;
 use muster_server::wiring::{RunningServer, Server, ServerOptions};
+use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
@@ -221,4 +223,55 @@ fn event(block: &str) -> Event {
         kind: field("event: ").expect("every event has a kind"),
         data: serde_json::from_str(&field("data: ").expect("every event has data")).unwrap(),
     }
+}
+
+/// The base of the other tests, and tokens for it.
+pub struct Guarded {
+    pub place: Place,
+    pub tokens: TokenStore,
+}
+
+impl Guarded {
+    pub async fn new() -> Self {
+        let place = Place::with_base().await;
+        place.define("440803001", "海滨街道", "TOWNSHIP", "440803").await;
+        let tokens = TokenStore::new(place.folder.path().join(ACCESS_DIR));
+        place.settle().await;
+        Self { place, tokens }
+    }
+
+    pub fn token(&self, name: &str, grants: &[&str]) -> String {
+        let grants = grants.iter().map(|grant| grant.parse().unwrap()).collect();
+        self.tokens.issue(name, grants, 0, None).unwrap().0
+    }
+
+    pub async fn request(&self, method: Method, token: &str, path: &str) -> reqwest::RequestBuilder {
+        self.place.http.request(method, self.place.url(path)).bearer_auth(token)
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> (u16, Value) {
+        answer(self.request(Method::GET, token, path).await).await
+    }
+
+    pub async fn send(&self, token: &str, name: &str, id: &str, body: &Value) -> (u16, Value) {
+        let path = format!("/v1/commands/{name}");
+        answer(self.request(Method::POST, token, &path).await.header("Idempotency-Key", id).json(body)).await
+    }
+
+    pub async fn done(&self, token: &str, name: &str, id: &str, body: Value) -> Value {
+        let (status, answer) = self.send(token, name, id, &body).await;
+        assert_eq!(status, 200, "{name} {id}: {answer}");
+        answer
+    }
+
+    pub async fn lines(&self, token: &str, path: &str) -> Vec<Value> {
+        let response = within(self.request(Method::GET, token, path).await.send()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let text = response.text().await.unwrap();
+        text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+pub fn code(answer: &(u16, Value)) -> (u16, &str) {
+    (answer.0, answer.1["code"].as_str().unwrap_or_default())
 }

@@ -14,4 +14,6 @@ mod live;
 mod planning;
 mod preview;
 mod privacy;
+mod provider;
+mod reading;
 mod routes;
