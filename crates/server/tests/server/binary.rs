@@ -223,3 +223,34 @@ async fn a_log_that_cannot_be_written_ends_the_process_and_loses_nothing_answere
     }
     assert_eq!(server.terminate().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_lets_in_nobody_whom_the_server_would_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    // The stream is not there: the worker waits for it, and its HTTP answers meanwhile.
+    let worker = ["worker", "--nats", "nats://127.0.0.1:1", "--data", data];
+    let everywhere = [&worker[..], &["--listen", "0.0.0.0:0"]].concat();
+    let (code, _, said) = run(&everywhere, "");
+    assert!(code != 0 && said.contains("muster token issue") && said.contains("--open"), "{code}: {said}");
+    let config = folder.path().join("muster.toml");
+    std::fs::write(&config, "[auth]\nissuer = \"https://id\"\n").unwrap();
+    let (code, _, said) = run(&[&everywhere[..], &["--config", config.to_str().unwrap()]].concat(), "");
+    assert!(code != 0 && said.contains("auth.jwks_file"), "half a provider is none: {said}");
+    let (code, _, _) = run(&["token", "issue", "--data", data, "--role", "auditor", "--everything"], "");
+    assert_eq!(code, 0);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("0.0.0.0:{port}");
+    let child = muster(&[&worker[..], &["--listen", &listen]].concat()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let worker = Serve { child, url: format!("http://127.0.0.1:{port}") };
+    let status = async |path: &str| loop {
+        match reqwest::get(format!("{}{path}", worker.url)).await {
+            Ok(answer) => break answer.status().as_u16(),
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
+    for path in ["/v1/views/coverage", "/v1/views/calls/live", "/v1/status", "/metrics"] {
+        assert_eq!(within(status(path)).await, 401, "{path}");
+    }
+    assert_eq!(within(status("/healthz")).await, 200, "health is for everybody");
+}
