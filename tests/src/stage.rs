@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use muster_demo::{Outcome, ScriptCommand, Stage, StageError};
-use muster_proto::v1::Envelope;
+use muster_proto::v1::{Envelope, PlanLessons};
 use muster_proto::{ENVELOPE_NAMES, event_tag};
 use serde_json::{Value, json};
 
@@ -97,6 +97,26 @@ impl HttpStage {
         Ok(())
     }
 
+    /// One try of `POST /v1/fill`; nothing when the server could not answer now.
+    async fn fill(&self, asked: &ScriptCommand) -> Result<Option<Outcome>> {
+        let url = format!("{}/v1/fill", self.url);
+        let request = self.client.post(url).query(&[("area", asked.body["area_id"].as_str().unwrap_or_default())]);
+        let answer = request.header("Idempotency-Key", &asked.id).json(&json!({"context": asked.context})).send().await?;
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await?;
+        let line = if status == 200 { json!({"answer": body}) } else { json!({"status": status, "problem": body}) };
+        let outcome = outcome_of(&line)?;
+        if let Some(outcome) = &outcome {
+            self.ledger.note(&asked.id, outcome)?;
+        }
+        Ok(outcome)
+    }
+
+    async fn learnt(&self, plan_id: &str, incident_id: &str) -> Result<PlanLessons> {
+        let url = format!("{}/v1/plans/{plan_id}/lessons", self.url);
+        Ok(self.client.get(url).query(&[("incident", incident_id)]).send().await?.error_for_status()?.json().await?)
+    }
+
     async fn read(&self, from: u64) -> Result<Vec<Envelope>> {
         let url = format!("{}/v1/events?from={from}", self.url);
         let text = self.client.get(url).send().await?.error_for_status()?.text().await?;
@@ -146,6 +166,33 @@ impl Stage for HttpStage {
                 return Err(StageError::new(format!("submit {} commands", commands.len()), error));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn propose_fill(&mut self, asked: ScriptCommand) -> Result<Outcome, StageError> {
+        let started = Instant::now();
+        loop {
+            match self.fill(&asked).await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) if started.elapsed() <= RETRY_MAX => {}
+                Ok(None) => return Err(StageError::new("match the open needs", "the server is not ready to answer")),
+                Err(error) if error.downcast_ref::<reqwest::Error>().is_none() || started.elapsed() > RETRY_MAX => {
+                    return Err(StageError::new("match the open needs", error));
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    async fn lessons(&mut self, plan_id: &str, incident_id: &str) -> Result<PlanLessons, StageError> {
+        let started = Instant::now();
+        loop {
+            match self.learnt(plan_id, incident_id).await {
+                Ok(lessons) => return Ok(lessons),
+                Err(error) if started.elapsed() > RETRY_MAX => return Err(StageError::new("read lessons", error)),
+                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+            }
         }
     }
 

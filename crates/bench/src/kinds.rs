@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use muster_demo::script::{Unwatched, play};
 use muster_demo::{City, Outcome, Scale, ScriptCommand, Stage, StageError};
-use muster_domain::{Emitted, Meta, Now, State, execute, fire_timer};
-use muster_proto::{command_from_json, v1};
+use muster_domain::{Emitted, FillQuestion, Meta, Now, State, execute, fire_timer, lessons, propose_fill};
+use muster_proto::{Command, command_from_json, command_to_json, v1};
 use serde_json::json;
 
 use crate::history::Histories;
@@ -171,6 +171,22 @@ impl DomainStage {
 impl Stage for DomainStage {
     async fn submit(&mut self, commands: Vec<ScriptCommand>) -> Result<Vec<Outcome>, StageError> {
         commands.into_iter().map(|command| self.execute(command)).collect()
+    }
+
+    async fn propose_fill(&mut self, asked: ScriptCommand) -> Result<Outcome, StageError> {
+        let area_id = asked.body["area_id"].as_str().unwrap_or_default();
+        let question = FillQuestion { realm: "", area_id, now_ms: self.now() };
+        match propose_fill(&self.state, question, &asked.id) {
+            Ok(proposal) => {
+                let (name, body) = command_to_json(&Command::ProposeFill(proposal));
+                self.execute(ScriptCommand { name, body, ..asked.clone() })
+            }
+            Err(rejection) => Ok(Outcome::Refused { code: rejection.code().to_owned(), message: rejection.en() }),
+        }
+    }
+
+    async fn lessons(&mut self, plan_id: &str, incident_id: &str) -> Result<v1::PlanLessons, StageError> {
+        lessons(&self.state, plan_id, incident_id).map_err(|rejection| StageError::new("work out lessons", rejection.en()))
     }
 
     async fn advance_to(&mut self, at_ms: i64) -> Result<(), StageError> {

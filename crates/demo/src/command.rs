@@ -54,6 +54,7 @@ pub struct Voice {
     basis: Option<(&'static str, String)>,
     channel: (&'static str, String),
     occurred: Option<(i64, &'static str)>,
+    on_behalf_of: String,
 }
 
 impl Voice {
@@ -67,6 +68,7 @@ impl Voice {
             basis: None,
             channel: ("CHANNEL_KIND_HTTP", "console".to_owned()),
             occurred: None,
+            on_behalf_of: String::new(),
         }
     }
 
@@ -80,6 +82,7 @@ impl Voice {
             basis: None,
             channel: ("CHANNEL_KIND_PHONE", "duty line".to_owned()),
             occurred: None,
+            on_behalf_of: String::new(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Voice {
             basis: None,
             channel: ("CHANNEL_KIND_APP", format!("device-{responder_id}")),
             occurred: None,
+            on_behalf_of: String::new(),
         }
     }
 
@@ -133,6 +137,14 @@ impl Voice {
         self
     }
 
+    /// Taken down for somebody else from a sheet of paper, at the time that is written there, Unix milliseconds.
+    pub fn from_sheet(mut self, sheet: impl Into<String>, for_whom: impl Into<String>, stated_at_ms: i64) -> Self {
+        self.channel = ("CHANNEL_KIND_PAPER", sheet.into());
+        self.on_behalf_of = for_whom.into();
+        self.occurred = Some((stated_at_ms, "OCCURRED_AT_SOURCE_STATED"));
+        self
+    }
+
     /// The JSON of `muster.v1.Context`.
     pub fn context(&self) -> Value {
         let mut context = json!({
@@ -141,6 +153,9 @@ impl Voice {
             "channel": {"kind": self.channel.0, "reference": self.channel.1},
         });
         let members = context.as_object_mut().expect("it was made as an object");
+        if !self.on_behalf_of.is_empty() {
+            members.insert("on_behalf_of".to_owned(), json!(self.on_behalf_of));
+        }
         if let Some((kind, reference)) = &self.basis {
             members.insert("basis".to_owned(), json!({"kind": kind, "reference": reference}));
         }

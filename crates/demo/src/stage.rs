@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use muster_proto::v1::Envelope;
+use muster_proto::v1::{Envelope, PlanLessons};
 
 use crate::command::{Outcome, ScriptCommand};
 
@@ -29,6 +29,13 @@ pub trait Stage: Send {
     /// Hands the commands in, in this order, and waits for all answers; the outcomes stand in the same order. A stage behind a
     /// real clock may hand them in concurrently when `in_order` of no two of them matters; the script never needs that.
     fn submit(&mut self, commands: Vec<ScriptCommand>) -> impl Future<Output = Result<Vec<Outcome>, StageError>> + Send;
+
+    /// Has the planner match the open needs of `body.area_id` with people, and records its proposal: what `POST /v1/fill` does. The
+    /// proposal's own id stands in its records.
+    fn propose_fill(&mut self, asked: ScriptCommand) -> impl Future<Output = Result<Outcome, StageError>> + Send;
+
+    /// What an incident that has stood down teaches about a plan: what `GET /v1/plans/{plan_id}/lessons` answers.
+    fn lessons(&mut self, plan_id: &str, incident_id: &str) -> impl Future<Output = Result<PlanLessons, StageError>> + Send;
 
     /// Lets the demo's clock reach this time, Unix milliseconds, and waits until every timer due by then has fired. A stage with a
     /// real clock returns at once: its timers fire when they fire, and the script does not depend on them.

@@ -137,6 +137,19 @@ impl Rows {
         self
     }
 
+    /// The rows of one realm.
+    #[must_use]
+    pub fn of_realm(&self, realm: &str) -> Self {
+        let mut rows = self.clone();
+        rows.coverage.retain(|(of, _), _| of == realm);
+        rows.units.retain(|(of, _), _| of == realm);
+        rows.sites.retain(|(of, ..), _| of == realm);
+        rows.whistles.retain(|(of, _), _| of == realm);
+        rows.calls.retain(|(of, _), _| of == realm);
+        rows.responders.retain(|(of, _), _| of == realm);
+        rows
+    }
+
     /// The first `limit` rows of each view that differ; empty when all rows are equal.
     pub fn differences(&self, other: &Self, limit: usize) -> Vec<Difference> {
         let mut found = differences("coverage", &self.coverage, &other.coverage, limit);

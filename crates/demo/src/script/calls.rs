@@ -114,15 +114,16 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
 
     fn answer(&mut self, record: &Envelope, body: &v1::ResponderCalled) {
         let Some(place) = Place::of(&body.site_id, &body.whistle_id) else { return };
-        // Whom a department names has been asked before.
-        let nominated = body.reason() == v1::CallReason::Nominated;
-        let conduct = if nominated { Conduct::Prompt } else { conduct(&record.realm, self.mirror.calls.len()) };
+        // Whom a department names has been asked before, and who is on a roster has agreed to it.
+        let agreed = matches!(body.reason(), v1::CallReason::Nominated | v1::CallReason::Shift);
+        let conduct = if agreed { Conduct::Prompt } else { conduct(&record.realm, self.mirror.calls.len()) };
         let minutes = Minutes::of(self.city.seed, body);
         let call = body.call_id.as_str();
         let person = body.responder_id.as_str();
         let open = || Guard::CallOpen(call.to_owned());
         let voice = Voice::responder(person);
         if conduct == Conduct::Silent {
+            self.seek(call);
             return;
         }
         self.later(minutes.acknowledge, open(), voice.says("AcknowledgeCall", format!("k-{call}"), json!({"call_id": call})));

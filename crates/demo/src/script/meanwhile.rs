@@ -24,6 +24,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         self.submit_all(commands).await?;
         self.pull().await?;
         self.next_version().await?;
+        self.erasures().await?;
         self.run(20).await
     }
 

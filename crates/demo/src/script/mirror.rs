@@ -53,6 +53,7 @@ pub(super) struct Whistle {
 }
 
 pub(super) struct Site {
+    pub(super) kind: v1::SiteKind,
     pub(super) incident: String,
     pub(super) area: String,
     pub(super) open: bool,
@@ -88,6 +89,16 @@ pub(super) struct Mirror {
     pub(super) releases: BTreeMap<i32, u64>,
     /// Calls by incident.
     pub(super) calls_of: BTreeMap<String, u64>,
+    /// The last rehearsal of each plan.
+    pub(super) rehearsals: BTreeMap<String, v1::PlanRehearsed>,
+    /// Empty seats of each converted plan that its conversion listed, by incident and plan.
+    pub(super) empty_seats: BTreeMap<(String, String), u32>,
+    /// The lines of the joint proposal that was made last, by its id.
+    pub(super) fill: (String, Vec<v1::FillLine>),
+    /// Who has left the roster.
+    pub(super) withdrawn: BTreeSet<String>,
+    /// Requests to neighbours so far, by whistle.
+    pub(super) requests: BTreeMap<String, usize>,
 }
 
 impl Mirror {
@@ -147,6 +158,30 @@ impl Mirror {
         self.note_presence(record, event);
         self.note_whistle(event);
         self.note_structure(event);
+        self.note_planning(event);
+    }
+
+    fn note_planning(&mut self, event: &Event) {
+        match event {
+            Event::PlanRehearsed(body) => drop(self.rehearsals.insert(body.plan_id.clone(), body.clone())),
+            Event::FillProposed(body) => {
+                if body.part == 1 {
+                    self.fill = (body.proposal_id.clone(), Vec::new());
+                }
+                self.fill.1.extend(body.lines.iter().cloned());
+            }
+            Event::ResponderWithdrawn(body) => drop(self.withdrawn.insert(body.responder_id.clone())),
+            Event::ReinforcementRequested(body) if !body.request_id.is_empty() => {
+                *self.requests.entry(body.whistle_id.clone()).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// The standing duty of a person at a site.
+    pub(super) fn call_at(&self, site: &str, person: &str) -> Option<String> {
+        let held = |call: &Call| call.open && call.body.responder_id == person && call.body.site_id == site;
+        self.calls.iter().find(|(_, call)| held(call)).map(|(id, _)| id.clone())
     }
 
     fn note_call(&mut self, record: &Envelope, event: &Event) {
@@ -179,7 +214,13 @@ impl Mirror {
             Event::StandbyEnded(body) => {
                 self.standby.remove(&(body.incident_id.clone(), body.responder_id.clone()));
             }
-            Event::GapRecorded(body) => *self.gaps.entry((body.incident_id.clone(), body.reason)).or_default() += 1,
+            Event::GapRecorded(body) => {
+                *self.gaps.entry((body.incident_id.clone(), body.reason)).or_default() += 1;
+                // What a conversion makes is called incident/plan/key.
+                if let (Some(plan), false) = (body.site_id.split('/').nth(1), body.seat_id.is_empty()) {
+                    *self.empty_seats.entry((body.incident_id.clone(), plan.to_owned())).or_default() += 1;
+                }
+            }
             Event::OrganizationCalled(body) => {
                 self.organization_calls.insert(body.call_id.clone(), body.clone());
             }
@@ -251,7 +292,7 @@ impl Mirror {
         match event {
             Event::SiteOpened(body) => {
                 let (incident, area) = (body.incident_id.clone(), body.area_id.clone());
-                self.sites.insert(body.site_id.clone(), Site { incident, area, open: true, seats: body.seats.clone() });
+                self.sites.insert(body.site_id.clone(), Site { kind: body.kind(), incident, area, open: true, seats: body.seats.clone() });
             }
             Event::RequirementSet(body) => {
                 if let Some(site) = self.sites.get_mut(&body.site_id) {

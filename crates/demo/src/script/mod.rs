@@ -4,9 +4,16 @@
 mod agenda;
 mod calls;
 mod drill;
+mod files;
+mod groups;
+mod learning;
 mod meanwhile;
 mod mirror;
+mod neighbours;
 mod outbreak;
+mod reach;
+mod sheets;
+mod shifts;
 mod stand_down;
 mod typhoon;
 mod whistles;
@@ -142,6 +149,21 @@ pub struct Played {
     pub sheltered: u64,
     /// Of these, who had not confirmed when the area resumed.
     pub unaccounted: u64,
+    /// Plans that were rehearsed just before they were converted, with what came of both.
+    pub rehearsed: Vec<RehearsedThenConverted>,
+    /// Lessons of the outbreak that the next version of a plan took up.
+    pub lessons_taken: u64,
+}
+
+/// What the rehearsal of one plan said, and what its conversion was right after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RehearsedThenConverted {
+    /// Which.
+    pub plan_id: String,
+    /// Seats, seats that somebody takes, and empty ones, as rehearsed.
+    pub rehearsed: [u32; 3],
+    /// The same, as converted.
+    pub converted: [u32; 3],
 }
 
 /// Plays the whole scenario on a stage whose log is empty.
@@ -161,6 +183,8 @@ pub async fn play<S: Stage, O: Observer>(city: &City, stage: &mut S, observer: &
         played: Played::default(),
         acknowledge_at: BTreeMap::new(),
         organization_calls_answered: std::collections::BTreeSet::new(),
+        sought: std::collections::BTreeSet::new(),
+        promised: std::collections::BTreeSet::new(),
     };
     director.peacetime().await?;
     director.outbreak().await?;
@@ -168,6 +192,7 @@ pub async fn play<S: Stage, O: Observer>(city: &City, stage: &mut S, observer: &
     director.typhoon().await?;
     director.meanwhile().await?;
     director.end().await?;
+    director.learn().await?;
     director.played.events.clone_from(&director.mirror.counts);
     Ok(director.played)
 }
@@ -185,6 +210,10 @@ struct Director<'a, S, O> {
     /// At which level a whistle gets its acknowledgement, where nobody below answers.
     acknowledge_at: BTreeMap<String, AreaLevel>,
     organization_calls_answered: std::collections::BTreeSet<String>,
+    /// Calls that the delivery service tells of.
+    sought: std::collections::BTreeSet<String>,
+    /// People whom a neighbour is about to let go.
+    promised: std::collections::BTreeSet<String>,
 }
 
 impl<S: Stage, O: Observer> Director<'_, S, O> {
@@ -276,6 +305,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     fn react(&mut self, record: &Envelope) {
         if let Some(event) = &record.event {
             self.react_to_call(record, event);
+            self.react_to_delivery(event);
+            self.react_to_swap(event);
             self.react_to_whistle(record, event);
         }
     }

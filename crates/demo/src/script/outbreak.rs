@@ -33,6 +33,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         });
         let voice = office().by_document("霞防指〔2026〕1号");
         self.must(voice.says("DeclareIncident", "declare-outbreak", declare)).await?;
+        self.responsibilities().await?;
         let grade = json!({"incident_id": OUTBREAK, "grade": "INCIDENT_GRADE_MAJOR"});
         self.must(office().by_consultation("区防指会商").says("ChangeGrade", "grade-outbreak", grade)).await?;
         let warning = json!({"incident_id": OUTBREAK, "warning": "WARNING_LEVEL_ORANGE"});
@@ -42,8 +43,10 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         let below = self.first_township(OUTBREAK_COUNTY);
         let overstep = Voice::office(&below, "街道书记").says("ConvertArea", "convert-overstep", convert.clone());
         self.attempt(vec![overstep]).await?;
+        self.rehearse().await?;
         self.must(office().by_document("霞防指〔2026〕3号").says("ConvertArea", "convert-outbreak", convert)).await?;
         self.tell_conversion();
+        self.compare_rehearsals();
 
         self.enter("疫情：征调、应答、到岗", "Outbreak: calls, answers, check-ins");
         self.run(75).await?;
@@ -53,6 +56,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         self.by_hand().await?;
         self.run(150).await?;
         self.tell_whistles();
+        self.neighbours().await?;
+        let tired = self.shifts().await?;
+        self.groups(tired).await?;
 
         self.enter("疫情：次日，补派组织员", "Outbreak: the next day, organizers for units without one");
         self.run(20).await?;
@@ -104,7 +110,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     }
 
     /// Villages of the county: the first of townships that let the Fill policy call by itself, and of those that do not.
-    fn outbreak_villages(&self) -> (Vec<String>, Vec<String>) {
+    pub(super) fn outbreak_villages(&self) -> (Vec<String>, Vec<String>) {
         let townships = self.city.tree.children_of(OUTBREAK_COUNTY);
         let (mut automatic, mut asked) = (Vec::new(), Vec::new());
         for township in townships {
@@ -147,6 +153,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         for (minutes, need, quantity) in [(20, "n3", 1), (35, "n3", 2), (30, "n4", 120), (55, "n4", 80)] {
             self.deliver(minutes, "w-power", need, quantity);
         }
+        let confirm = json!({"whistle_id": "w-power", "need_id": "n3", "note": "发电机已启用"});
+        let command = Voice::office(&third, "社区书记").says("ConfirmPart", "confirm-w-power-n3", confirm);
+        self.later(58, Guard::WhistleOpen("w-power".to_owned()), command);
         if let Some(organization) = self.organization_for(&third, "power_supply", 2) {
             self.call_organization("w-power", "n2", &organization, 2).await?;
         }

@@ -27,8 +27,12 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             (TYPHOON, CITY.to_owned(), ACTUAL),
             (OUTBREAK, OUTBREAK_COUNTY.to_owned(), ACTUAL),
         ] {
+            if incident == OUTBREAK {
+                self.lift_risks().await?;
+            }
             self.stand_down(incident, &area, realm).await?;
         }
+        self.end_agreement().await?;
         self.drain().await
     }
 

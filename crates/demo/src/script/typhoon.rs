@@ -15,6 +15,7 @@ fn headquarters() -> Voice {
 
 impl<S: Stage, O: Observer> Director<'_, S, O> {
     pub(super) async fn typhoon(&mut self) -> Result<(), PlayError> {
+        self.bridge().await?;
         self.enter("台风：全市Ⅳ级响应，一条命令转换全市", "Typhoon: the whole city converts at level IV in one command");
         let declare = json!({
             "incident_id": TYPHOON,
@@ -34,6 +35,9 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         self.tell_city();
         self.run(80).await?;
         self.typhoon_whistles().await?;
+        self.floor(TYPHOON).await?;
+        self.match_needs().await?;
+        self.reserve().await?;
         self.run(40).await?;
 
         self.enter("台风：升至Ⅲ级，再升至Ⅱ级，只征调差额", "Typhoon: raised to III, then II; only the difference is called");

@@ -13,6 +13,12 @@ use crate::tree::CITY;
 
 /// People that a department has free beyond those it is asked for: some are called elsewhere while it is slow.
 const SPARE_PEOPLE: u32 = 3;
+/// People whom a neighbour lets go at a time.
+const RELEASED_MAX: usize = 2;
+/// The whistle whose needs are beyond its own area: neighbours are asked one after the other.
+pub(super) const BRIDGE: &str = "w-bridge";
+/// More than any township has free, at every scale.
+const BRIDGE_PEOPLE: u32 = 2_000;
 
 /// One whistle to be blown.
 pub(super) struct Blow<'a> {
@@ -96,7 +102,7 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
                 }
             }
             Event::DispatchProposed(body) => self.dispatch(record, body),
-            Event::ReinforcementRequested(body) if !body.request_id.is_empty() => self.reinforce(record, body),
+            Event::ReinforcementRequested(body) if !body.request_id.is_empty() => self.reinforce(body),
             Event::WhistleFilled(body) => {
                 let command = self.resolution(&body.whistle_id);
                 self.later(40, Guard::WhistleOpen(body.whistle_id.clone()), command);
@@ -110,6 +116,10 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
     /// The county's organization department dispatches whom the policy proposes; the city releases people of another county.
     fn dispatch(&mut self, record: &Envelope, body: &v1::DispatchProposed) {
         let Some(whistle) = self.mirror.whistles.get(&body.whistle_id) else { return };
+        // At the bridge the neighbours are waited for.
+        if body.whistle_id == BRIDGE {
+            return;
+        }
         let area = whistle.body.area_id.clone();
         let voice = self.county_office(&area).by_consultation("调度会商");
         let wanted = usize::try_from(body.quantity).unwrap_or(usize::MAX);
@@ -127,23 +137,27 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         }
     }
 
-    /// 跨区增援: the neighbour that is asked lets people go. One in five says no, and one in five is silent.
-    fn reinforce(&mut self, record: &Envelope, body: &v1::ReinforcementRequested) {
+    /// 跨区增援: the neighbour that is asked lets a few people go. For the bridge the first one says no, and the second is silent.
+    fn reinforce(&mut self, body: &v1::ReinforcementRequested) {
         let voice = Voice::office(&body.from_area_id, "值班领导").by_telephone("增援请求");
         let id = format!("{}-{}", body.request_id, body.from_area_id);
         let refusal = || json!({"request_id": body.request_id, "reason": "本辖区同样吃紧"});
-        let command = match record.position % 5 {
-            0 => return,
-            1 => voice.says("RefuseReinforcement", id, refusal()),
+        let turn = self.mirror.requests.get(&body.whistle_id).copied().unwrap_or(0);
+        let command = match (body.whistle_id.as_str(), turn) {
+            (BRIDGE, 2) => return,
+            (BRIDGE, 1) => voice.says("RefuseReinforcement", id, refusal()),
             _ => match self.free_people_in(body) {
                 people if people.is_empty() => voice.says("RefuseReinforcement", id, refusal()),
-                people => voice.says("ReleasePeople", id, json!({"request_id": body.request_id, "responder_ids": people})),
+                people => {
+                    self.promised.extend(people.iter().cloned());
+                    voice.says("ReleasePeople", id, json!({"request_id": body.request_id, "responder_ids": people}))
+                }
             },
         };
-        self.later(2, Guard::WhistleOpen(body.whistle_id.clone()), command);
+        self.later(1, Guard::WhistleOpen(body.whistle_id.clone()), command);
     }
 
-    /// People at home in the area that is asked who could come, as many as are asked for.
+    /// People at home in the area that is asked who could come, as many as are asked for and few enough to be missed little.
     fn free_people_in(&self, body: &v1::ReinforcementRequested) -> Vec<String> {
         let Some(asked) = self.city.tree.get(&body.from_area_id) else { return Vec::new() };
         let needs = self.mirror.whistles.get(&body.whistle_id).map(|whistle| &whistle.body.needs);
@@ -154,7 +168,33 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         let free = self.city.responders.iter().filter(|person| {
             person.away.is_none() && fits(&person.specialties) && home(&person.home) && self.mirror.is_free(ACTUAL, &person.id)
         });
-        free.map(|person| person.id.clone()).take(usize::try_from(body.quantity).unwrap_or(usize::MAX)).collect()
+        let free = free.map(|person| person.id.clone()).filter(|person| !self.promised.contains(person));
+        free.take(usize::try_from(body.quantity).unwrap_or(usize::MAX).min(RELEASED_MAX)).collect()
+    }
+
+    /// A bridge is about to give way before any incident is declared, and the township cannot hold it alone.
+    pub(super) async fn bridge(&mut self) -> Result<(), PlayError> {
+        self.enter("台风前：石桥告急，逐个邻区请求增援", "Before the typhoon: a bridge, and one neighbour asked after the other");
+        let by_hand = |village: &&crate::tree::Area| !self.city.auto_fill.contains(&self.above(&village.id, AreaLevel::Township));
+        let Some(area) = self.city.tree.of_level(AreaLevel::Village).filter(by_hand).last().map(|village| village.id.clone()) else {
+            return Ok(());
+        };
+        let needs = vec![people("n1", BRIDGE_PEOPLE, "")];
+        let (place, text, severity) = ("村口石桥", "石桥将垮，需大批人手轮班加固", v1::Severity::Extreme);
+        self.blow(Blow { id: BRIDGE, incident: "", area: &area, severity, life_threatening: true, place, text, needs }).await?;
+        self.acknowledge_from(BRIDGE, AreaLevel::Village, 1);
+        self.run(30).await?;
+        let command = self.resolution(BRIDGE);
+        self.attempt(vec![command]).await?;
+        self.pull().await?;
+        let count = |event| self.mirror.count(event);
+        let (asked, released) = (self.mirror.requests.get(BRIDGE).copied().unwrap_or(0), count("PeopleReleased"));
+        let (refused, lapsed) = (count("ReinforcementRefused"), count("ReinforcementLapsed"));
+        self.observer.note(
+            &format!("请求邻区 {asked} 次：放人 {released}，谢绝 {refused}，逾期未答 {lapsed}"),
+            &format!("{asked} requests to neighbours: {released} let people go, {refused} said no, {lapsed} were silent"),
+        );
+        self.run(15).await
     }
 
     pub(super) fn resolution(&self, whistle_id: &str) -> ScriptCommand {
@@ -200,6 +240,8 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
             "need_id": need,
             "quantity": quantity,
             "deadline_ms": (self.now_ms + 30 * MINUTE_MS).to_string(),
+            // 牵头单位: the only one that is called.
+            "lead": true,
         });
         let voice = self.county_office(area).by_document("部门报到征调单");
         self.must(voice.says("CallOrganization", format!("call-{whistle}-{need}"), body)).await

@@ -2,6 +2,7 @@
 //! `--check` verifies what was played. Owns the play's stage and screen; it must never reach past the doors that any other caller
 //! uses, except to verify.
 
+mod base;
 mod screen;
 mod snapshots;
 mod stage;
@@ -176,7 +177,7 @@ impl Demo {
         verify::scenario(&mut summary, &self.city, &played);
         let snapshots = stage.snapshots.take().map(Snapshots::taken).unwrap_or_default();
         verify::server(&mut summary, &mut screen, self, &server, worker, snapshots).await;
-        verify::base(&mut summary, &mut screen, &self.city, &server, &stage).await;
+        base::compare(&mut summary, &mut screen, &self.city, &server, &stage).await;
         self.play_again(&mut summary, &mut screen, &server).await;
         drop(stage);
         server.shutdown().await;

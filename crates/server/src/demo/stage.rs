@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_demo::{Outcome, ScriptCommand, Stage, StageError};
-use muster_engine::EngineHandle;
+use muster_engine::{EngineHandle, FillRequest};
 use muster_log::{Log, Position};
-use muster_proto::v1::Envelope;
-use muster_proto::{Answer, CommandError, CommandPort as _, Request, decode};
+use muster_proto::v1::{Envelope, PlanLessons};
+use muster_proto::{Answer, Command, CommandError, CommandPort as _, Request, command_to_json, decode};
 
 use super::snapshots::Snapshots;
-use crate::gateway::{CONTEXT_MEMBER, CommandId, Gateway, Principal};
+use crate::gateway::{CONTEXT_MEMBER, CommandId, Gateway, Prepared, Principal};
 use crate::wiring::RunningServer;
 
 /// Commands under way at the same time: enough for one sync to carry hundreds, far below the engine's queue.
@@ -76,13 +76,25 @@ impl LocalStage {
     }
 }
 
-/// Commands that change the base: areas, organizations, people, plans.
+/// Commands that change the base: areas, organizations, people, plans, agreements.
 pub(super) fn is_peacetime(name: &str) -> bool {
-    muster_proto::COMMAND_NAMES.iter().any(|(tag, known, _)| *known == name && *tag < 160)
+    let signed = ["SignAgreement", "EndAgreement"].contains(&name);
+    signed || muster_proto::COMMAND_NAMES.iter().any(|(tag, known, _)| *known == name && *tag < 160)
 }
 
 /// Requests of script commands: form checked, personal fields sealed with one write for all of them.
-pub(super) fn requests(gateway: &Gateway, commands: &[ScriptCommand]) -> Result<Vec<Request>, StageError> {
+fn requests(gateway: &Gateway, commands: &[ScriptCommand]) -> Result<Vec<Request>, StageError> {
+    let sealed = gateway.seal_many(prepared(gateway, commands)?).into_iter();
+    sealed.map(|sealed| sealed.map_err(|error| StageError::new("seal", error))).collect()
+}
+
+/// The same without any personal field: nothing can be sealed any more for who was erased, and the base holds none.
+pub(super) fn requests_without_names(gateway: &Gateway, commands: &[ScriptCommand]) -> Result<Vec<Request>, StageError> {
+    let left_out = prepared(gateway, commands)?.into_iter().map(|one| gateway.leave_out(one));
+    left_out.map(|request| request.map_err(|error| StageError::new("leave the names out", error))).collect()
+}
+
+fn prepared(gateway: &Gateway, commands: &[ScriptCommand]) -> Result<Vec<Prepared>, StageError> {
     let mut prepared = Vec::with_capacity(commands.len());
     for command in commands {
         let doing = || format!("prepare {} {}", command.name, command.id);
@@ -94,7 +106,7 @@ pub(super) fn requests(gateway: &Gateway, commands: &[ScriptCommand]) -> Result<
         let (principal, id) = (Principal::new(PRINCIPAL).map_err(failed)?, CommandId::new(&command.id).map_err(failed)?);
         prepared.push(gateway.prepare(principal, id, command.name, body).map_err(|error| StageError::new(doing(), error))?);
     }
-    gateway.seal_many(prepared).into_iter().map(|sealed| sealed.map_err(|error| StageError::new("seal", error))).collect()
+    Ok(prepared)
 }
 
 fn outcome(command: &ScriptCommand, answer: Result<Answer, CommandError>) -> Result<Outcome, StageError> {
@@ -134,6 +146,27 @@ impl Stage for LocalStage {
             outcomes.push(done);
         }
         Ok(outcomes)
+    }
+
+    async fn propose_fill(&mut self, asked: ScriptCommand) -> Result<Outcome, StageError> {
+        let doing = || format!("match the open needs of {}", asked.body["area_id"]);
+        let question = FillRequest {
+            realm: String::new(),
+            area_id: asked.body["area_id"].as_str().unwrap_or_default().to_owned(),
+            proposal_id: asked.id.clone(),
+        };
+        let proposal = match self.engine.propose_fill(question).await {
+            Ok(proposal) => proposal,
+            Err(error) => return outcome(&asked, Err(error)),
+        };
+        let (name, body) = command_to_json(&Command::ProposeFill(proposal));
+        let outcomes = self.submit(vec![ScriptCommand { name, body, ..asked.clone() }]).await?;
+        outcomes.into_iter().next().ok_or_else(|| StageError::new(doing(), "there was no answer"))
+    }
+
+    async fn lessons(&mut self, plan_id: &str, incident_id: &str) -> Result<PlanLessons, StageError> {
+        let learnt = self.engine.lessons(plan_id.to_owned(), incident_id.to_owned()).await;
+        learnt.map_err(|error| StageError::new(format!("work out what {incident_id} teaches about {plan_id}"), error))
     }
 
     async fn advance_to(&mut self, at_ms: i64) -> Result<(), StageError> {

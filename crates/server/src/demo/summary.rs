@@ -10,14 +10,17 @@ use serde_json::{Map, Value, json};
 use super::stage::LocalStage;
 
 /// The checks that a summary must hold, each exactly once.
-pub(super) const CHECKS: [&str; 12] = [
+pub(super) const CHECKS: [&str; 15] = [
     "scenario",
+    "rehearsal_equals_conversion",
     "stream_equals_log",
     "views_equal_worker",
     "views_equal_rebuild",
     "views_equal_naive_count",
     "positions_and_commands_whole",
     "one_duty_per_person",
+    "nobody_moved_without_release",
+    "exercise_never_in_actual",
     "base_equals_replay_without_incidents",
     "base_equals_peacetime_commands_alone",
     "same_seed_same_bytes",

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use muster_demo::naive::{Counter, Rows};
 use muster_demo::script::Played;
-use muster_demo::{Broken, Checked, Checker, City, Plain, PlainScanner, START_MS, ScriptCommand};
-use muster_domain::{Meta, Now, State, execute};
+use muster_demo::{Broken, Checked, Checker, City, Moved, MovingChecker, Plain, PlainScanner, Unreleased};
 use muster_feed::{RelayStatus, STREAM, verify_stream};
 use muster_log::{EpochPosition, Log, Position};
 use muster_proto::v1::{self, UnitKind};
@@ -20,11 +19,9 @@ use serde_json::{Value, json};
 
 use super::screen::Screen;
 use super::snapshots::{self, Taken};
-use super::stage::{LocalStage, requests};
 use super::summary::Summary;
 use super::worker::WorkerProcess;
 use super::{CliError, Demo, Nats};
-use crate::gateway::Gateway;
 use crate::wiring::RunningServer;
 use crate::words::Lang;
 
@@ -34,8 +31,6 @@ const DIFFERENCES_MAX: usize = 3;
 const RELAY_STALL_MAX: Duration = Duration::from_secs(120);
 const READ_BYTES: usize = 8 * 1024 * 1024;
 const READ_RECORDS: usize = 8_192;
-/// Commands sealed at a time when the peacetime commands are carried out once more.
-const SEAL_CHUNK: usize = 2_000;
 
 /// What a demo must have shown at least once.
 const SHOWN: &[&str] = &[
@@ -91,6 +86,68 @@ const SHOWN: &[&str] = &[
     "OrganizationAcknowledged",
     "PeopleNominated",
     "OrganizationReportedIn",
+    "ShiftsScheduled",
+    "ShiftRostered",
+    "ShiftOpened",
+    "SwapProposed",
+    "ShiftsSwapped",
+    "SwapDeclined",
+    "HandedOver",
+    "ShiftHeld",
+    "ShiftClosed",
+    "ReliefDemanded",
+    "FatigueRaised",
+    "PastPresenceRecorded",
+    "DeliveryRecorded",
+    "NextChannelOrdered",
+    "TelephoneRequested",
+    "GroupCalled",
+    "GroupRecalled",
+    "FloorSet",
+    "ReinforcementRequested",
+    "PeopleReleased",
+    "ReinforcementRefused",
+    "ReinforcementLapsed",
+    "PartConfirmed",
+    "FillProposed",
+    "FillLineDecided",
+    "FillLineRefused",
+    "AgreementSigned",
+    "AgreementInForce",
+    "AgreementInvoked",
+    "AgreementEnded",
+    "RiskSet",
+    "BeatSet",
+    "ResponsibilityAssigned",
+    "ResponsibilityEnded",
+    "OfficeHolderNamed",
+    "HoldSet",
+    "ErasureRequested",
+    "PersonalDataErased",
+    "PlanRehearsed",
+    "ConversionRebased",
+    "PlanDrafted",
+    "PlanPublished",
+    "AvailabilitySet",
+    "ResponderTransferred",
+    "ResponderWithdrawn",
+    "SpecialtiesSet",
+];
+
+/// Refusals that are asked for on purpose: a demo must have shown each at least once.
+const REFUSED: &[&str] = &[
+    "agreement_invoked",
+    "agreement_text_differs",
+    "floor_reached",
+    "items_not_handed_over",
+    "not_the_authority",
+    "responder_already_on_duty",
+    "responder_not_withdrawn",
+    "rest_required",
+    "risk_not_lifted",
+    "second_person_needed",
+    "shift_below_minimum",
+    "under_hold",
 ];
 
 /// The play was the one that was written: the published figures, and everything shown.
@@ -101,6 +158,7 @@ pub(super) fn scenario(summary: &mut Summary, city: &City, played: &Played) {
         [played.outbreak_called, units(UnitKind::TemporaryCommittee), units(UnitKind::TemporaryBranch), units(UnitKind::VanguardTeam)];
     let expected = [wanted.people, wanted.committees, wanted.branches, wanted.teams].map(|count| count as u64);
     let missing: Vec<&str> = SHOWN.iter().copied().filter(|event| played.events.get(event).copied().unwrap_or(0) == 0).collect();
+    let unrefused: Vec<&str> = REFUSED.iter().copied().filter(|code| !played.refusals.contains_key(*code)).collect();
     let closed = played.events.get("IncidentClosed") == played.events.get("IncidentDeclared");
     let claimed = played.held_by_other_incident > 0 && played.outranked > 0 && played.typhoon_raised.iter().all(|raised| *raised > 0);
     let figures = json!({
@@ -115,13 +173,24 @@ pub(super) fn scenario(summary: &mut Summary, city: &City, played: &Played) {
         "sheltered": played.sheltered,
         "unaccounted": played.unaccounted,
         "missing_events": missing,
+        "missing_refusals": unrefused,
         "refused": played.refused,
     });
     summary.add(
         "scenario",
-        found == expected && missing.is_empty() && closed && claimed && played.sheltered > 0 && played.unaccounted == 0,
+        found == expected
+            && missing.is_empty()
+            && unrefused.is_empty()
+            && closed
+            && claimed
+            && played.sheltered > 0
+            && played.unaccounted == 0,
         figures,
     );
+    let (rehearsed, lessons) = (&played.rehearsed, played.lessons_taken);
+    let same = !rehearsed.is_empty() && rehearsed.iter().all(|plan| plan.rehearsed == plan.converted && plan.rehearsed[0] > 0);
+    let figures = json!({"seats_filled_empty": rehearsed, "lessons_taken": lessons});
+    summary.add("rehearsal_equals_conversion", same, figures);
 }
 
 /// Stream, worker, rebuild, naive count and the rules over all records.
@@ -274,15 +343,23 @@ struct Pass {
     plain: Option<(u64, Plain)>,
     /// The count at each position that was asked for.
     rows: Vec<(u64, Rows)>,
+    /// The same of what happened in real life alone.
+    actual: Vec<(u64, Rows)>,
+    moved: Result<Moved, Unreleased>,
 }
 
 fn pass(log: &dyn Log, city: &City, count_at: &[u64]) -> Result<Pass, String> {
     let scanner = PlainScanner::new(city);
     let (mut counter, mut checker, mut broken) = (Counter::default(), Checker::default(), None);
-    let (mut bytes, mut records, mut plain, mut rows) = (0, 0, None, Vec::new());
+    let (mut alone, mut moving) = (Counter::default(), MovingChecker::default());
+    let (mut bytes, mut records, mut plain, mut rows, mut actual) = (0, 0, None, Vec::new(), Vec::new());
     each_record(log, |position, record| {
         let envelope = decode(record).map_err(|error| error.to_string())?;
         counter.note(&envelope);
+        moving.note(&envelope);
+        if envelope.realm == muster_proto::ACTUAL {
+            alone.note(&envelope);
+        }
         if broken.is_none() {
             broken = checker.note(&envelope).err();
         }
@@ -291,14 +368,15 @@ fn pass(log: &dyn Log, city: &City, count_at: &[u64]) -> Result<Pass, String> {
         records += 1;
         if count_at.contains(&position.0) {
             rows.push((position.0, counter.rows()));
+            actual.push((position.0, alone.rows()));
         }
         Ok(())
     })?;
     let checked = broken.map_or_else(|| checker.finish(), Err);
-    Ok(Pass { bytes, records, checked, plain, rows })
+    Ok(Pass { bytes, records, checked, plain, rows, actual, moved: moving.finish() })
 }
 
-fn each_record(log: &dyn Log, mut take: impl FnMut(Position, &[u8]) -> Result<(), String>) -> Result<(), String> {
+pub(super) fn each_record(log: &dyn Log, mut take: impl FnMut(Position, &[u8]) -> Result<(), String>) -> Result<(), String> {
     let mut next = Position(1);
     loop {
         let records = log.read(next, READ_BYTES, READ_RECORDS).map_err(|error| error.to_string())?;
@@ -310,6 +388,16 @@ fn each_record(log: &dyn Log, mut take: impl FnMut(Position, &[u8]) -> Result<()
     }
 }
 
+/// What one pass over all records answers.
+const OVER_RECORDS: [&str; 6] = [
+    "views_equal_naive_count",
+    "positions_and_commands_whole",
+    "one_duty_per_person",
+    "nobody_moved_without_release",
+    "exercise_never_in_actual",
+    "no_plain_personal_field_in_messages",
+];
+
 async fn over_records(summary: &mut Summary, taken: Vec<Taken>, city: &City, server: &RunningServer) {
     let (log, city) = (Arc::clone(&server.log), city.clone());
     let count_at: Vec<u64> = taken.iter().map(|taken| taken.at.position.0).collect();
@@ -317,11 +405,7 @@ async fn over_records(summary: &mut Summary, taken: Vec<Taken>, city: &City, ser
     let passed = match passed.map_err(|error| error.to_string()).and_then(|passed| passed) {
         Ok(passed) => passed,
         Err(reason) => {
-            for name in
-                ["views_equal_naive_count", "positions_and_commands_whole", "one_duty_per_person", "no_plain_personal_field_in_messages"]
-            {
-                summary.failed(name, &reason);
-            }
+            OVER_RECORDS.iter().for_each(|name| summary.failed(name, &reason));
             return;
         }
     };
@@ -336,10 +420,33 @@ async fn over_records(summary: &mut Summary, taken: Vec<Taken>, city: &City, ser
         })
         .collect();
     compared(summary, "views_equal_naive_count", &pairs);
+    exercise(summary, &served, &passed.actual);
     rules(summary, &passed.checked);
+    match &passed.moved {
+        Ok(moved) => summary.add("nobody_moved_without_release", moved.asked > 0 && moved.released > 0, json!(moved)),
+        Err(unreleased) => summary.failed("nobody_moved_without_release", &unreleased.to_string()),
+    }
     let found = passed.plain.map(|(position, plain)| json!({"position": position, "field": plain.field}));
     let figures = json!({"messages": passed.records, "bytes": passed.bytes, "found": found});
     summary.add("no_plain_personal_field_in_messages", found.is_none() && passed.records > 0, figures);
+}
+
+/// The rows of real life, as they are served, against a count that never saw a record of an exercise.
+fn exercise(summary: &mut Summary, served: &[(u64, Result<Rows, String>)], alone: &[(u64, Rows)]) {
+    let (mut ok, mut at, mut of_exercises) = (!served.is_empty(), Vec::new(), 0);
+    for (position, served) in served {
+        let counted = alone.iter().find(|(of, _)| of == position).map(|(_, rows)| rows);
+        let (Ok(served), Some(counted)) = (served, counted) else {
+            ok = false;
+            continue;
+        };
+        let actual = served.of_realm(muster_proto::ACTUAL);
+        let differences = actual.differences(counted, DIFFERENCES_MAX);
+        ok &= differences.is_empty() && !actual.is_empty();
+        of_exercises += served.len() - actual.len();
+        at.push(json!({"position": position, "actual_rows": actual.len(), "exercise_rows": served.len() - actual.len(), "differences": differences}));
+    }
+    summary.add("exercise_never_in_actual", ok && of_exercises > 0, json!({"compared_at": at}));
 }
 
 fn rules(summary: &mut Summary, checked: &Result<Checked, Broken>) {
@@ -357,73 +464,6 @@ fn rules(summary: &mut Summary, checked: &Result<Checked, Broken>) {
             summary.failed(unknown, "not looked at to the end: another rule was broken before");
         }
     }
-}
-
-/// After all incidents have stood down, the base is what the peacetime facts alone make of it.
-pub(super) async fn base(summary: &mut Summary, screen: &mut Screen, city: &City, server: &RunningServer, stage: &LocalStage) {
-    screen.verifying("比对解除响应后的平时状态", "comparing peacetime after the stand-down");
-    let (log, gateway, city, meanwhile) = (Arc::clone(&server.log), Arc::clone(&server.gateway), city.clone(), stage.meanwhile.clone());
-    let work = tokio::task::spawn_blocking(move || {
-        let played = replay(&*log, |_| true)?;
-        let without = replay(&*log, |tag| tag < 160)?;
-        let alone = carry_out(&gateway, city.peacetime().chain(meanwhile.iter().cloned()))?;
-        Ok::<_, String>((digest(&played), digest(&without), digest(&alone), played.base_counts(), meanwhile.len()))
-    });
-    let names = ["base_equals_replay_without_incidents", "base_equals_peacetime_commands_alone"];
-    match work.await.map_err(|error| error.to_string()).and_then(|work| work) {
-        Ok((played, without, alone, counts, meanwhile)) => {
-            let (areas, organizations, responders, plans) = counts;
-            for (name, other) in names.into_iter().zip([without, alone]) {
-                let figures = json!({
-                    "areas": areas,
-                    "organizations": organizations,
-                    "responders": responders,
-                    "plans": plans,
-                    "changed_while_incidents_ran": meanwhile,
-                    "digest": played,
-                    "digest_compared_with": other,
-                });
-                summary.add(name, played == other && meanwhile > 0, figures);
-            }
-        }
-        Err(reason) => names.into_iter().for_each(|name| summary.failed(name, &reason)),
-    }
-}
-
-fn digest(state: &State) -> String {
-    blake3::hash(&state.base_digest()).to_hex().to_string()
-}
-
-/// The state after the records whose event's tag is wanted.
-fn replay(log: &dyn Log, wanted: impl Fn(u32) -> bool) -> Result<State, String> {
-    let mut state = State::default();
-    each_record(log, |_, record| {
-        let envelope = decode(record).map_err(|error| error.to_string())?;
-        let Some(event) = envelope.event.as_ref().filter(|event| wanted(event.tag())) else { return Ok(()) };
-        let meta = Meta {
-            position: envelope.position,
-            recorded_at_ms: envelope.recorded_at_ms,
-            occurred_at_ms: envelope.occurred_at_ms,
-            realm: &envelope.realm,
-        };
-        state.apply(&meta, event);
-        Ok(())
-    })?;
-    Ok(state)
-}
-
-/// A fresh domain that decides these commands and no others.
-fn carry_out(gateway: &Gateway, commands: impl Iterator<Item = ScriptCommand>) -> Result<State, String> {
-    let mut state = State::default();
-    let mut commands = commands.peekable();
-    while commands.peek().is_some() {
-        let chunk: Vec<ScriptCommand> = commands.by_ref().take(SEAL_CHUNK).collect();
-        for request in requests(gateway, &chunk).map_err(|error| error.to_string())? {
-            let now = Now { recorded_at_ms: START_MS, next_position: state.position() + 1, context: &request.context };
-            execute(&mut state, now, &request.command).map_err(|refused| format!("{}: {}", request.id, refused.en()))?;
-        }
-    }
-    Ok(state)
 }
 
 /// Two logs, record by record.
