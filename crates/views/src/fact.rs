@@ -79,8 +79,23 @@ pub(crate) struct Terms {
     pub(crate) until_ms: i64,
     pub(crate) reply_due_ms: i64,
     pub(crate) plan: Sym,
+    pub(crate) plan_version: u32,
+    /// [`EMPTY`] for none.
+    pub(crate) card_key: Sym,
     pub(crate) organization_call: CallKey,
     pub(crate) released_by: Sym,
+    pub(crate) shift: Sym,
+    /// What few calls say.
+    pub(crate) rare: Option<Box<RareTerms>>,
+}
+
+/// A card that is not a plan's, and why somebody was called in spite of the rest due or by a proposal.
+#[derive(Debug, Default)]
+pub(crate) struct RareTerms {
+    pub(crate) card: Option<v1::PostCard>,
+    pub(crate) rest_override: Option<v1::RestOverride>,
+    pub(crate) fill_proposal_id: String,
+    pub(crate) fill_line_id: String,
 }
 
 /// A person observed somewhere.
@@ -271,7 +286,8 @@ impl Scribe {
     }
 
     fn terms(&mut self, body: &[u8]) -> Result<Terms, DecodeError> {
-        let [tier, reason, from, until, reply_due, plan, organization_call, released_by] = pick(body, [11, 12, 13, 14, 15, 16, 18, 19])?;
+        let [tier, reason, from, until, reply_due, plan, card_key, organization_call, released_by, plan_version, card, rest, shift, fill, line] =
+            pick(body, [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 30, 31, 32, 33])?;
         let number = |value: Option<Value<'_>>| value.map_or(Ok(0), Value::number);
         Ok(Terms {
             tier: enumeration(tier)?,
@@ -280,8 +296,12 @@ impl Scribe {
             until_ms: number(until)?,
             reply_due_ms: number(reply_due)?,
             plan: self.symbol(plan)?,
+            plan_version: number(plan_version)?.try_into().unwrap_or_default(),
+            card_key: self.symbol(card_key)?,
             organization_call: self.call(organization_call)?,
             released_by: self.symbol(released_by)?,
+            shift: self.symbol(shift)?,
+            rare: if [card, rest, fill, line].iter().any(Option::is_some) { Some(Box::new(rare(card, rest, fill, line)?)) } else { None },
         })
     }
 
@@ -303,6 +323,18 @@ impl Scribe {
     fn call(&mut self, value: Option<Value<'_>>) -> Result<CallKey, DecodeError> {
         value.map_or(Ok(CallKey::NONE), |value| Ok(CallKey::of(value.text()?, &mut self.names)))
     }
+}
+
+type Field<'a> = Option<Value<'a>>;
+
+fn rare(card: Field<'_>, rest_override: Field<'_>, proposal: Field<'_>, line: Field<'_>) -> Result<RareTerms, DecodeError> {
+    let text = |value: Field<'_>| value.map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
+    Ok(RareTerms {
+        card: card.map(Value::message).transpose()?,
+        rest_override: rest_override.map(Value::message).transpose()?,
+        fill_proposal_id: text(proposal)?,
+        fill_line_id: text(line)?,
+    })
 }
 
 /// The values of these fields; nothing for those that are not there.
@@ -371,6 +403,10 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         Event::IncidentClosed(body) => names(&[&body.incident_id]),
         Event::ResponderPutOnStandby(v1::ResponderPutOnStandby { incident_id, responder_id, .. })
         | Event::StandbyEnded(v1::StandbyEnded { incident_id, responder_id }) => names(&[incident_id, responder_id]),
+        Event::PlanDrafted(body) => {
+            names(&[&body.plan_id]);
+            body.cards.iter().for_each(|card| names(&[&card.card_key]));
+        }
         Event::PlanRehearsed(body) => names(&[&body.plan_id, &body.area_id]),
         Event::IncidentDeclared(body) => names(&[&body.area_id]),
         Event::UnitEstablished(body) => names(&[&body.unit_id]),
@@ -414,7 +450,7 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         Event::NeedFulfilled(body) => names(&[&body.whistle_id, &body.need_id]),
         Event::PartConfirmed(body) => names(&[&body.whistle_id, &body.need_id]),
         Event::OrganizationCalled(body) => {
-            names(&[&body.whistle_id]);
+            names(&[&body.whistle_id, &body.need_id]);
             unnumbered(&body.call_id, names);
         }
         Event::OrganizationCallDeclined(body) => unnumbered(&body.call_id, names),

@@ -2,6 +2,7 @@
 
 use bytes::Buf as _;
 use muster_proto::DecodeError;
+use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 /// A field's value.
@@ -23,6 +24,13 @@ impl<'a> Value<'a> {
         match self {
             Self::Number(number) => Ok(number.cast_signed()),
             Self::Bytes(_) => Err(DecodeError::Malformed("bytes where a number belongs".to_owned())),
+        }
+    }
+
+    pub(crate) fn message<M: Message + Default>(self) -> Result<M, DecodeError> {
+        match self {
+            Self::Bytes(bytes) => M::decode(bytes).map_err(malformed),
+            Self::Number(_) => Err(DecodeError::Malformed("a number where a message belongs".to_owned())),
         }
     }
 }

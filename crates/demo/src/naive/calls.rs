@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_proto::v1::{CallPhase, CallRow};
+use muster_proto::v1::{CallDelivery, CallPhase, CallRow, DeliveryRecorded};
 
 use super::facts::{Duty, Facts, Key};
 use super::people::{Asked, Reply};
@@ -60,6 +60,8 @@ fn person(facts: &Facts, duty: &Duty, reply: &Reply) -> CallRow {
         tier: body.tier,
         reason: body.reason,
         plan_id: body.plan_id,
+        card: reply.card.clone(),
+        plan_version: body.plan_version,
         phase: phase.into(),
         release_reason: reply.reason,
         from_ms: body.from_ms,
@@ -77,8 +79,20 @@ fn person(facts: &Facts, duty: &Duty, reply: &Reply) -> CallRow {
         unconfirmed: !duty.released && facts.disputed(&duty.person()),
         organization_call_id: body.organization_call_id,
         released_by_area_id: body.released_by_area_id,
+        deliveries: reply.deliveries.values().map(delivery).collect(),
+        channel: reply.deliveries.keys().chain(&reply.ordered).copied().max().unwrap_or_default(),
+        contacts: reply.contacts.clone(),
+        shift_id: body.shift_id,
+        rest_override: body.rest_override,
+        fill_proposal_id: body.fill_proposal_id,
+        fill_line_id: body.fill_line_id,
+        part_confirmed: reply.part_confirmed,
         ..CallRow::default()
     }
+}
+
+fn delivery(told: &DeliveryRecorded) -> CallDelivery {
+    CallDelivery { channel: told.channel, outcome: told.outcome, attempted_at_ms: told.attempted_at_ms }
 }
 
 fn organization(key: &Key, asked: &Asked, present: i64) -> CallRow {
@@ -109,6 +123,8 @@ fn organization(key: &Key, asked: &Asked, present: i64) -> CallRow {
         released_at_ms: asked.over.map_or(0, |(at_ms, _)| at_ms),
         reply_due_ms: body.deadline_ms,
         overdue: phase == CallPhase::Overdue,
+        lead: body.lead,
+        part_confirmed: asked.part_confirmed,
         quantity: i64::from(body.quantity),
         named: asked.named,
         present,

@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub(super) presence: BTreeMap<Key, Presence>,
     /// Who was called in to shelter and has not confirmed: realm, incident, recalled area, person; and the area they were in.
     pub(super) called_in: BTreeMap<(String, String, String, String), String>,
+    /// 岗位说明书 of each plan and version, as drafted last.
+    pub(super) cards: BTreeMap<(String, u32), Vec<v1::PostCard>>,
     /// The last rehearsal of each plan.
     pub(super) rehearsals: BTreeMap<Key, v1::PlanRehearsed>,
     /// Realm and organization's call with its whistle, while it stands.
@@ -239,6 +241,9 @@ impl Facts {
                 if let Some(area) = self.areas.get_mut(&body.area_id) {
                     area.retired = true;
                 }
+            }
+            Event::PlanDrafted(body) => {
+                self.cards.insert((body.plan_id.clone(), body.version), body.cards.clone());
             }
             Event::PlanRehearsed(body) => {
                 self.rehearsals.insert((record.realm.clone(), body.plan_id.clone()), body.clone());

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use muster_proto::Event;
-use muster_proto::v1::{self, Availability, DutyRole, Envelope, ReleaseReason};
+use muster_proto::v1::{self, Availability, DeliveryChannel, DutyRole, Envelope, ReleaseReason};
 
-use super::facts::{Facts, Key, Presence};
+use super::facts::{Duty, Facts, Key, Presence};
 
 /// A person in peacetime, by id: the same in every realm.
 #[derive(Default)]
@@ -48,6 +48,13 @@ pub(super) struct Reply {
     pub(super) recalled: bool,
     pub(super) unanswered: bool,
     pub(super) no_show: bool,
+    pub(super) card: Option<v1::PostCard>,
+    /// The last word on each channel.
+    pub(super) deliveries: BTreeMap<i32, v1::DeliveryRecorded>,
+    /// Channels that were ordered, the telephone among them.
+    pub(super) ordered: Vec<i32>,
+    pub(super) contacts: Vec<v1::TelephoneContact>,
+    pub(super) part_confirmed: bool,
 }
 
 /// A call to an organization.
@@ -62,6 +69,7 @@ pub(super) struct Asked {
     pub(super) overdue: bool,
     /// When it ended, and whether by being declined.
     pub(super) over: Option<(i64, bool)>,
+    pub(super) part_confirmed: bool,
 }
 
 fn first(slot: &mut i64, value: i64) {
@@ -74,6 +82,8 @@ impl Facts {
     pub(super) fn note_people(&mut self, record: &Envelope, event: &Event) {
         self.note_member(record, event);
         self.note_reply(record, event);
+        self.note_delivery(record, event);
+        self.note_part(record, event);
         self.note_asked(record, event);
         self.note_person(record, event);
         let person = match event {
@@ -130,8 +140,13 @@ impl Facts {
         let call_id = match event {
             Event::ResponderCalled(body) if body.role() != DutyRole::Standby => {
                 let organization = self.members.get(&body.responder_id).map(|member| member.enrolled.organization_id.clone());
-                let reply =
-                    Reply { called_at_ms: record.recorded_at_ms, organization: organization.unwrap_or_default(), ..Reply::default() };
+                let reply = Reply {
+                    called_at_ms: record.recorded_at_ms,
+                    organization: organization.unwrap_or_default(),
+                    card: body.card.clone().or_else(|| self.card_of_plan(body)),
+                    part_confirmed: self.is_confirmed(&record.realm, &body.whistle_id, &body.need_id),
+                    ..Reply::default()
+                };
                 self.replies.insert(key(&body.call_id), reply);
                 self.people.entry(key(&body.responder_id)).or_default();
                 return;
@@ -174,12 +189,58 @@ impl Facts {
         }
     }
 
+    fn card_of_plan(&self, body: &v1::ResponderCalled) -> Option<v1::PostCard> {
+        let cards = self.cards.get(&(body.plan_id.clone(), body.plan_version))?;
+        cards.iter().find(|card| !body.card_key.is_empty() && card.card_key == body.card_key).cloned()
+    }
+
+    fn is_confirmed(&self, realm: &str, whistle_id: &str, need_id: &str) -> bool {
+        self.whistles.get(&(realm.to_owned(), whistle_id.to_owned())).is_some_and(|whistle| whistle.confirmed.contains(need_id))
+    }
+
+    fn note_delivery(&mut self, record: &Envelope, event: &Event) {
+        let call_id = match event {
+            Event::DeliveryRecorded(body) => &body.call_id,
+            Event::NextChannelOrdered(body) => &body.call_id,
+            Event::TelephoneRequested(body) => &body.call_id,
+            _ => return,
+        };
+        let reply = self.replies.get_mut(&(record.realm.clone(), call_id.clone()));
+        let Some(reply) = reply.filter(|reply| reply.released_at_ms == 0) else { return };
+        match event {
+            Event::DeliveryRecorded(body) => drop(reply.deliveries.insert(body.channel, body.clone())),
+            Event::NextChannelOrdered(body) => reply.ordered.push(body.channel),
+            Event::TelephoneRequested(body) => {
+                reply.ordered.push(DeliveryChannel::NamedContact.into());
+                reply.contacts.clone_from(&body.contacts);
+            }
+            _ => {}
+        }
+    }
+
+    /// A part of a whistle is done: its calls that stand say so from now on.
+    fn note_part(&mut self, record: &Envelope, event: &Event) {
+        let Event::PartConfirmed(part) = event else { return };
+        let part = (part.whistle_id.as_str(), part.need_id.as_str());
+        let own = |duty: &&Duty| duty.realm == record.realm && (duty.body.whistle_id.as_str(), duty.body.need_id.as_str()) == part;
+        for duty in self.duties.iter().filter(|duty| !duty.released).filter(own) {
+            if let Some(reply) = self.replies.get_mut(&(duty.realm.clone(), duty.body.call_id.clone())) {
+                reply.part_confirmed = true;
+            }
+        }
+        let asked = self.asked.iter_mut().filter(|((realm, _), asked)| *realm == record.realm && asked.over.is_none());
+        for (_, asked) in asked.filter(|(_, asked)| (asked.body.whistle_id.as_str(), asked.body.need_id.as_str()) == part) {
+            asked.part_confirmed = true;
+        }
+    }
+
     fn note_asked(&mut self, record: &Envelope, event: &Event) {
         let key = |id: &str| (record.realm.clone(), id.to_owned());
         let now_ms = record.recorded_at_ms;
         let call_id = match event {
             Event::OrganizationCalled(body) => {
-                let asked = Asked { body: body.clone(), called_at_ms: now_ms, ..Asked::default() };
+                let part_confirmed = self.is_confirmed(&record.realm, &body.whistle_id, &body.need_id);
+                let asked = Asked { body: body.clone(), called_at_ms: now_ms, part_confirmed, ..Asked::default() };
                 self.asked.insert(key(&body.call_id), asked);
                 return;
             }

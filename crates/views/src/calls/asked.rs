@@ -30,7 +30,7 @@ pub(super) fn call_id(event: &Event) -> Option<&str> {
 }
 
 impl Asked {
-    pub(super) fn new(body: &v1::OrganizationCalled, fact: &Fact) -> Self {
+    pub(super) fn new(body: &v1::OrganizationCalled, part_confirmed: bool, fact: &Fact) -> Self {
         let row = v1::CallRow {
             realm: fact.realm.to_string(),
             call_id: body.call_id.clone(),
@@ -45,6 +45,8 @@ impl Asked {
             reply_due_ms: body.deadline_ms,
             quantity: i64::from(body.quantity),
             missing: i64::from(body.quantity),
+            lead: body.lead,
+            part_confirmed,
             position: fact.position.0,
             ..Default::default()
         };
@@ -68,6 +70,11 @@ impl Asked {
             }
             _ => {}
         }
+    }
+
+    /// The part of a whistle that the organization is called for is done.
+    pub(super) fn part_confirmed(&mut self) {
+        self.row.part_confirmed |= self.row.released_at_ms == 0;
     }
 
     /// Works out the figures that hang on the others.

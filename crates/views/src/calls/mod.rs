@@ -4,11 +4,12 @@
 //! with the log.
 
 mod asked;
+mod cards;
 mod person;
 
 use muster_proto::Event;
 use muster_proto::v1;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -20,6 +21,7 @@ use crate::symbols::{EMPTY, Sym};
 use crate::view::{Row, View};
 
 use asked::Asked;
+use cards::Cards;
 use person::{Call, Course};
 
 /// The fold of [`View::Calls`].
@@ -29,6 +31,8 @@ pub(crate) struct CallsFold {
     realms: Vec<Realm>,
     /// The organization that each person belongs to, by the number of the person's name.
     organizations: Vec<Sym>,
+    /// Those of plans.
+    cards: Cards,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,6 +46,19 @@ struct Realm {
     asked: Vec<Asked>,
     asked_by_key: FxHashMap<CallKey, AskedRef>,
     dirty_asked: Vec<AskedRef>,
+    /// Whistles and needs that were confirmed.
+    confirmed: FxHashSet<Part>,
+    /// Standing calls for a whistle's need, to persons and to organizations.
+    parts: FxHashMap<Part, Takers>,
+}
+
+/// A whistle and its need.
+type Part = (Sym, Sym);
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Takers {
+    calls: Vec<CallRef>,
+    asked: Vec<AskedRef>,
 }
 
 type CallRef = u32;
@@ -51,7 +68,7 @@ impl Fold for CallsFold {
     const VIEW: View = View::Calls;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 120 | 122 | 246..=250 | 260..=266)
+        matches!(event_tag, 120 | 122 | 140 | 231 | 246..=250 | 260..=266 | 320..=322)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -62,6 +79,7 @@ impl Fold for CallsFold {
             What::Event(event) => match &**event {
                 Event::ResponderEnrolled(body) => self.belongs(entry, &body.responder_id, &body.organization_id),
                 Event::ResponderTransferred(body) => self.belongs(entry, &body.responder_id, &body.organization_id),
+                Event::PlanDrafted(body) => self.cards.drafted(body, entry.names),
                 event => self.realms[entry.realm].apply(event, entry),
             },
             what => {
@@ -69,7 +87,7 @@ impl Fold for CallsFold {
                 let realm = &mut self.realms[entry.realm];
                 if let What::Called(called) = what {
                     let organization = self.organizations.get(called.person as usize).copied().unwrap_or(EMPTY);
-                    realm.called(called, organization, entry);
+                    realm.called(called, organization, &self.cards, entry);
                 }
                 realm.people_moved(turn, what, entry.fact);
             }
@@ -82,7 +100,7 @@ impl Fold for CallsFold {
 
     fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         for (place, realm) in self.realms.iter_mut().enumerate() {
-            realm.drain(ledger.realm_of(place).0, ledger, changes);
+            realm.drain(ledger.realm_of(place).0, &self.cards, ledger, changes);
         }
     }
 }
@@ -98,8 +116,9 @@ impl CallsFold {
 }
 
 impl Realm {
-    fn called(&mut self, called: &Called, organization: Sym, entry: &Entry<'_>) {
-        let call = Call::new(called, organization, entry);
+    fn called(&mut self, called: &Called, organization: Sym, cards: &Cards, entry: &Entry<'_>) {
+        let part = (called.whistle, called.need);
+        let call = Call::new(called, organization, self.confirmed.contains(&part), cards, entry);
         let at = match self.free.pop() {
             Some(at) => {
                 self.calls[at as usize] = call;
@@ -112,6 +131,21 @@ impl Realm {
         };
         self.by_key.insert(called.call, at);
         self.dirty.push(at);
+        if is_part(part) {
+            self.parts.entry(part).or_default().calls.push(at);
+        }
+    }
+
+    /// Marks the calls for a part of a whistle that is done.
+    fn part_confirmed(&mut self, part: Part, fact: &Fact) {
+        self.confirmed.insert(part);
+        let takers = self.parts.get(&part).cloned().unwrap_or_default();
+        for at in takers.calls {
+            self.edit_at(at, fact, |course| course.part_confirmed |= course.phase != v1::CallPhase::Released);
+        }
+        for at in takers.asked {
+            self.edit_asked(at, fact, Asked::part_confirmed);
+        }
     }
 
     fn people_moved(&mut self, turn: &Turn, what: &What, fact: &Fact) {
@@ -187,16 +221,14 @@ impl Realm {
                     course.phase = v1::CallPhase::Recalled;
                 }
             }),
-            Event::OrganizationCalled(body) => {
-                let key = key(&body.call_id);
-                if !self.asked_by_key.contains_key(&key) {
-                    let at = AskedRef::try_from(self.asked.len()).expect("four thousand million calls do not fit into memory");
-                    self.asked.push(Asked::new(body, fact));
-                    self.asked_by_key.insert(key, at);
-                    self.dirty_asked.push(at);
-                }
+            Event::PartConfirmed(body) => {
+                self.part_confirmed((entry.names.known(&body.whistle_id), entry.names.known(&body.need_id)), fact);
             }
+            Event::OrganizationCalled(body) => self.asked(body, entry),
             event => {
+                if let Some(call_id) = person::delivered_call(event) {
+                    return self.reached(key(call_id), event, fact);
+                }
                 let asked = asked::call_id(event).and_then(|call_id| self.asked_by_key.get(&key(call_id)).copied());
                 if let Some(asked) = asked {
                     self.edit_asked(asked, fact, |asked| asked.goes_on(event, fact));
@@ -205,18 +237,52 @@ impl Realm {
         }
     }
 
-    /// Changes what a record can change of a call, and notes the record if the row is another afterwards.
-    fn edit(&mut self, key: CallKey, fact: &Fact, change: impl FnOnce(&mut Course)) {
+    fn asked(&mut self, body: &v1::OrganizationCalled, entry: &Entry<'_>) {
+        let key = CallKey::find(&body.call_id, entry.names);
+        if self.asked_by_key.contains_key(&key) {
+            return;
+        }
+        let part = (entry.names.known(&body.whistle_id), entry.names.known(&body.need_id));
+        let at = AskedRef::try_from(self.asked.len()).expect("four thousand million calls do not fit into memory");
+        self.asked.push(Asked::new(body, self.confirmed.contains(&part), entry.fact));
+        self.asked_by_key.insert(key, at);
+        self.dirty_asked.push(at);
+        if is_part(part) {
+            self.parts.entry(part).or_default().asked.push(at);
+        }
+    }
+
+    /// What became of a call on its way to the person.
+    fn reached(&mut self, key: CallKey, event: &Event, fact: &Fact) {
         let Some(at) = self.by_key.get(&key).copied() else { return };
         let call = &mut self.calls[at as usize];
-        let before = call.course;
-        change(&mut call.course);
-        if call.course != before {
-            call.position = fact.position.0;
-            if !call.dirty {
-                call.dirty = true;
-                self.dirty.push(at);
-            }
+        if call.course.phase != v1::CallPhase::Released && call.reached(event) {
+            self.touch(at, fact);
+        }
+    }
+
+    /// Changes what a record can change of a call, and notes the record if the row is another afterwards.
+    fn edit(&mut self, key: CallKey, fact: &Fact, change: impl FnOnce(&mut Course)) {
+        if let Some(at) = self.by_key.get(&key).copied() {
+            self.edit_at(at, fact, change);
+        }
+    }
+
+    fn edit_at(&mut self, at: CallRef, fact: &Fact, change: impl FnOnce(&mut Course)) {
+        let course = &mut self.calls[at as usize].course;
+        let before = *course;
+        change(course);
+        if *course != before {
+            self.touch(at, fact);
+        }
+    }
+
+    fn touch(&mut self, at: CallRef, fact: &Fact) {
+        let call = &mut self.calls[at as usize];
+        call.position = fact.position.0;
+        if !call.dirty {
+            call.dirty = true;
+            self.dirty.push(at);
         }
     }
 
@@ -234,15 +300,22 @@ impl Realm {
         }
     }
 
-    fn drain(&mut self, realm: &str, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, realm: &str, cards: &Cards, ledger: &Ledger, changes: &mut Vec<RowChange>) {
         self.dirty.sort_unstable();
         for at in self.dirty.drain(..) {
             let call = &mut self.calls[at as usize];
             call.dirty = false;
-            changes.push(RowChange::Put(Row::Call(Box::new(call.row(realm, ledger)))));
+            changes.push(RowChange::Put(Row::Call(Box::new(call.row(realm, cards, ledger)))));
             if call.is_over() {
                 self.by_key.remove(&call.key);
                 self.free.push(at);
+                let part = call.part();
+                if let Some(takers) = self.parts.get_mut(&part) {
+                    takers.calls.retain(|known| *known != at);
+                    if takers.calls.is_empty() && takers.asked.is_empty() {
+                        self.parts.remove(&part);
+                    }
+                }
             }
         }
         self.dirty_asked.sort_unstable();
@@ -252,6 +325,11 @@ impl Realm {
             changes.push(RowChange::Put(Row::Call(Box::new(asked.row.clone()))));
         }
     }
+}
+
+/// Whether it names a need.
+fn is_part((whistle, need): Part) -> bool {
+    whistle != EMPTY && need != EMPTY
 }
 
 fn set_once(slot: &mut i64, value: i64) {

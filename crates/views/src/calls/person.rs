@@ -1,12 +1,15 @@
 //! A call to a person, as small as it can be: a city's conversion gives tens of thousands at once, a province's a million.
 
-use muster_proto::v1::{self, CallPhase};
+use muster_proto::Event;
+use muster_proto::v1::{self, CallPhase, DeliveryChannel};
 use serde::{Deserialize, Serialize};
 
+use super::cards::{CardRef, Cards};
 use crate::areas::Node;
 use crate::fact::Called;
 use crate::ledger::{Entry, Ledger};
 use crate::people::CallKey;
+use crate::proto_bytes;
 use crate::symbols::Sym;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub(super) struct Call {
     need: Sym,
     area: Node,
     plan: Sym,
+    plan_version: u32,
+    /// A plan's card.
+    card: CardRef,
+    shift: Sym,
     released_by: Sym,
     role: i32,
     tier: i32,
@@ -36,6 +43,32 @@ pub(super) struct Call {
     pub(super) dirty: bool,
     /// Its holder is present at it.
     pub(super) present: bool,
+    more: Option<Box<More>>,
+}
+
+/// Wraps what is saved as a message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct More(#[serde(with = "proto_bytes")] Extras);
+
+/// What calls of a conversion do not have, at least until a delivery service tells of them.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Extras {
+    /// One that is not a plan's.
+    #[prost(message, optional, tag = "1")]
+    card: Option<v1::PostCard>,
+    #[prost(message, optional, tag = "2")]
+    rest_override: Option<v1::RestOverride>,
+    #[prost(string, tag = "3")]
+    fill_proposal_id: String,
+    #[prost(string, tag = "4")]
+    fill_line_id: String,
+    #[prost(message, repeated, tag = "5")]
+    deliveries: Vec<v1::CallDelivery>,
+    /// `DeliveryChannel` as its number.
+    #[prost(int32, tag = "6")]
+    channel: i32,
+    #[prost(message, repeated, tag = "7")]
+    contacts: Vec<v1::TelephoneContact>,
 }
 
 /// What of a row a record can change.
@@ -53,10 +86,53 @@ pub(super) struct Course {
     pub(super) no_show: bool,
     pub(super) unanswered: bool,
     pub(super) unconfirmed: bool,
+    pub(super) part_confirmed: bool,
+}
+
+/// The call that a record of its delivery names.
+pub(super) fn delivered_call(event: &Event) -> Option<&str> {
+    Some(match event {
+        Event::DeliveryRecorded(body) => &body.call_id,
+        Event::NextChannelOrdered(body) => &body.call_id,
+        Event::TelephoneRequested(body) => &body.call_id,
+        _ => return None,
+    })
+}
+
+impl Extras {
+    fn reached(&mut self, event: &Event) {
+        let channel = match event {
+            Event::DeliveryRecorded(body) => {
+                let told = v1::CallDelivery { channel: body.channel, outcome: body.outcome, attempted_at_ms: body.attempted_at_ms };
+                match self.deliveries.binary_search_by_key(&told.channel, |known| known.channel) {
+                    Ok(at) => self.deliveries[at] = told,
+                    Err(at) => self.deliveries.insert(at, told),
+                }
+                body.channel
+            }
+            Event::NextChannelOrdered(body) => body.channel,
+            Event::TelephoneRequested(body) => {
+                self.contacts.clone_from(&body.contacts);
+                DeliveryChannel::NamedContact.into()
+            }
+            _ => return,
+        };
+        self.channel = self.channel.max(channel);
+    }
 }
 
 impl Call {
-    pub(super) fn new(called: &Called, organization: Sym, entry: &Entry<'_>) -> Self {
+    pub(super) fn new(called: &Called, organization: Sym, part_confirmed: bool, cards: &Cards, entry: &Entry<'_>) -> Self {
+        let rare = called.terms.rare.as_deref();
+        let more = rare.map(|rare| {
+            Box::new(More(Extras {
+                card: rare.card.clone(),
+                rest_override: rare.rest_override.clone(),
+                fill_proposal_id: rare.fill_proposal_id.clone(),
+                fill_line_id: rare.fill_line_id.clone(),
+                ..Extras::default()
+            }))
+        });
         let terms = &called.terms;
         Self {
             key: called.call,
@@ -70,6 +146,9 @@ impl Call {
             need: called.need,
             area: entry.area.unwrap_or_default(),
             plan: terms.plan,
+            plan_version: terms.plan_version,
+            card: cards.find(terms.plan, terms.plan_version, terms.card_key),
+            shift: terms.shift,
             released_by: terms.released_by,
             role: called.role,
             tier: terms.tier,
@@ -91,11 +170,26 @@ impl Call {
                 no_show: false,
                 unanswered: false,
                 unconfirmed: false,
+                part_confirmed,
             },
             position: entry.fact.position.0,
             dirty: true,
             present: false,
+            more,
         }
+    }
+
+    /// The part of a whistle that the call is for.
+    pub(super) fn part(&self) -> (Sym, Sym) {
+        (self.whistle, self.need)
+    }
+
+    /// Takes in a record of the call's delivery. Returns whether the row is another.
+    pub(super) fn reached(&mut self, event: &Event) -> bool {
+        let more = self.more.get_or_insert_with(|| Box::new(More(Extras::default())));
+        let before = more.0.clone();
+        more.0.reached(event);
+        more.0 != before
     }
 
     /// Released, and no later record can change the row.
@@ -103,7 +197,8 @@ impl Call {
         self.course.phase == CallPhase::Released && !self.course.no_show
     }
 
-    pub(super) fn row(&self, realm: &str, ledger: &Ledger) -> v1::CallRow {
+    pub(super) fn row(&self, realm: &str, cards: &Cards, ledger: &Ledger) -> v1::CallRow {
+        let more = self.more.as_ref().map(|more| more.0.clone()).unwrap_or_default();
         let name = |sym: Sym| ledger.names.name(sym).to_owned();
         let course = &self.course;
         v1::CallRow {
@@ -122,6 +217,8 @@ impl Call {
             tier: self.tier,
             reason: self.reason,
             plan_id: name(self.plan),
+            card: more.card.or_else(|| cards.get(self.card)),
+            plan_version: self.plan_version,
             phase: course.phase.into(),
             release_reason: course.release_reason,
             from_ms: self.from_ms,
@@ -143,6 +240,15 @@ impl Call {
             named: 0,
             present: 0,
             missing: 0,
+            deliveries: more.deliveries,
+            channel: more.channel,
+            contacts: more.contacts,
+            lead: false,
+            shift_id: name(self.shift),
+            rest_override: more.rest_override,
+            fill_proposal_id: more.fill_proposal_id,
+            fill_line_id: more.fill_line_id,
+            part_confirmed: course.part_confirmed,
             position: self.position,
         }
     }

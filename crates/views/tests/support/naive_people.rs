@@ -111,6 +111,12 @@ impl<'a> People<'a> {
             tier: body.tier,
             reason: body.reason,
             plan_id: body.plan_id.clone(),
+            card: body.card.clone().or_else(|| self.plan_card(called, body)),
+            plan_version: body.plan_version,
+            shift_id: body.shift_id.clone(),
+            rest_override: body.rest_override.clone(),
+            fill_proposal_id: body.fill_proposal_id.clone(),
+            fill_line_id: body.fill_line_id.clone(),
             from_ms: body.from_ms,
             until_ms: body.until_ms,
             called_at_ms: called.recorded_at_ms,
@@ -157,6 +163,8 @@ impl<'a> People<'a> {
             }
         }
         row.arrived_at_ms = if arrived == 0 { corrected } else { arrived };
+        self.delivery(&mut row);
+        row.part_confirmed = self.part_confirmed(&row);
         let standing = row.released_at_ms == 0;
         row.overdue = standing && row.unanswered;
         row.unconfirmed = standing && matches!(seen, Seen::Disputed { .. });
@@ -167,6 +175,58 @@ impl<'a> People<'a> {
         };
         row.set_phase(phase);
         row
+    }
+
+    fn plan_card(&self, called: &Fact, body: &v1::ResponderCalled) -> Option<v1::PostCard> {
+        let before = self.all.iter().take_while(|fact| fact.position < called.position);
+        let drafts = before.filter_map(|fact| match &fact.event {
+            Event::PlanDrafted(draft) if draft.plan_id == body.plan_id && draft.version == body.plan_version => Some(draft),
+            _ => None,
+        });
+        let card = drafts.last()?.cards.iter().find(|card| card.card_key == body.card_key);
+        card.filter(|_| !body.card_key.is_empty()).cloned()
+    }
+
+    /// The facts up to a call's release.
+    fn until_over(&self, call_id: &str) -> impl Iterator<Item = &'a Fact> {
+        let over = |fact: &&Fact| match &fact.event {
+            Event::DutyReleased(body) => body.call_id == call_id,
+            Event::OrganizationCallDeclined(body) => body.call_id == call_id,
+            Event::OrganizationCallEnded(body) => body.call_id == call_id,
+            _ => false,
+        };
+        let first_over = self.own().find(over).map(|fact| fact.position);
+        self.own().take_while(move |fact| first_over.is_none_or(|position| fact.position < position))
+    }
+
+    fn delivery(&self, row: &mut CallRow) {
+        let mut channel = 0;
+        for fact in self.until_over(&row.call_id) {
+            match &fact.event {
+                Event::DeliveryRecorded(body) if body.call_id == row.call_id => {
+                    row.deliveries.retain(|known| known.channel != body.channel);
+                    let (outcome, attempted_at_ms) = (body.outcome, body.attempted_at_ms);
+                    row.deliveries.push(v1::CallDelivery { channel: body.channel, outcome, attempted_at_ms });
+                    channel = channel.max(body.channel);
+                }
+                Event::NextChannelOrdered(body) if body.call_id == row.call_id => channel = channel.max(body.channel),
+                Event::TelephoneRequested(body) if body.call_id == row.call_id => {
+                    row.contacts = body.contacts.clone();
+                    channel = v1::DeliveryChannel::NamedContact.into();
+                }
+                _ => {}
+            }
+        }
+        row.channel = channel;
+        row.deliveries.sort_by_key(|known| known.channel);
+    }
+
+    fn part_confirmed(&self, row: &CallRow) -> bool {
+        let confirms = |fact: &Fact| match &fact.event {
+            Event::PartConfirmed(body) => body.whistle_id == row.whistle_id && body.need_id == row.need_id,
+            _ => false,
+        };
+        self.until_over(&row.call_id).any(confirms)
     }
 
     fn asked(&self, called: &Fact, body: &v1::OrganizationCalled) -> CallRow {
@@ -182,8 +242,10 @@ impl<'a> People<'a> {
             called_at_ms: called.recorded_at_ms,
             reply_due_ms: body.deadline_ms,
             quantity: i64::from(body.quantity),
+            lead: body.lead,
             ..Default::default()
         };
+        row.part_confirmed = self.part_confirmed(&row);
         let (mut overdue, mut over) = (false, None);
         let first = |slot: &mut i64, ms: i64| *slot = if *slot == 0 { ms } else { *slot };
         for fact in self.own() {

@@ -15,6 +15,8 @@ const SPECIALTIES: [&str; 3] = ["", "nurse", "driver"];
 const SHIFTS: [&str; 3] = ["", "day", "night"];
 /// None, the one of the helpers' records, another.
 const INCIDENTS: [&str; 3] = ["", "i", "i0"];
+/// Keys of cards; the first is none.
+const CARDS: [&str; 3] = ["", "gate", "patrol"];
 
 #[derive(Default)]
 struct Realm {
@@ -74,7 +76,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 56 {
+        let event = match kind % 60 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -103,6 +105,8 @@ impl World {
             46 => Some(Event::IncidentClosed(v1::IncidentClosed { incident_id: INCIDENTS[usize::from(1 + a % 2)].into() })),
             47..=48 => self.zone(realm, a, b, c),
             49..=52 => self.shift(realm, a, b, c),
+            53..=54 => self.delivery(realm, a, b, c),
+            55 => Some(Self::drafted(b, c)),
             _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
@@ -313,6 +317,14 @@ impl World {
         (call.tier, call.reason) = (i32::from(b % 5), i32::from(c % 7));
         (call.from_ms, call.until_ms, call.reply_due_ms) = (i64::from(a), i64::from(a) + 60_000, i64::from(b));
         call.plan_id = if b % 3 == 0 { "plan".into() } else { String::new() };
+        (call.plan_version, call.card_key) = (1 + u32::from(c % 2), CARDS[usize::from(b / 3 % 3)].into());
+        call.card = (a % 7 == 0).then(|| Self::card("own", c));
+        call.shift_id = if c % 4 == 0 { format!("shift{}", b % 3) } else { String::new() };
+        let reason = "无人可换".to_owned();
+        call.rest_override = (c % 9 == 0).then(|| v1::RestOverride { actor: "hq".into(), reason, rested_at_ms: 9, ..Default::default() });
+        if b % 6 == 0 {
+            (call.fill_proposal_id, call.fill_line_id) = (format!("f{c}"), "1".into());
+        }
         call.released_by_area_id = if a % 5 == 0 { "k2".into() } else { String::new() };
         call.organization_call_id = pick(&realm.organization_calls, b).filter(|_| a % 3 == 0).unwrap_or_default();
         let standing_unit = pick(&realm.units, b).filter(|unit| !realm.dissolved.contains(unit));
@@ -378,6 +390,42 @@ impl World {
             1 => Event::CallDeclined(v1::CallDeclined { call_id, ..Default::default() }),
             2 => Event::CallUnanswered(v1::CallUnanswered { call_id }),
             _ => Event::ResponderRecalled(v1::ResponderRecalled { call_id, ..Default::default() }),
+        })
+    }
+
+    fn card(key: &str, choice: u16) -> v1::PostCard {
+        v1::PostCard { card_key: key.into(), task: format!("第 {choice} 组"), until: "天亮".into(), ..Default::default() }
+    }
+
+    /// A plan's version is drafted anew now and then, also with fewer cards.
+    fn drafted(b: u16, c: u16) -> Event {
+        let cards = CARDS[1..].iter().take(usize::from(c % 3)).map(|key| Self::card(key, b)).collect();
+        Event::PlanDrafted(v1::PlanDrafted { plan_id: "plan".into(), version: 1 + u32::from(b % 2), cards, ..Default::default() })
+    }
+
+    /// What a delivery service tells, in any order and also when the duty is over.
+    fn delivery(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
+        let realm = &self.realms[realm];
+        let over = pick(&realm.released, a).filter(|_| b % 11 == 0);
+        let call_id = over.or_else(|| pick(&realm.duties, a).map(|(call_id, ..)| call_id))?;
+        let (channel, former_channel) = (1 + i32::from(b % 5), i32::from(b % 5));
+        Some(match c % 6 {
+            0 => Event::NextChannelOrdered(v1::NextChannelOrdered { call_id, channel, former_channel, ..Default::default() }),
+            1 => {
+                let contact = |n| v1::TelephoneContact { kind: 2, responder_id: Self::person(n), ..Default::default() };
+                Event::TelephoneRequested(v1::TelephoneRequested {
+                    call_id,
+                    contacts: (0..b % 3).map(contact).collect(),
+                    ..Default::default()
+                })
+            }
+            outcome => Event::DeliveryRecorded(v1::DeliveryRecorded {
+                call_id,
+                channel,
+                outcome: i32::from(outcome),
+                attempted_at_ms: i64::from(a),
+                ..Default::default()
+            }),
         })
     }
 
@@ -547,7 +595,7 @@ impl World {
             realm.organization_calls.retain(|other| *other != call_id);
             return Some(Event::OrganizationCallEnded(v1::OrganizationCallEnded { call_id }));
         }
-        let (whistle_id, area_id, _) = pick(&realm.whistles, a)?;
+        let (whistle_id, area_id, needs) = pick(&realm.whistles, a)?;
         self.calls += 1;
         let call_id = format!("o{}", self.calls);
         realm.organization_calls.push(call_id.clone());
@@ -558,6 +606,8 @@ impl World {
             area_id,
             quantity: u32::from(b % 4),
             deadline_ms: i64::from(a),
+            need_id: pick(&needs, a).unwrap_or_default(),
+            lead: a % 3 == 0,
             ..Default::default()
         }))
     }
