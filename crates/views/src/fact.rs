@@ -46,7 +46,13 @@ pub(crate) enum What {
     /// CheckedOut, or PresenceSettled nowhere, which names an area.
     Left { person: Sym, area: Sym, checked_out: bool },
     /// PresenceDisputed, or PresenceUnconfirmed at its one site.
-    Disputed { person: Sym, sites: [Sym; 2], area: Sym },
+    Disputed {
+        person: Sym,
+        sites: [Sym; 2],
+        area: Sym,
+        /// Of PresenceUnconfirmed: when the period ended.
+        until_ms: Option<i64>,
+    },
     /// Everything rarer. The names in it that folds look up have numbers.
     Event(Box<Event>),
 }
@@ -242,12 +248,13 @@ impl Scribe {
             254 => {
                 let [person, site, area, other] = pick(body, [1, 2, 4, 5])?;
                 let sites = [self.symbol(site)?, self.symbol(other)?];
-                Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)? })
+                Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)?, until_ms: None })
             }
             257 => {
-                let [person, site, area] = pick(body, [1, 3, 5])?;
+                let [person, site, area, until] = pick(body, [1, 3, 5, 6])?;
+                let until_ms = Some(until.map_or(Ok(0), Value::number)?);
                 let sites = [self.symbol(site)?, EMPTY];
-                Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)? })
+                Ok(What::Disputed { person: self.symbol(person)?, sites, area: self.symbol(area)?, until_ms })
             }
             _ => self.event(tag, body),
         }
@@ -267,41 +274,40 @@ impl Scribe {
     }
 
     fn called(&mut self, body: &[u8]) -> Result<What, DecodeError> {
-        let [call, person, incident, role, unit, site, seat, whistle, need, area] = pick(body, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])?;
-        let role = enumeration(role)?;
+        let fields = by_tag(body)?;
+        let role = enumeration(fields[4])?;
         Ok(What::Called(Called {
-            call: self.call(call)?,
-            person: self.symbol(person)?,
+            call: self.call(fields[1])?,
+            person: self.symbol(fields[2])?,
             role,
             standby: role == DutyRole::Standby as i32,
-            incident: self.symbol(incident)?,
-            unit: self.symbol(unit)?,
-            site: self.symbol(site)?,
-            seat: self.symbol(seat)?,
-            whistle: self.symbol(whistle)?,
-            need: self.symbol(need)?,
-            area: self.symbol(area)?,
-            terms: Box::new(self.terms(body)?),
+            incident: self.symbol(fields[3])?,
+            unit: self.symbol(fields[5])?,
+            site: self.symbol(fields[6])?,
+            seat: self.symbol(fields[7])?,
+            whistle: self.symbol(fields[8])?,
+            need: self.symbol(fields[9])?,
+            area: self.symbol(fields[10])?,
+            terms: Box::new(self.terms(&fields)?),
         }))
     }
 
-    fn terms(&mut self, body: &[u8]) -> Result<Terms, DecodeError> {
-        let [tier, reason, from, until, reply_due, plan, card_key, organization_call, released_by, plan_version, card, rest, shift, fill, line] =
-            pick(body, [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 30, 31, 32, 33])?;
-        let number = |value: Option<Value<'_>>| value.map_or(Ok(0), Value::number);
+    fn terms(&mut self, fields: &CalledFields<'_>) -> Result<Terms, DecodeError> {
+        let number = |tag: usize| fields[tag].map_or(Ok(0), Value::number);
+        let says_more = [21, 30, 32, 33].iter().any(|tag| fields[*tag].is_some());
         Ok(Terms {
-            tier: enumeration(tier)?,
-            reason: enumeration(reason)?,
-            from_ms: number(from)?,
-            until_ms: number(until)?,
-            reply_due_ms: number(reply_due)?,
-            plan: self.symbol(plan)?,
-            plan_version: number(plan_version)?.try_into().unwrap_or_default(),
-            card_key: self.symbol(card_key)?,
-            organization_call: self.call(organization_call)?,
-            released_by: self.symbol(released_by)?,
-            shift: self.symbol(shift)?,
-            rare: if [card, rest, fill, line].iter().any(Option::is_some) { Some(Box::new(rare(card, rest, fill, line)?)) } else { None },
+            tier: enumeration(fields[11])?,
+            reason: enumeration(fields[12])?,
+            from_ms: number(13)?,
+            until_ms: number(14)?,
+            reply_due_ms: number(15)?,
+            plan: self.symbol(fields[16])?,
+            plan_version: number(20)?.try_into().unwrap_or_default(),
+            card_key: self.symbol(fields[17])?,
+            organization_call: self.call(fields[18])?,
+            released_by: self.symbol(fields[19])?,
+            shift: self.symbol(fields[31])?,
+            rare: if says_more { Some(Box::new(rare(fields)?)) } else { None },
         })
     }
 
@@ -325,16 +331,29 @@ impl Scribe {
     }
 }
 
-type Field<'a> = Option<Value<'a>>;
+/// The fields of a ResponderCalled by their tags.
+type CalledFields<'a> = [Option<Value<'a>>; 34];
 
-fn rare(card: Field<'_>, rest_override: Field<'_>, proposal: Field<'_>, line: Field<'_>) -> Result<RareTerms, DecodeError> {
-    let text = |value: Field<'_>| value.map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
+fn rare(fields: &CalledFields<'_>) -> Result<RareTerms, DecodeError> {
+    let text = |tag: usize| fields[tag].map_or(Ok(String::new()), |value| value.text().map(str::to_owned));
     Ok(RareTerms {
-        card: card.map(Value::message).transpose()?,
-        rest_override: rest_override.map(Value::message).transpose()?,
-        fill_proposal_id: text(proposal)?,
-        fill_line_id: text(line)?,
+        card: fields[21].map(Value::message).transpose()?,
+        rest_override: fields[30].map(Value::message).transpose()?,
+        fill_proposal_id: text(32)?,
+        fill_line_id: text(33)?,
     })
+}
+
+/// All fields at once, for a message of which nearly all are wanted.
+fn by_tag<const N: usize>(body: &[u8]) -> Result<[Option<Value<'_>>; N], DecodeError> {
+    let mut found = [None; N];
+    let mut fields = Fields { rest: body };
+    while let Some((tag, value)) = fields.next()? {
+        if let Some(slot) = found.get_mut(tag as usize) {
+            *slot = Some(value);
+        }
+    }
+    Ok(found)
 }
 
 /// The values of these fields; nothing for those that are not there.
@@ -399,7 +418,10 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         Event::SpecialtiesSet(v1::SpecialtiesSet { responder_id, .. })
         | Event::AvailabilitySet(v1::AvailabilitySet { responder_id, .. })
         | Event::ResponderWithdrawn(v1::ResponderWithdrawn { responder_id, .. })
-        | Event::PastPresenceRecorded(v1::PastPresenceRecorded { responder_id, .. }) => names(&[responder_id]),
+        | Event::FatigueRaised(v1::FatigueRaised { responder_id, .. }) => names(&[responder_id]),
+        Event::PastPresenceRecorded(body) => names(&[&body.responder_id, &body.site_id, &body.whistle_id]),
+        Event::ResponsibilityAssigned(v1::ResponsibilityAssigned { responder_id, area_id, .. })
+        | Event::ResponsibilityEnded(v1::ResponsibilityEnded { responder_id, area_id, .. }) => names(&[responder_id, area_id]),
         Event::IncidentClosed(body) => names(&[&body.incident_id]),
         Event::ResponderPutOnStandby(v1::ResponderPutOnStandby { incident_id, responder_id, .. })
         | Event::StandbyEnded(v1::StandbyEnded { incident_id, responder_id }) => names(&[incident_id, responder_id]),

@@ -1,5 +1,17 @@
 //! The caps of the views, each with its reason.
 
+/// Observations of one person that late facts can still correct, as in the domain: several days of shifts.
+pub(crate) const HOURS_MARKS_MAX: usize = 32;
+
+/// Less work than this is an errand and needs no rest of its own; as the next two a rule worded at `FatigueRaised`.
+pub(crate) const REST_FREE_MS: i64 = 2 * 3_600_000;
+
+/// Work after which the whole rest is due, a shift of common length.
+pub(crate) const REST_FULL_FROM_MS: i64 = 8 * 3_600_000;
+
+/// The whole rest: a night's sleep.
+pub(crate) const REST_FULL_MS: i64 = 8 * 3_600_000;
+
 /// Bytes of one batch read from a source: about two thousand events, a millisecond or two of folding.
 pub const READ_BATCH_BYTES: usize = 1024 * 1024;
 

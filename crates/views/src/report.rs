@@ -1,11 +1,14 @@
 //! The report of one incident: the views `calls` and `whistles` of its realm, and the few records that no row tells of. What a figure means is
 //! said in `report.proto`. It must never mix realms.
 
+mod duties;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_log::{Log, Position, Record};
 use muster_proto::v1::{
-    CallPhase, CallRow, Durations, GapCount, IncidentReport, OverdueOrganization, ReleaseReason, ReportedWhistle, WhistleRow,
+    CallPhase, CallRow, DeliveryChannel, DeliveryOutcome, Durations, GapCount, IncidentReport, OverdueOrganization, ReleaseReason,
+    ReportedWhistle, WhistleRow,
 };
 use muster_proto::{ACTUAL, Event};
 
@@ -15,6 +18,8 @@ use crate::fold::RowChange;
 use crate::limits;
 use crate::pass::Pass;
 use crate::view::{Row, View};
+
+use duties::Tally;
 
 /// The report of an incident as of the log's watermark; nothing where no record declares such an incident. Folds everything from position 1.
 ///
@@ -44,11 +49,13 @@ struct Reporter {
     ordered: BTreeMap<(String, String), bool>,
     overdue: Vec<OverdueOrganization>,
     organization_calls: BTreeSet<String>,
+    tally: Tally,
 }
 
-/// Records that are decoded here: IncidentDeclared, IncidentClosed, of shelter, GapRecorded, OrganizationCalled, OrganizationOverdue.
+/// Records that are decoded here: IncidentDeclared, IncidentClosed, of shelter, GapRecorded, OrganizationCalled, OrganizationOverdue, and those of
+/// the tally.
 const fn concerns_report(event_tag: u32) -> bool {
-    matches!(event_tag, 160 | 167..=170 | 172 | 243 | 260 | 264)
+    matches!(event_tag, 160 | 167..=170 | 172 | 243 | 260 | 264) || duties::concerns_tally(event_tag)
 }
 
 impl Reporter {
@@ -62,6 +69,7 @@ impl Reporter {
             ordered: BTreeMap::new(),
             overdue: Vec::new(),
             organization_calls: BTreeSet::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -72,6 +80,9 @@ impl Reporter {
             let envelope = muster_proto::decode(&record.bytes).map_err(fault)?;
             if let Some(event) = &envelope.event {
                 self.note(event, &envelope.realm, envelope.recorded_at_ms);
+                if self.declared && envelope.realm == self.report.realm {
+                    self.tally.note(event, envelope.index, &mut self.report);
+                }
             }
         }
         Ok(())
@@ -180,6 +191,10 @@ fn count_people(report: &mut IncidentReport, rows: &[CallRow]) {
         let replies = [row.accepted_at_ms, declined, row.arrived_at_ms];
         replies.into_iter().filter(|at_ms| *at_ms != 0).min().map(|at_ms| at_ms - row.called_at_ms)
     })));
+    let deliveries = || rows.iter().flat_map(|row| &row.deliveries);
+    report.deliveries = many(deliveries().count());
+    report.deliveries_failed = many(deliveries().filter(|told| told.outcome() == DeliveryOutcome::Failed).count());
+    report.calls_to_telephone = count(|row| row.channel() == DeliveryChannel::NamedContact);
     let arrived = rows.iter().filter(|row| row.arrived_at_ms != 0);
     report.to_on_post = Some(durations(arrived.map(|row| row.arrived_at_ms - row.called_at_ms)));
 }

@@ -330,3 +330,206 @@ fn a_report_tells_of_one_incident_in_its_own_realm() {
     assert_eq!((drilled.exercise, drilled.realm.as_str(), drilled.calls, drilled.gaps.len()), (true, "drill", 1, 0));
     assert_eq!(report(&*log, "unknown").unwrap(), None);
 }
+
+fn card(key: &str, task: &str) -> v1::PostCard {
+    v1::PostCard { card_key: key.into(), task: task.into(), ..Default::default() }
+}
+
+#[test]
+fn a_call_shows_its_own_card_or_the_one_that_its_plan_version_had_then() {
+    let drafted = |version, task: &str| {
+        let cards = vec![card("gate", task)];
+        Event::PlanDrafted(v1::PlanDrafted { plan_id: "plan".into(), version, cards, ..Default::default() })
+    };
+    let by_plan = |key: &str| v1::ResponderCalled {
+        plan_id: "plan".into(),
+        plan_version: 2,
+        card_key: key.into(),
+        ..called("c1", "p", "s", "a", "g1")
+    };
+    let shown = |happenings: &[Happening]| call(happenings, "c1").card.map(|card| card.task);
+    let happenings = and(town(), [drafted(1, "旧"), drafted(2, "守卡口"), Event::ResponderCalled(by_plan("gate")), drafted(2, "后改")]);
+    assert_eq!((shown(&happenings).as_deref(), call(&happenings, "c1").plan_version), (Some("守卡口"), 2));
+    // An exercise reads the same plans.
+    let mut drill = and(town(), [drafted(2, "守卡口")]);
+    drill.push(in_realm("drill", Event::ResponderCalled(by_plan("gate"))));
+    let Some(Row::Call(row)) = given_row(View::Calls, &drill, "drill", "c1") else { panic!("no call in the drill") };
+    assert_eq!(row.card, Some(card("gate", "守卡口")));
+    assert_eq!(shown(&and(town(), [drafted(2, "守卡口"), Event::ResponderCalled(by_plan("other"))])), None);
+    let own = v1::ResponderCalled { card: Some(card("own", "送药")), ..by_plan("gate") };
+    assert_eq!(shown(&and(town(), [drafted(2, "守卡口"), Event::ResponderCalled(own)])).as_deref(), Some("送药"));
+}
+
+#[test]
+fn what_became_of_a_call_is_told_for_each_channel_until_it_is_released() {
+    use v1::{DeliveryChannel as Channel, DeliveryOutcome as Outcome};
+    let told = |channel: Channel, outcome: Outcome, attempted_at_ms| {
+        let (call_id, channel, outcome) = ("c1".to_owned(), channel.into(), outcome.into());
+        Event::DeliveryRecorded(v1::DeliveryRecorded { call_id, channel, outcome, attempted_at_ms, ..Default::default() })
+    };
+    let next = Event::NextChannelOrdered(v1::NextChannelOrdered {
+        call_id: "c1".into(),
+        channel: Channel::Sms.into(),
+        former_channel: Channel::App.into(),
+        ..Default::default()
+    });
+    let secretary = v1::TelephoneContact { kind: v1::ContactKind::Secretary.into(), responder_id: "q".into(), ..Default::default() };
+    let contacts = vec![secretary.clone()];
+    let telephone = Event::TelephoneRequested(v1::TelephoneRequested { call_id: "c1".into(), contacts, ..Default::default() });
+    let happenings = and(town(), [call_to_a(), told(Channel::App, Outcome::Sent, 5), next]);
+    let row = call(&happenings, "c1");
+    assert_eq!((row.channel(), row.deliveries.len()), (Channel::Sms, 1));
+    // A late word on the channel before does not bring it back into use.
+    let happenings = and(happenings, [told(Channel::Sms, Outcome::Failed, 7), told(Channel::App, Outcome::Delivered, 6)]);
+    let row = call(&happenings, "c1");
+    let last = |row: &CallRow| row.deliveries.iter().map(|told| (told.channel(), told.outcome(), told.attempted_at_ms)).collect::<Vec<_>>();
+    let expected = [(Channel::App, Outcome::Delivered, 6), (Channel::Sms, Outcome::Failed, 7)];
+    assert_eq!((row.channel(), last(&row)), (Channel::Sms, expected.to_vec()));
+    let happenings = and(happenings, [telephone, let_go(ReleaseReason::Unanswered), told(Channel::Sms, Outcome::Read, 9)]);
+    let row = call(&happenings, "c1");
+    assert_eq!((row.channel(), row.contacts.as_slice(), last(&row)), (Channel::NamedContact, &[secretary][..], expected.to_vec()));
+}
+
+#[test]
+fn a_part_that_is_confirmed_is_marked_on_its_standing_calls() {
+    let for_need = |call_id: &str, person: &str| {
+        Event::ResponderCalled(v1::ResponderCalled {
+            whistle_id: "w".into(),
+            need_id: "n".into(),
+            shift_id: "s~1".into(),
+            ..called(call_id, person, "", "", "g1")
+        })
+    };
+    let asked = Event::OrganizationCalled(v1::OrganizationCalled {
+        call_id: "o1".into(),
+        organization_id: "org".into(),
+        whistle_id: "w".into(),
+        need_id: "n".into(),
+        lead: true,
+        ..Default::default()
+    });
+    let confirmed = Event::PartConfirmed(v1::PartConfirmed { whistle_id: "w".into(), need_id: "n".into(), ..Default::default() });
+    let blown = whistle_blown("w", "g1", &[need("n", v1::NeedKind::Person, "", 2)]);
+    let happenings = and(town(), [blown, for_need("c1", "p"), let_go(ReleaseReason::Relieved), for_need("c2", "q"), asked]);
+    assert!(!call(&happenings, "c2").part_confirmed);
+    let happenings = and(happenings, [confirmed]);
+    let marks = ["c1", "c2", "o1"].map(|id| call(&happenings, id).part_confirmed);
+    assert_eq!(marks, [false, true, true]);
+    assert_eq!((call(&happenings, "o1").lead, call(&happenings, "c2").shift_id.as_str()), (true, "s~1"));
+    // One more who is called for it all the same.
+    assert!(call(&and(happenings, [for_need("c3", "r")]), "c3").part_confirmed);
+}
+
+#[test]
+fn late_facts_correct_hours_rest_and_fatigue() {
+    const HOUR: i64 = 3_600_000;
+    let at = |hour: i64, event: Event| Happening { at_ms: hour * HOUR + 7, ..actual(event) };
+    let past = |check_out| {
+        Event::PastPresenceRecorded(v1::PastPresenceRecorded {
+            responder_id: "p".into(),
+            site_id: "s".into(),
+            check_out,
+            ..Default::default()
+        })
+    };
+    let mut happenings = town();
+    happenings.extend([at(10, call_to_a()), at(20, arrives())]);
+    let there = person(&happenings, "p");
+    assert_eq!((there.worked_ms, there.on_post_since_ms, there.last_off_post_ms), (0, 20 * HOUR, 0));
+    let raised = v1::FatigueRaised { responder_id: "p".into(), level: v1::FatigueLevel::Amber.into(), ..Default::default() };
+    happenings.extend([at(28, Event::FatigueRaised(raised)), at(29, checked_out("p", "s"))]);
+    let tired = person(&happenings, "p");
+    assert_eq!((tired.worked_ms, tired.spell_since_ms, tired.spell_worked_ms), (9 * HOUR, 20 * HOUR, 9 * HOUR));
+    assert_eq!((tired.rested_at_ms, tired.fatigue()), (37 * HOUR, v1::FatigueLevel::Amber));
+    // A sheet tells of three hours before, and of a break that was long enough after them; the next one makes it too short.
+    happenings.extend([at(18, past(true)), at(15, past(false))]);
+    let corrected = person(&happenings, "p");
+    assert_eq!((corrected.worked_ms, corrected.spell_since_ms, corrected.spell_worked_ms), (12 * HOUR, 20 * HOUR, 9 * HOUR));
+    happenings.push(at(19, past(false)));
+    let corrected = person(&happenings, "p");
+    assert_eq!((corrected.worked_ms, corrected.spell_since_ms, corrected.spell_worked_ms), (13 * HOUR, 15 * HOUR, 13 * HOUR));
+    // After the rest a new spell begins, and nobody is tired any more.
+    happenings.push(at(40, arrives()));
+    let rested = person(&happenings, "p");
+    assert_eq!((rested.spell_since_ms, rested.rested_at_ms, rested.fatigue()), (40 * HOUR, 0, v1::FatigueLevel::Unspecified));
+}
+
+#[test]
+fn somebody_answers_for_areas_until_that_is_ended() {
+    let held = |area: &str, kind: v1::ResponsibilityKind, until_ms| {
+        let (responder_id, area_id, kind) = ("p".to_owned(), area.to_owned(), kind.into());
+        Event::ResponsibilityAssigned(v1::ResponsibilityAssigned { responder_id, area_id, kind, from_ms: 1, until_ms })
+    };
+    use v1::ResponsibilityKind::{BuildingHead, FloodControl};
+    let happenings = and(town(), [held("g2", BuildingHead, 0), held("g1", FloodControl, 0), held("g2", BuildingHead, 9)]);
+    let of = |happenings: &[Happening]| {
+        let rows = person(happenings, "p").responsibilities;
+        rows.into_iter().map(|row| (row.area_id.clone(), row.kind(), row.until_ms)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&happenings), [("g1".to_owned(), FloodControl, 0), ("g2".to_owned(), BuildingHead, 9)]);
+    let ended = v1::ResponsibilityEnded { responder_id: "p".into(), area_id: "g1".into(), kind: FloodControl.into() };
+    assert_eq!(of(&and(happenings, [Event::ResponsibilityEnded(ended)])), [("g2".to_owned(), BuildingHead, 9)]);
+}
+
+#[test]
+fn a_report_counts_shifts_reinforcements_deliveries_and_groups() {
+    let site = |id: &str, incident: &str| {
+        Event::SiteOpened(v1::SiteOpened { site_id: id.into(), incident_id: incident.into(), area_id: "g1".into(), ..Default::default() })
+    };
+    let held =
+        |site: &str, shift: &str| Event::ShiftHeld(v1::ShiftHeld { shift_id: shift.into(), site_id: site.into(), ..Default::default() });
+    let closed = |waiver: &str| {
+        Event::ShiftClosed(v1::ShiftClosed {
+            shift_id: "s1".into(),
+            site_id: "mine".into(),
+            waiver_reason: waiver.into(),
+            ..Default::default()
+        })
+    };
+    let asked = |request: &str| {
+        Event::ReinforcementRequested(v1::ReinforcementRequested {
+            whistle_id: "w".into(),
+            request_id: request.into(),
+            ..Default::default()
+        })
+    };
+    let (whistle_id, responder_ids) = ("w".to_owned(), vec!["p".to_owned(), "q".to_owned()]);
+    let granted = v1::PeopleReleased { request_id: "r1".into(), whistle_id: whistle_id.clone(), responder_ids, ..Default::default() };
+    let refused = v1::ReinforcementRefused { request_id: "r2".into(), whistle_id: whistle_id.clone(), ..Default::default() };
+    let lapsed = v1::ReinforcementLapsed { request_id: "r3".into(), whistle_id, ..Default::default() };
+    let failed = v1::DeliveryRecorded { call_id: "c1".into(), channel: 1, outcome: 5, ..Default::default() };
+    let declared = v1::IncidentDeclared { incident_id: "i".into(), area_id: "k1".into(), realm: ACTUAL.into(), ..Default::default() };
+    let group = v1::GroupCalled { incident_id: "i".into(), called: 7, ..Default::default() };
+    let happenings = and(
+        town(),
+        [
+            Event::IncidentDeclared(declared),
+            site("mine", "i"),
+            site("theirs", "other"),
+            held("mine", "s1"),
+            held("mine", "s1"),
+            held("theirs", "s9"),
+            closed(""),
+            closed("停电"),
+            whistle_blown("w", "g1", &[]),
+            asked("r1"),
+            asked("r2"),
+            asked("r3"),
+            asked(""),
+            Event::PeopleReleased(granted),
+            Event::ReinforcementRefused(refused),
+            Event::ReinforcementLapsed(lapsed),
+            call_to_a(),
+            Event::DeliveryRecorded(failed),
+            Event::TelephoneRequested(v1::TelephoneRequested { call_id: "c1".into(), ..Default::default() }),
+            Event::GroupCalled(group),
+        ],
+    );
+    let found = report(&*memory_log(&happenings), "i").unwrap().unwrap();
+    assert_eq!((found.shifts_held, found.shifts_waived), (1, 1));
+    let answers = [found.reinforcements_granted, found.reinforcements_refused, found.reinforcements_lapsed];
+    assert_eq!((found.reinforcements_requested, answers), (3, [1, 1, 1]));
+    assert_eq!((found.reinforcement_people, found.reinforcements_raised), (2, 1));
+    assert_eq!((found.deliveries, found.deliveries_failed, found.calls_to_telephone), (1, 1, 1));
+    assert_eq!((found.groups_called, found.group_calls), (1, 7));
+}

@@ -242,12 +242,7 @@ impl Facts {
                     area.retired = true;
                 }
             }
-            Event::PlanDrafted(body) => {
-                self.cards.insert((body.plan_id.clone(), body.version), body.cards.clone());
-            }
-            Event::PlanRehearsed(body) => {
-                self.rehearsals.insert((record.realm.clone(), body.plan_id.clone()), body.clone());
-            }
+            Event::PlanRehearsed(body) => drop(self.rehearsals.insert((record.realm.clone(), body.plan_id.clone()), body.clone())),
             Event::IncidentDeclared(body) => self.touch(&record.realm, &body.area_id),
             _ => {
                 self.note_unit(record, event);

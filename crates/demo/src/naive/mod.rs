@@ -7,6 +7,7 @@
 mod calls;
 mod coverage;
 mod facts;
+mod hours;
 mod people;
 mod responders;
 mod sites;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use muster_proto::Event;
 use muster_proto::v1::{self, Availability, DeliveryChannel, DutyRole, Envelope, ReleaseReason};
 
-use super::facts::{Duty, Facts, Key, Presence};
+use super::facts::{Facts, Key, Presence};
+use super::hours::Told;
 
 /// A person in peacetime, by id: the same in every realm.
 #[derive(Default)]
@@ -15,15 +16,16 @@ pub(super) struct Member {
     /// By the last AvailabilitySet not to be had, and that from the time of its record on or earlier.
     pub(super) away: bool,
     pub(super) withdrawn: bool,
+    /// 包干: by area and kind.
+    pub(super) responsible: BTreeMap<(String, i32), v1::ResponsibilityAssigned>,
 }
 
 /// A person in a realm.
 #[derive(Default)]
 pub(super) struct Person {
     pub(super) last_seen_ms: i64,
-    pub(super) on_post_since_ms: Option<i64>,
-    pub(super) last_off_post_ms: i64,
-    pub(super) worked_ms: i64,
+    /// Of presence and fatigue, in the order in which it was told.
+    pub(super) told: Vec<Told>,
     pub(super) standby: Vec<String>,
     /// Attached to, dissolved ones included.
     pub(super) units: Vec<String>,
@@ -80,12 +82,20 @@ fn first(slot: &mut i64, value: i64) {
 
 impl Facts {
     pub(super) fn note_people(&mut self, record: &Envelope, event: &Event) {
+        if let Event::PlanDrafted(body) = event {
+            self.cards.insert((body.plan_id.clone(), body.version), body.cards.clone());
+        }
         self.note_member(record, event);
         self.note_reply(record, event);
         self.note_delivery(record, event);
         self.note_part(record, event);
         self.note_asked(record, event);
         self.note_person(record, event);
+        self.note_observed(record, event);
+        self.note_hours(record, event);
+    }
+
+    fn note_observed(&mut self, record: &Envelope, event: &Event) {
         let person = match event {
             Event::ResponderCalled(body) => &body.responder_id,
             Event::CheckedIn(body) => &body.responder_id,
@@ -95,7 +105,7 @@ impl Facts {
             Event::PresenceSettled(body) => &body.responder_id,
             _ => return,
         };
-        self.note_spell((record.realm.clone(), person.clone()), record.occurred_at_ms);
+        self.note_arrival((record.realm.clone(), person.clone()), record.occurred_at_ms);
     }
 
     fn note_member(&mut self, record: &Envelope, event: &Event) {
@@ -110,6 +120,8 @@ impl Facts {
             Event::SpecialtiesSet(body) => &body.responder_id,
             Event::AvailabilitySet(body) => &body.responder_id,
             Event::ResponderWithdrawn(body) => &body.responder_id,
+            Event::ResponsibilityAssigned(body) => &body.responder_id,
+            Event::ResponsibilityEnded(body) => &body.responder_id,
             _ => return,
         };
         let member = self.members.entry(person.clone()).or_default();
@@ -131,6 +143,10 @@ impl Facts {
                 member.away = !can && record.recorded_at_ms >= body.from_ms;
                 member.availability = body.clone();
             }
+            Event::ResponsibilityAssigned(body) => {
+                member.responsible.insert((body.area_id.clone(), body.kind), body.clone());
+            }
+            Event::ResponsibilityEnded(body) => drop(member.responsible.remove(&(body.area_id.clone(), body.kind))),
             _ => member.withdrawn = true,
         }
     }
@@ -356,23 +372,11 @@ impl Facts {
         }
     }
 
-    /// Spells on post and first arrivals, after what was just observed.
-    fn note_spell(&mut self, key: Key, occurred_at_ms: i64) {
-        let somewhere = matches!(self.presence.get(&key), Some(Presence::At { .. }));
+    /// First arrivals, after what was just observed.
+    fn note_arrival(&mut self, key: Key, occurred_at_ms: i64) {
         let known = matches!(self.presence.get(&key), Some(Presence::At { .. } | Presence::Disputed { .. }));
         if known {
             self.people.entry(key.clone()).or_default();
-        }
-        if let Some(person) = self.people.get_mut(&key) {
-            match (person.on_post_since_ms, somewhere) {
-                (None, true) => person.on_post_since_ms = Some(occurred_at_ms),
-                (Some(since_ms), false) => {
-                    person.worked_ms += (occurred_at_ms - since_ms).max(0);
-                    person.last_off_post_ms = occurred_at_ms;
-                    person.on_post_since_ms = None;
-                }
-                _ => {}
-            }
         }
         let held = self.standing_of(&key).map(|duty| ((key.0.clone(), duty.body.call_id.clone()), self.present_at(duty)));
         for (call, present) in held.collect::<Vec<_>>() {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{CallPhase, ReleaseReason, ResponderRow, ResponderState};
+use muster_proto::v1::{CallPhase, ReleaseReason, ResponderRow, ResponderState, ResponsibilityAssigned, ResponsibilityRow};
 
 use super::calls::standing_phase;
 use super::facts::{Duty, Facts, Key, Presence};
+use super::hours;
 use super::people::{Member, Person};
 
 pub(super) fn rows(facts: &Facts) -> BTreeMap<Key, ResponderRow> {
@@ -36,6 +37,7 @@ fn row(facts: &Facts, key: &Key, member: &Member, person: &Person) -> ResponderR
         Some(Presence::Disputed { area, .. }) => ("", "", area.as_str()),
         _ => ("", "", ""),
     };
+    let hours = hours::count(&person.told, matches!(presence, Some(Presence::At { .. })));
     ResponderRow {
         realm: key.0.clone(),
         responder_id: key.1.clone(),
@@ -65,11 +67,20 @@ fn row(facts: &Facts, key: &Key, member: &Member, person: &Person) -> ResponderR
         unaccounted,
         safe: !unaccounted && !person.recalls.is_empty(),
         last_seen_ms: person.last_seen_ms,
-        on_post_since_ms: person.on_post_since_ms.unwrap_or(0),
-        last_off_post_ms: person.last_off_post_ms,
-        worked_ms: person.worked_ms,
+        on_post_since_ms: hours.on_since_ms,
+        last_off_post_ms: hours.off_since_ms,
+        worked_ms: hours.worked_ms,
+        spell_since_ms: hours.spell_since_ms,
+        spell_worked_ms: hours.spell_worked_ms,
+        rested_at_ms: hours.rested_at_ms,
+        fatigue: hours.fatigue,
+        responsibilities: member.responsible.values().map(responsibility).collect(),
         position: 0,
     }
+}
+
+fn responsibility(held: &ResponsibilityAssigned) -> ResponsibilityRow {
+    ResponsibilityRow { area_id: held.area_id.clone(), kind: held.kind, from_ms: held.from_ms, until_ms: held.until_ms }
 }
 
 fn state(facts: &Facts, member: &Member, person: &Person, current: Option<&Duty>, presence: Option<&Presence>) -> ResponderState {

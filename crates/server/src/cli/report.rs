@@ -70,6 +70,14 @@ fn page(descriptors: &Descriptors, report: &Value, lang: Lang) -> String {
         ("到岗人数", "people on post", "people_on_post"),
     ];
     line(&labelled(report, &figures));
+    let figures = [
+        ("送达尝试", "deliveries", "deliveries"),
+        ("送达失败", "failed", "deliveries_failed"),
+        ("转电话联系", "to telephone", "calls_to_telephone"),
+        ("成组征调", "groups", "groups_called"),
+        ("成组人次", "called in groups", "group_calls"),
+    ];
+    line(&labelled(report, &figures));
     line(&took("征调到答复 · call to reply", &report["to_reply"]));
     line(&took("征调到到岗 · call to on post", &report["to_on_post"]));
     line("");
@@ -97,6 +105,8 @@ fn page(descriptors: &Descriptors, report: &Value, lang: Lang) -> String {
         line(&format!("  逾期 overdue  {organization}  {call}  缺 missing {}  {phase}", count(known, "missing")));
     }
     line("");
+    duties(report, &mut line);
+    line("");
     line("避险 · Shelter");
     let figures = [
         ("召回", "recalls", "recalls"),
@@ -108,6 +118,22 @@ fn page(descriptors: &Descriptors, report: &Value, lang: Lang) -> String {
     line("");
     line(&format!("{mark} 截至位置 as of position {}；北京时间 times are UTC+8", count(report, "position")));
     page
+}
+
+fn duties(report: &Value, line: &mut impl FnMut(&str)) {
+    line("跨区增援 · Reinforcement");
+    let figures = [
+        ("请求", "requested", "reinforcements_requested"),
+        ("同意", "granted", "reinforcements_granted"),
+        ("放行人数", "people", "reinforcement_people"),
+        ("拒绝", "refused", "reinforcements_refused"),
+        ("逾期未答", "lapsed", "reinforcements_lapsed"),
+        ("上提一级", "one level up", "reinforcements_raised"),
+    ];
+    line(&labelled(report, &figures));
+    line("");
+    line("班次 · Shifts");
+    line(&labelled(report, &[("延留", "held", "shifts_held"), ("豁免关闭", "closed by waiver", "shifts_waived")]));
 }
 
 fn labelled(report: &Value, figures: &[(&str, &str, &str)]) -> String {

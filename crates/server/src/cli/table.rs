@@ -24,6 +24,8 @@ enum Content {
     Time(&'static str),
     /// Two counts as a fraction.
     Fraction(&'static str, &'static str),
+    /// Milliseconds as hours and minutes.
+    Hours(&'static str),
     /// Something that is so, or not.
     Flag(&'static str),
     /// One count as a share of another, in percent; nothing where the other is 0.
@@ -111,6 +113,9 @@ const CALLS: &[Column] = &[
     column("征调时间", "called at", Content::Time("called_at_ms")),
     column("到岗时间", "arrived at", Content::Time("arrived_at_ms")),
     column("逾期", "overdue", Content::Flag("overdue")),
+    column("渠道", "channel", Content::Word("channel", "DeliveryChannel")),
+    column("班次", "shift", Content::Text("shift_id")),
+    column("本项办结", "part done", Content::Flag("part_confirmed")),
     column("到位/应到", "present/asked", Content::Fraction("present", "quantity")),
 ];
 
@@ -127,6 +132,9 @@ const RESPONDERS: &[Column] = &[
     column("点位", "site", Content::Text("site_id")),
     column("哨", "whistle", Content::Text("whistle_id")),
     column("最近见到", "last seen", Content::Time("last_seen_ms")),
+    column("已干时长", "worked", Content::Hours("worked_ms")),
+    column("疲劳", "fatigue", Content::Word("fatigue", "FatigueLevel")),
+    column("休满时间", "rested at", Content::Time("rested_at_ms")),
     column("未确认安全", "unaccounted", Content::Flag("unaccounted")),
 ];
 
@@ -153,6 +161,11 @@ const WORDS: &[(&str, &str)] = &[
     ("GAP_REASON_UNANSWERED", "未答复"),
     ("GAP_REASON_TAKEN_BY_INCIDENT", "被其他事件征用"),
     ("GAP_REASON_NO_CANDIDATE", "无人可选"),
+    ("DELIVERY_CHANNEL_APP", "应用"),
+    ("DELIVERY_CHANNEL_SMS", "短信"),
+    ("DELIVERY_CHANNEL_NAMED_CONTACT", "托人电话"),
+    ("FATIGUE_LEVEL_AMBER", "黄色"),
+    ("FATIGUE_LEVEL_RED", "红色"),
 ];
 
 /// The columns of a view; none for a view that this version does not know.
@@ -189,6 +202,7 @@ fn cell(descriptors: &Descriptors, column: &Column, row: &Value, lang: Lang) -> 
         Content::Word(key, of) => Cell::new(word(descriptors, of, &text(key), lang)),
         Content::Time(key) => Cell::new(time(&count(key))),
         Content::Fraction(part, whole) => Cell::new(format!("{}/{}", count(part), count(whole))).set_alignment(CellAlignment::Right),
+        Content::Hours(key) => Cell::new(hours(&count(key))).set_alignment(CellAlignment::Right),
         Content::Flag(key) if row[key].as_bool().unwrap_or_default() => Cell::new(if lang == Lang::Zh { "是" } else { "yes" }),
         Content::Flag(_) => Cell::new(""),
         Content::Share(part, whole) => Cell::new(share(&count(part), &count(whole))).set_alignment(CellAlignment::Right),
@@ -230,6 +244,9 @@ fn needs(row: &Value) -> String {
 /// An enumeration's value as a word: in Chinese the one that `proto/` gives in its comment.
 pub(super) fn word(descriptors: &Descriptors, of: &str, name: &str, lang: Lang) -> String {
     let Some(enumeration) = descriptors.enumerations.get(of) else { return name.to_owned() };
+    if name.ends_with("_UNSPECIFIED") {
+        return String::new();
+    }
     let own = WORDS.iter().find(|(known, _)| *known == name).map(|(_, word)| (*word).to_owned());
     let comment = || enumeration.values.iter().find(|(known, _)| known == name).map(|(_, comment)| comment.clone());
     let chinese = |text: &String| text.chars().next().is_some_and(|first| !first.is_ascii());
@@ -243,6 +260,14 @@ pub(super) fn word(descriptors: &Descriptors, of: &str, name: &str, lang: Lang) 
 fn plain(enumeration: &crate::descriptors::Enumeration, name: &str) -> String {
     let prefix = enumeration.values.first().and_then(|(first, _)| first.strip_suffix("UNSPECIFIED")).unwrap_or_default();
     name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase().replace('_', " ")
+}
+
+/// `8:05` of milliseconds; `-` for none.
+fn hours(ms: &str) -> String {
+    match ms.parse::<i64>() {
+        Ok(ms) if ms != 0 => format!("{}:{:02}", ms / 3_600_000, ms / 60_000 % 60),
+        _ => "-".to_owned(),
+    }
 }
 
 /// Milliseconds as a time in China; `-` for none.
@@ -267,6 +292,9 @@ mod tests {
         assert_eq!(word(&descriptors, "UnitKind", "UNIT_KIND_VANGUARD_TEAM", Lang::En), "vanguard team");
         assert_eq!(word(&descriptors, "WhistleStatus", "WHISTLE_STATUS_FILLED", Lang::Zh), "到齐");
         assert_eq!(word(&descriptors, "Severity", "SEVERITY_SEVERE", Lang::Zh), "严重");
+        assert_eq!(word(&descriptors, "DeliveryChannel", "DELIVERY_CHANNEL_SMS", Lang::Zh), "短信");
+        // Nothing is said of what is not there.
+        assert_eq!(word(&descriptors, "FatigueLevel", "FATIGUE_LEVEL_UNSPECIFIED", Lang::Zh), "");
     }
 
     #[test]
@@ -286,7 +314,12 @@ mod tests {
             let has = |name: &str| assert!(message.fields.iter().any(|field| field.name == name), "{view} has no {name}");
             for column in columns(view).unwrap() {
                 match column.content {
-                    Content::Text(key) | Content::Count(key) | Content::Time(key) | Content::Flag(key) | Content::Word(key, _) => has(key),
+                    Content::Text(key)
+                    | Content::Count(key)
+                    | Content::Time(key)
+                    | Content::Hours(key)
+                    | Content::Flag(key)
+                    | Content::Word(key, _) => has(key),
                     Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(has),
                     Content::Needs => has("needs"),
                     Content::Realm => has("realm"),

@@ -1,7 +1,7 @@
 //! 报到人员 in peacetime: what is the same in every realm.
 
 use muster_proto::Event;
-use muster_proto::v1::Availability;
+use muster_proto::v1::{Availability, ResponsibilityRow};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -38,6 +38,17 @@ pub(super) struct Members {
     periods: FxHashMap<MemberRef, (i64, i64)>,
     /// 留用: by which organizations.
     reserved: FxHashMap<MemberRef, SmallVec<[Sym; 1]>>,
+    /// 包干, in no order.
+    responsible: FxHashMap<MemberRef, Vec<Responsibility>>,
+}
+
+/// Somebody answers for an area, with or without a seat there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Responsibility {
+    area: Sym,
+    /// `ResponsibilityKind` as its number.
+    kind: i32,
+    period: (i64, i64),
 }
 
 /// Between the specialties of a list: no text that a person writes has it.
@@ -71,6 +82,42 @@ impl Members {
     pub(super) fn specialties(&self, member: &Member) -> Vec<String> {
         let list = self.lists.name(member.specialties);
         if list.is_empty() { Vec::new() } else { list.split(BETWEEN).map(str::to_owned).collect() }
+    }
+
+    /// By area and kind.
+    pub(super) fn responsibilities(&self, member: MemberRef, names: &Symbols) -> Vec<ResponsibilityRow> {
+        let row = |known: &Responsibility| {
+            let (from_ms, until_ms) = known.period;
+            ResponsibilityRow { area_id: names.name(known.area).to_owned(), kind: known.kind, from_ms, until_ms }
+        };
+        let mut rows: Vec<_> = self.responsible.get(&member).into_iter().flatten().map(row).collect();
+        rows.sort_by(|one, other| (&one.area_id, one.kind).cmp(&(&other.area_id, other.kind)));
+        rows
+    }
+
+    /// Takes in who answers for an area. Returns whether that is another thing than before.
+    pub(super) fn answer(&mut self, member: MemberRef, event: &Event, names: &Symbols) -> bool {
+        let held = self.responsible.entry(member).or_default();
+        let before = held.clone();
+        match event {
+            Event::ResponsibilityAssigned(body) => {
+                let known = Responsibility { area: names.known(&body.area_id), kind: body.kind, period: (body.from_ms, body.until_ms) };
+                match held.iter_mut().find(|other| (other.area, other.kind) == (known.area, known.kind)) {
+                    Some(other) => *other = known,
+                    None => held.push(known),
+                }
+            }
+            Event::ResponsibilityEnded(body) => {
+                let gone = (names.known(&body.area_id), body.kind);
+                held.retain(|known| (known.area, known.kind) != gone);
+            }
+            _ => {}
+        }
+        let changed = *held != before;
+        if held.is_empty() {
+            self.responsible.remove(&member);
+        }
+        changed
     }
 
     /// Takes in a fact about a person. Returns whether a field that is no other field's consequence is another now.

@@ -3,6 +3,7 @@
 //! A million people may be enrolled, so what is kept of each is small: duties and presence stand in the ledger, what few people have stands in
 //! tables of its own, and rows are made when they are handed out.
 
+mod hours;
 mod member;
 mod state;
 
@@ -18,6 +19,7 @@ use crate::people::{CallKey, Turn};
 use crate::symbols::Sym;
 use crate::view::{Row, View};
 
+use hours::{Observation, place};
 use member::{Member, Members};
 use state::{Last, Person, face, row};
 
@@ -67,7 +69,7 @@ impl Fold for RespondersFold {
     const VIEW: View = View::Responders;
 
     fn interested(event_tag: u32) -> bool {
-        matches!(event_tag, 112 | 120..=125 | 167 | 169 | 170 | 172 | 184..=186 | 241 | 242 | 249 | 256)
+        matches!(event_tag, 112 | 120..=127 | 167 | 169 | 170 | 172 | 184..=186 | 241 | 242 | 249 | 256 | 299)
     }
 
     fn apply(&mut self, entry: &Entry<'_>) {
@@ -128,11 +130,18 @@ impl RespondersFold {
             Event::SpecialtiesSet(body) => &body.responder_id,
             Event::AvailabilitySet(body) => &body.responder_id,
             Event::ResponderWithdrawn(body) => &body.responder_id,
+            Event::ResponsibilityAssigned(body) => &body.responder_id,
+            Event::ResponsibilityEnded(body) => &body.responder_id,
             _ => return false,
         };
         let member = self.members.place(names.known(responder_id));
         let before = *self.members.get(member);
-        let changed = self.members.learn(member, event, names, entry.fact.recorded_at_ms);
+        let answers = matches!(event, Event::ResponsibilityAssigned(_) | Event::ResponsibilityEnded(_));
+        let changed = if answers {
+            self.members.answer(member, event, names)
+        } else {
+            self.members.learn(member, event, names, entry.fact.recorded_at_ms)
+        };
         self.everywhere(member, &before, changed, entry);
         if matches!(event, Event::ResponderEnrolled(_)) {
             self.realms[entry.realm].person(member, entry.fact);
@@ -161,7 +170,7 @@ impl RespondersFold {
             && let Some(at) = self.realms[entry.realm].find(self.members.place(*person))
         {
             let realm = &mut self.realms[entry.realm];
-            if realm.people[at as usize].course.seen(entry.fact.occurred_at_ms) {
+            if realm.people[at as usize].seen(entry.fact.occurred_at_ms) {
                 realm.touch(at, entry.fact);
             }
         }
@@ -184,6 +193,7 @@ impl RespondersFold {
             Event::ResponderPutOnStandby(body) => &body.responder_id,
             Event::StandbyEnded(body) => &body.responder_id,
             Event::PastPresenceRecorded(body) => &body.responder_id,
+            Event::FatigueRaised(body) => &body.responder_id,
             _ => return,
         };
         let member = self.members.place(names.known(responder_id));
@@ -222,10 +232,12 @@ impl Realm {
 
     fn people_moved(&mut self, member: &Member, at: u32, turn: &Turn, what: &What, fact: &Fact) {
         let person = &mut self.people[at as usize];
-        let shown = (person.course, face(member, person, &self.rare, &turn.before));
-        person.course.spell(turn, fact.occurred_at_ms);
+        let shown = (person.times(), face(member, person, &self.rare, &turn.before));
+        if let Some(observation) = observation(what) {
+            person.work().observe(observation, fact.occurred_at_ms, turn.after.spot.is_some());
+        }
         if matches!(what, What::Seen(Seen { checked_in: true, .. }) | What::Left { checked_out: true, .. }) {
-            person.course.seen(fact.occurred_at_ms);
+            person.seen(fact.occurred_at_ms);
         }
         if let What::Released { call, reason } = what
             && let Some((_, duty, _)) = turn.before.duties.iter().find(|(held, _, _)| held == call)
@@ -238,7 +250,7 @@ impl Realm {
                 self.rare.no_shows.insert(*call, person.member);
             }
         }
-        if (person.course, face(member, person, &self.rare, &turn.after)) != shown {
+        if (person.times(), face(member, person, &self.rare, &turn.after)) != shown {
             self.touch(at, fact);
         }
     }
@@ -253,7 +265,7 @@ impl Realm {
         let sight = entry.people.sight(known.name);
         let shown = |realm: &Self| {
             let person = &realm.people[at as usize];
-            (face(known, person, &realm.rare, &sight), person.course, realm.rare.shelter_of(member))
+            (face(known, person, &realm.rare, &sight), person.times(), realm.rare.shelter_of(member))
         };
         let before = shown(self);
         let mut changed = false;
@@ -281,9 +293,13 @@ impl Realm {
             Event::SafetyConfirmed(body) => {
                 self.rare.is_safe(member, names.known(&body.incident_id), names.known(&body.recalled_area_id));
             }
-            Event::PastPresenceRecorded(_) => {
-                self.people[at as usize].course.seen(fact.occurred_at_ms);
+            Event::PastPresenceRecorded(body) => {
+                let person = &mut self.people[at as usize];
+                person.seen(fact.occurred_at_ms);
+                let there = place(names.known(&body.site_id), names.known(&body.whistle_id));
+                person.work().observe(Observation::Past(there, body.check_out), fact.occurred_at_ms, sight.spot.is_some());
             }
+            Event::FatigueRaised(body) => self.people[at as usize].work().raise(body.level, fact.recorded_at_ms),
             _ => {}
         }
         if changed || shown(self) != before {
@@ -345,6 +361,18 @@ impl Realm {
             self.touch(at, entry.fact);
         }
     }
+}
+
+/// What a record of presence tells of somebody's work.
+fn observation(what: &What) -> Option<Observation> {
+    Some(match what {
+        What::Seen(seen) => Observation::Came(place(seen.site, seen.whistle)),
+        What::Left { checked_out: true, .. } => Observation::Left,
+        What::Left { .. } => Observation::Nowhere,
+        What::Disputed { until_ms: None, .. } => Observation::Disputed,
+        What::Disputed { until_ms: Some(until_ms), .. } => Observation::Unconfirmed(*until_ms),
+        _ => return None,
+    })
 }
 
 impl Rare {

@@ -3,11 +3,12 @@
 use muster_proto::v1::{self, CallPhase, ReleaseReason, ResponderState};
 use serde::{Deserialize, Serialize};
 
+use super::hours::{Hours, Work};
 use super::member::{Member, Members};
 use super::{MemberRef, Rare};
 use crate::areas::Node;
 use crate::ledger::Ledger;
-use crate::people::{CallKey, Duty, Sight, Standing, Turn};
+use crate::people::{CallKey, Duty, Sight, Standing};
 use crate::symbols::{EMPTY, Sym};
 
 /// A person in a realm, beside what the ledger knows of them there.
@@ -16,17 +17,10 @@ pub(super) struct Person {
     pub(super) member: MemberRef,
     pub(super) dirty: bool,
     pub(super) position: u64,
-    pub(super) course: Course,
+    pub(super) last_seen_ms: i64,
+    /// Of those who were ever seen.
+    pub(super) work: Option<Box<Work>>,
     pub(super) last: Last,
-}
-
-/// Times of a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Course {
-    last_seen_ms: i64,
-    on_post_since_ms: i64,
-    last_off_post_ms: i64,
-    worked_ms: i64,
 }
 
 /// The last duty released, while its incident goes on.
@@ -54,11 +48,9 @@ pub(super) struct Face {
 
 impl Person {
     pub(super) fn new(member: MemberRef) -> Self {
-        Self { member, dirty: false, position: 0, course: Course::default(), last: Last::NONE }
+        Self { member, dirty: false, position: 0, last_seen_ms: 0, work: None, last: Last::NONE }
     }
-}
 
-impl Course {
     /// Notes an observation. Returns whether it is the latest.
     pub(super) fn seen(&mut self, occurred_at_ms: i64) -> bool {
         let later = occurred_at_ms > self.last_seen_ms;
@@ -66,17 +58,14 @@ impl Course {
         later
     }
 
-    /// Begins or ends a spell on post.
-    pub(super) fn spell(&mut self, turn: &Turn, occurred_at_ms: i64) {
-        match (turn.before.spot.is_some(), turn.after.spot.is_some()) {
-            (false, true) => self.on_post_since_ms = occurred_at_ms,
-            (true, false) => {
-                self.worked_ms += (occurred_at_ms - self.on_post_since_ms).max(0);
-                self.last_off_post_ms = occurred_at_ms;
-                self.on_post_since_ms = 0;
-            }
-            _ => {}
-        }
+    pub(super) fn work(&mut self) -> &mut Work {
+        self.work.get_or_insert_default()
+    }
+
+    /// The times of the row.
+    pub(super) fn times(&self) -> (i64, Hours, i32) {
+        let work = self.work.as_deref();
+        (self.last_seen_ms, work.map(Work::hours).unwrap_or_default(), work.map(Work::fatigue).unwrap_or_default())
     }
 }
 
@@ -159,7 +148,7 @@ pub(super) fn row(realm: &str, members: &Members, person: &Person, rare: &Rare, 
     let (availability_from_ms, availability_until_ms) = members.period(person.member);
     let (unaccounted, safe) = rare.shelter_of(person.member);
     let standby = rare.standby.get(&person.member);
-    let course = &person.course;
+    let (last_seen_ms, hours, fatigue) = person.times();
     v1::ResponderRow {
         realm: realm.to_owned(),
         responder_id: name(member.name),
@@ -188,10 +177,15 @@ pub(super) fn row(realm: &str, members: &Members, person: &Person, rare: &Rare, 
         standby_incident_ids: standby.into_iter().flatten().map(|incident| name(*incident)).collect(),
         unaccounted,
         safe,
-        last_seen_ms: course.last_seen_ms,
-        on_post_since_ms: course.on_post_since_ms,
-        last_off_post_ms: course.last_off_post_ms,
-        worked_ms: course.worked_ms,
+        last_seen_ms,
+        on_post_since_ms: hours.on_since_ms,
+        last_off_post_ms: hours.off_since_ms,
+        worked_ms: hours.worked_ms,
+        spell_since_ms: hours.spell_since_ms,
+        spell_worked_ms: hours.spell_ms,
+        rested_at_ms: hours.rested_at_ms(),
+        fatigue,
+        responsibilities: members.responsibilities(person.member, &ledger.names),
         position: person.position,
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod live;
 pub mod naive;
+pub mod naive_hours;
 pub mod naive_people;
 pub mod world;
 

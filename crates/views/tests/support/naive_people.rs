@@ -1,12 +1,12 @@
 //! Calls and responders counted afresh from the whole list of facts, as `views.proto` words them: each row is told by walking through the list
 //! from its beginning. Shares no code with the folds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
-use muster_proto::v1::{self, Availability, CallPhase, CallRow, DutyRole, ReleaseReason, ResponderRow, ResponderState};
+use muster_proto::v1::{self, Availability, CallPhase, CallRow, DutyRole, ReleaseReason, ResponderRow, ResponderState, ResponsibilityRow};
 
-use super::Fact;
+use super::{Fact, naive_hours};
 
 /// What was last observed of somebody.
 #[derive(Clone, Default, PartialEq)]
@@ -313,6 +313,7 @@ impl<'a> People<'a> {
             Event::PresenceSettled(body) if !(body.site_id.is_empty() && body.whistle_id.is_empty()) => Some(body.responder_id.clone()),
             Event::ShelterOrdered(body) => Some(body.responder_id.clone()),
             Event::PastPresenceRecorded(body) => Some(body.responder_id.clone()),
+            Event::FatigueRaised(body) => Some(body.responder_id.clone()),
             Event::ResponderAttached(body) => Some(body.responder_id.clone()),
             _ => None,
         });
@@ -409,24 +410,33 @@ impl<'a> People<'a> {
             }
         }
         row.reserved = !by.is_empty();
+        self.responsibilities(row);
         away
     }
 
-    /// Last seen, spells, standby and the unit attached to.
-    fn times(&self, row: &mut ResponderRow) {
-        let person = row.responder_id.clone();
-        let (mut seen, mut units) = (Seen::default(), Vec::new());
-        for fact in self.own() {
-            let before = seen.somewhere();
-            seen.note(&fact.event, &person);
-            match (before, seen.somewhere()) {
-                (false, true) => row.on_post_since_ms = fact.occurred_at_ms,
-                (true, false) => {
-                    row.worked_ms += (fact.occurred_at_ms - row.on_post_since_ms).max(0);
-                    (row.on_post_since_ms, row.last_off_post_ms) = (0, fact.occurred_at_ms);
+    fn responsibilities(&self, row: &mut ResponderRow) {
+        let mut held: BTreeMap<(String, i32), (i64, i64)> = BTreeMap::new();
+        for fact in self.all {
+            match &fact.event {
+                Event::ResponsibilityAssigned(body) if body.responder_id == row.responder_id => {
+                    held.insert((body.area_id.clone(), body.kind), (body.from_ms, body.until_ms));
+                }
+                Event::ResponsibilityEnded(body) if body.responder_id == row.responder_id => {
+                    held.remove(&(body.area_id.clone(), body.kind));
                 }
                 _ => {}
             }
+        }
+        let rows = held.into_iter().map(|((area_id, kind), (from_ms, until_ms))| ResponsibilityRow { area_id, kind, from_ms, until_ms });
+        row.responsibilities = rows.collect();
+    }
+
+    /// Last seen, hours, standby and the unit attached to.
+    fn times(&self, row: &mut ResponderRow) {
+        let person = row.responder_id.clone();
+        naive_hours::count(self.own(), self.seen(&person).somewhere(), row);
+        let mut units = Vec::new();
+        for fact in self.own() {
             let observed = match &fact.event {
                 Event::CheckedIn(body) => body.responder_id == person,
                 // Leaving says nothing of somebody who was never there.

@@ -1,6 +1,8 @@
 //! Random but plausible histories: a list of small choices becomes records that refer only to what is there. The same choices give the same history.
 #![allow(clippy::manual_is_multiple_of, reason = "the remainder of a choice decides, and zero is one of several")]
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
@@ -76,7 +78,7 @@ impl World {
     fn step(&mut self, (kind, a, b, c): Choice) {
         // Exercises are rarer than real life.
         let realm = usize::from(b % 5 == 0);
-        let event = match kind % 60 {
+        let event = match kind % 62 {
             0 => return self.area(a, b, c),
             1..=3 => self.site(realm, a, b, c),
             4 => self.requirement(realm, a, b, c),
@@ -95,23 +97,36 @@ impl World {
             30 => self.unit_goes_on(realm, a, b, c),
             31 => self.organization(realm, a, b),
             32 => self.suspend(realm, a, b),
-            33 => self.unconfirmed(realm, a),
+            33 => self.unconfirmed(realm, a, b),
             34 => return self.rehearsal(a, b, c),
             36..=38 => self.peacetime(a, b, c),
             39..=41 => self.call_goes_on(realm, a, b),
             42 => self.standby(a, b),
             43..=44 => self.asked_goes_on(realm, a, b, c),
-            45 => self.past(realm, a, b),
+            45 => self.past(realm, a, b, c),
             46 => Some(Event::IncidentClosed(v1::IncidentClosed { incident_id: INCIDENTS[usize::from(1 + a % 2)].into() })),
             47..=48 => self.zone(realm, a, b, c),
             49..=52 => self.shift(realm, a, b, c),
             53..=54 => self.delivery(realm, a, b, c),
             55 => Some(Self::drafted(b, c)),
+            56 => self.responsibility(a, b, c),
+            57 => Some(Event::FatigueRaised(v1::FatigueRaised {
+                responder_id: Self::person(a),
+                level: 1 + i32::from(b % 2),
+                ..Default::default()
+            })),
             _ => self.shelter(realm, a, b, c),
         };
         if let Some(event) = event {
             let name = self.realms[realm].name.clone();
-            self.happenings.push(in_realm(&name, event));
+            // What is told of the past is of any hour: between other records, or long before or after the rest that is due.
+            let told_late = matches!(event, Event::PastPresenceRecorded(_)) || (kind % 62 == 25 && c % 3 == 0);
+            let at_ms = match c % 4 {
+                _ if !told_late => 0,
+                0 => super::time_of(usize::from(a) * 7 % self.happenings.len()),
+                _ => 1_000_000 + 3_600_000 * i64::from(c % 41),
+            };
+            self.happenings.push(Happening { at_ms, ..in_realm(&name, event) });
         }
     }
 
@@ -234,12 +249,14 @@ impl World {
         })
     }
 
-    fn unconfirmed(&mut self, realm: usize, a: u16) -> Option<Event> {
+    fn unconfirmed(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
         let realm = &self.realms[realm];
         let people: Vec<String> = realm.present.keys().cloned().collect();
         let responder_id = pick(&people, a)?;
         let (site_id, area_id) = realm.present.get(&responder_id)?.clone();
-        Some(Event::PresenceUnconfirmed(v1::PresenceUnconfirmed { responder_id, site_id, area_id, ..Default::default() }))
+        // Periods that ended before, and some that end later than anything here.
+        let until_ms = if b % 3 == 0 { 900_000_000 } else { 0 };
+        Some(Event::PresenceUnconfirmed(v1::PresenceUnconfirmed { responder_id, site_id, area_id, until_ms, ..Default::default() }))
     }
 
     /// Called in, confirmed or resumed, by one of two incidents and for one of a few areas.
@@ -393,42 +410,6 @@ impl World {
         })
     }
 
-    fn card(key: &str, choice: u16) -> v1::PostCard {
-        v1::PostCard { card_key: key.into(), task: format!("第 {choice} 组"), until: "天亮".into(), ..Default::default() }
-    }
-
-    /// A plan's version is drafted anew now and then, also with fewer cards.
-    fn drafted(b: u16, c: u16) -> Event {
-        let cards = CARDS[1..].iter().take(usize::from(c % 3)).map(|key| Self::card(key, b)).collect();
-        Event::PlanDrafted(v1::PlanDrafted { plan_id: "plan".into(), version: 1 + u32::from(b % 2), cards, ..Default::default() })
-    }
-
-    /// What a delivery service tells, in any order and also when the duty is over.
-    fn delivery(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
-        let realm = &self.realms[realm];
-        let over = pick(&realm.released, a).filter(|_| b % 11 == 0);
-        let call_id = over.or_else(|| pick(&realm.duties, a).map(|(call_id, ..)| call_id))?;
-        let (channel, former_channel) = (1 + i32::from(b % 5), i32::from(b % 5));
-        Some(match c % 6 {
-            0 => Event::NextChannelOrdered(v1::NextChannelOrdered { call_id, channel, former_channel, ..Default::default() }),
-            1 => {
-                let contact = |n| v1::TelephoneContact { kind: 2, responder_id: Self::person(n), ..Default::default() };
-                Event::TelephoneRequested(v1::TelephoneRequested {
-                    call_id,
-                    contacts: (0..b % 3).map(contact).collect(),
-                    ..Default::default()
-                })
-            }
-            outcome => Event::DeliveryRecorded(v1::DeliveryRecorded {
-                call_id,
-                channel,
-                outcome: i32::from(outcome),
-                attempted_at_ms: i64::from(a),
-                ..Default::default()
-            }),
-        })
-    }
-
     fn peacetime(&mut self, a: u16, b: u16, c: u16) -> Option<Event> {
         let (area_id, _) = pick(&self.areas, b)?;
         let (responder_id, organization_id) = (Self::person(a), format!("org{}", c / 8 % 3));
@@ -467,12 +448,6 @@ impl World {
         } else {
             Event::ResponderPutOnStandby(v1::ResponderPutOnStandby { incident_id, responder_id, ..Default::default() })
         })
-    }
-
-    fn past(&mut self, realm: usize, a: u16, b: u16) -> Option<Event> {
-        let (site_id, ..) = pick(&self.realms[realm].sites, b)?;
-        let responder_id = Self::person(a);
-        Some(Event::PastPresenceRecorded(v1::PastPresenceRecorded { responder_id, site_id, check_out: b % 2 == 0, ..Default::default() }))
     }
 
     fn asked_goes_on(&mut self, realm: usize, a: u16, b: u16, c: u16) -> Option<Event> {
