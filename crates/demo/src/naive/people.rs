@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use muster_proto::Event;
 use muster_proto::v1::{self, Availability, DeliveryChannel, DutyRole, Envelope, ReleaseReason};
 
-use super::facts::{Facts, Key, Presence};
+use super::facts::{Duty, Facts, Key, Presence};
 use super::hours::Told;
 
 /// A person in peacetime, by id: the same in every realm.
@@ -105,7 +105,7 @@ impl Facts {
             Event::PresenceSettled(body) => &body.responder_id,
             _ => return,
         };
-        self.note_arrival((record.realm.clone(), person.clone()), record.occurred_at_ms);
+        self.note_presence_at_duties((record.realm.clone(), person.clone()), record.occurred_at_ms);
     }
 
     fn note_member(&mut self, record: &Envelope, event: &Event) {
@@ -373,7 +373,7 @@ impl Facts {
     }
 
     /// First arrivals, after what was just observed.
-    fn note_arrival(&mut self, key: Key, occurred_at_ms: i64) {
+    fn note_presence_at_duties(&mut self, key: Key, occurred_at_ms: i64) {
         let known = matches!(self.presence.get(&key), Some(Presence::At { .. } | Presence::Disputed { .. }));
         if known {
             self.people.entry(key.clone()).or_default();

@@ -75,7 +75,8 @@ fn marks<'a>(facts: impl Iterator<Item = &'a Fact>, person: &str) -> Vec<Mark> {
 pub fn count<'a>(facts: impl Iterator<Item = &'a Fact> + Clone, present: bool, row: &mut ResponderRow) {
     let mut marks = marks(facts.clone(), &row.responder_id);
     marks.sort_by_key(|mark| mark.at_ms);
-    let (mut spans, mut open): (Vec<(i64, i64)>, Option<(i64, String)>) = (Vec::new(), None);
+    let mut spans: Vec<(i64, i64)> = Vec::new();
+    let mut open: Option<(i64, String)> = None;
     for mark in marks {
         open = match open {
             None => mark.on.then_some((mark.at_ms, mark.place)),
