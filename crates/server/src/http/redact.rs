@@ -9,8 +9,8 @@ const WHO: &[&str] = &["actor", "on_behalf_of", "actor_office", "principal", "co
 /// Members that hold what somebody wrote.
 const FREE_TEXT: &[&str] = &["reason", "note", "text", "place", "rest_override_reason", "waiver_reason"];
 
-/// Members of a row that name persons.
-const PERSONS: &[&str] = &["secretary_id", "organizer_id", "responder_id"];
+/// Members of a row that name persons, or by which one is known: whom to report to, who can telephone, who overrode a rest, who answers for an area.
+const PERSONS: &[&str] = &["secretary_id", "organizer_id", "responder_id", "card", "contacts", "rest_override", "responsibilities"];
 
 /// Takes out of an event's JSON what is about persons.
 pub(super) fn redact(event: &mut Value) {
