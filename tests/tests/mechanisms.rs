@@ -75,9 +75,9 @@ fn functions() -> BTreeSet<String> {
 
 #[test]
 fn no_row_of_the_table_is_empty() {
-    let rows = table();
-    assert!(rows.len() > 40, "the table has {} rows only", rows.len());
-    for row in rows {
+    let whole = table();
+    assert!(whole.len() > 40, "the table has {} rows only", whole.len());
+    for row in whole {
         let cells = [&row.commands, &row.events, &row.views, &row.tests];
         assert!(!row.mechanism.is_empty() && cells.iter().all(|cell| !cell.is_empty()), "{} has an empty cell", row.mechanism);
     }

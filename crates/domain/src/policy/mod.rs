@@ -59,6 +59,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::ResponderWithdrawn(body) => reseat::withdrawn(state, &body.responder_id),
         Event::CheckedIn(body) => {
             let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
+            drafts.extend(stand_down::moved_on(state, cause.realm, &body.responder_id));
             drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
             drafts.extend(shifts::after_arrival(state, now, &body.site_id));
             drafts

@@ -268,3 +268,18 @@ fn a_group_joins_the_open_shift() {
     let call = story.state.ops.calls.iter().last().unwrap().1;
     assert_eq!((call.shift, call.until_ms), (Some(shift), story.state.ops.shifts.get(shift).until_ms));
 }
+
+/// Somebody who was recalled at the end of a shift, was never seen leaving, and checks in for the next: the former duty waited for a check-out that could
+/// not come any more.
+#[test]
+fn who_checks_in_for_the_next_shift_has_left_the_former() {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("p", "")])]);
+    let crews = vec![crew(&[("p", "a1")]), crew(&[("p", "a2")]), crew(&[("p", "a1")])];
+    let command = schedule(&story, 8, &[("", 2, 2, 0), ("", 4, 2, 0), ("", 6, 2, 0)], crews);
+    story.and([command]);
+    let _ = story.after_minutes(2 * HOUR + 1);
+    story.and([check_in("a1", "s"), command!(CloseShift { shift_id: "s~2" })]);
+    let _ = story.after_minutes(4 * HOUR);
+    story.when(check_in("a1", "s")).then_among(["CheckedIn a1 s c2", "DutyReleased c1 Recalled"]);
+}
