@@ -68,6 +68,8 @@ pub const REACH_SMS_MS: i64 = 5 * 60_000;
 pub const REACH_VOICE_MS: i64 = 3 * 60_000;
 /// With a threat to life each channel has one minute: four of them stay below the five for a reply.
 pub const REACH_LIFE_MS: i64 = 60_000;
+/// People named to ring somebody up: whoever has tried so many goes to the door.
+pub const TELEPHONE_PEOPLE_MAX: usize = 12;
 /// A party unit without an organizer is a gap that is chased after a day.
 pub const ORGANIZER_LIMIT_MS: i64 = 24 * 3_600_000;
 /// An organization names and brings its people within half an hour unless the call says otherwise.

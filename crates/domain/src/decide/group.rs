@@ -8,11 +8,11 @@ use muster_proto::v1::{self, CallReason, NeedKind, ReleaseReason, ResponderKind}
 use super::call::{Target, check_card, free, joinable, may_come_off, need_target, rested, taking_on, to_target};
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
-use crate::ids::{AreaRef, CallRef, IncidentRef, LabelRef, OrganizationRef, RealmRef, ResponderRef, UnitRef};
+use crate::ids::{AreaRef, CallRef, IncidentRef, LabelRef, OrganizationRef, RealmRef, ResponderRef, ShiftRef, UnitRef};
 use crate::limits;
 use crate::policy::summons::{Summons, call_off, summon};
 use crate::rejection::Rejection;
-use crate::state::{CallPhase, Floors, State};
+use crate::state::{CallPhase, Floors, SeatState, State};
 
 /// What the people of a selection have in common.
 struct Common {
@@ -104,18 +104,39 @@ impl Common {
     }
 }
 
-/// The posts that a group is called to: of each the seat, and the specialty that it names.
+/// The posts that a group is called to.
 struct Posts {
     target: Target,
-    open: Vec<(String, String)>,
+    open: Vec<Post>,
 }
 
-fn posts(state: &State, body: &v1::CallGroup) -> Result<Posts, Rejection> {
+/// One of them: the seat, the specialty that it names, and the open shift that it belongs to.
+#[derive(Clone)]
+struct Post {
+    seat_id: String,
+    specialty: String,
+    shift: Option<ShiftRef>,
+}
+
+/// Who is called to which post, and why in spite of the rest due.
+struct Called {
+    responder: ResponderRef,
+    post: Post,
+    rest_override: Option<v1::RestOverride>,
+}
+
+fn posts(state: &State, body: &v1::CallGroup, from_ms: i64) -> Result<Posts, Rejection> {
     match (body.site_id.is_empty(), body.whistle_id.is_empty()) {
         (false, true) => {
             let site = taking_on(state, &body.site_id)?;
+            let key = state.open_site("site_id", &body.site_id)?;
             let free = site.seats.iter().filter(|seat| seat.holder.is_none());
-            let open: Vec<_> = free.map(|seat| (seat.id.to_string(), seat.specialty.to_string())).collect();
+            let post = |seat: &SeatState| Post {
+                seat_id: seat.id.to_string(),
+                specialty: seat.specialty.to_string(),
+                shift: state.shift_at(key, &seat.shift, from_ms),
+            };
+            let open: Vec<_> = free.map(post).collect();
             if open.is_empty() {
                 return Err(Rejection::NoFreeSeat { site: body.site_id.clone() });
             }
@@ -137,7 +158,7 @@ fn posts(state: &State, body: &v1::CallGroup) -> Result<Posts, Rejection> {
             let need = whistle.needs.iter().find(|need| *need.id == *body.need_id);
             let missing = need.map_or(0, |need| need.quantity as usize - need.fulfilled as usize - need.calls.len());
             let specialty = need.map(|need| need.specialty.to_string()).unwrap_or_default();
-            Ok(Posts { target, open: vec![(String::new(), specialty); missing] })
+            Ok(Posts { target, open: vec![Post { seat_id: String::new(), specialty, shift: None }; missing] })
         }
         _ => Err(Rejection::TargetRequired {}),
     }
@@ -146,13 +167,17 @@ fn posts(state: &State, body: &v1::CallGroup) -> Result<Posts, Rejection> {
 pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decision {
     let selection = body.selection.as_ref().ok_or(Rejection::FieldMissing { field: "selection" })?;
     let selection = understood(state, selection)?;
-    let Posts { target, mut open } = posts(state, body)?;
+    let from_ms = if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms };
+    let Posts { target, mut open } = posts(state, body, from_ms)?;
     if body.quantity > limits::NEED_QUANTITY_MAX {
         return Err(Rejection::FieldInvalid { field: "quantity", reason_zh: "数量过大", reason_en: "the quantity is too large" });
     }
-    let from_ms = if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms };
     if body.until_ms != 0 && body.until_ms <= from_ms {
         return Err(Rejection::PeriodInvalid {});
+    }
+    checks::short("rest_override_reason", &body.rest_override_reason)?;
+    if !body.rest_override_reason.trim().is_empty() && now.context.actor.trim().is_empty() {
+        return Err(Rejection::FieldMissing { field: "context.actor" });
     }
     state.office_area(now)?;
     if !body.released_by_area_id.is_empty() {
@@ -176,7 +201,7 @@ pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decisi
         }
         let asked = Asked { state, now, body, target: &target, from_ms, by_name };
         match asked.seat_for(responder, &open, &mut floors) {
-            Ok(at) => called.push((responder, open.remove(at).0)),
+            Ok((at, rest_override)) => called.push(Called { responder, post: open.remove(at), rest_override }),
             // What speaks against the unit speaks against the command.
             Err(
                 refusal @ (Rejection::OtherIncident { .. } | Rejection::UnitNotApproved { .. } | Rejection::UnitWithoutSecretary { .. }),
@@ -200,8 +225,13 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The place among the open posts of the first that the person can take.
-    fn seat_for(&self, responder: ResponderRef, open: &[(String, String)], floors: &mut Floors<'_>) -> Result<usize, Rejection> {
+    /// The place among the open posts of the first that the person can take, and why in spite of the rest due.
+    fn seat_for(
+        &self,
+        responder: ResponderRef,
+        open: &[Post],
+        floors: &mut Floors<'_>,
+    ) -> Result<(usize, Option<v1::RestOverride>), Rejection> {
         let Self { state, now, body, target, .. } = self;
         let person = state.base.responders.get(responder);
         let id = || state.base.responders.id(responder).to_owned();
@@ -211,14 +241,14 @@ impl Asked<'_> {
             return Err(Rejection::ResponderReserved { id: id(), organization: state.base.organizations.id(organization).to_owned() });
         }
         free(state, target.realm, responder, self.from_ms, body.until_ms)?;
-        rested(state, now, target.realm, responder, self.from_ms, "")?;
+        let rest_override = rested(state, now, target.realm, responder, self.from_ms, &body.rest_override_reason)?;
         moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
         joinable(state, target.incident, responder, &body.unit_id)?;
         let has = |wanted: &str| state.base.labels.find(wanted).is_some_and(|wanted| person.specialties.contains(&wanted));
-        let at =
-            open.iter().position(|(_, wanted)| wanted.is_empty() || has(wanted)).ok_or_else(|| Rejection::SpecialtyMissing { id: id() })?;
+        let fits = |post: &Post| post.specialty.is_empty() || has(&post.specialty);
+        let at = open.iter().position(fits).ok_or_else(|| Rejection::SpecialtyMissing { id: id() })?;
         moving::leave(state, floors, responder, target.area)?;
-        Ok(at)
+        Ok((at, rest_override))
     }
 }
 
@@ -261,7 +291,7 @@ fn group_called(
     now: &Now<'_>,
     body: &v1::CallGroup,
     target: &Target,
-    called: &[(ResponderRef, String)],
+    called: &[Called],
     passed_over: &[v1::PassedOver],
 ) -> Vec<Draft> {
     let mut drafts = Vec::with_capacity(called.len() + 1);
@@ -280,11 +310,18 @@ fn group_called(
         });
         drafts.push(Draft::new(event, target.realm, Some(target.area)));
     }
-    for (ahead, (responder, seat_id)) in called.iter().enumerate() {
+    for (ahead, Called { responder, post, rest_override }) in called.iter().enumerate() {
+        // As with a dispatch: who takes a seat of an open shift belongs to it, and is called off with it.
+        let until_ms = match post.shift {
+            Some(shift) if body.until_ms == 0 => state.ops.shifts.get(shift).until_ms,
+            _ => body.until_ms,
+        };
         let summons = Summons {
             from_ms: if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms },
-            until_ms: body.until_ms,
-            seat_id: seat_id.clone(),
+            until_ms,
+            shift_id: post.shift.map(|key| state.ops.shifts.id(key).to_owned()).unwrap_or_default(),
+            rest_override: rest_override.clone(),
+            seat_id: post.seat_id.clone(),
             unit_id: body.unit_id.clone(),
             released_by_area_id: body.released_by_area_id.clone(),
             card: body.card.clone(),

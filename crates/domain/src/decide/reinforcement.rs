@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use muster_proto::Event;
-use muster_proto::v1::{self, CallReason};
+use muster_proto::v1::{self, CallReason, ReleaseReason};
 
 use super::call::{free, need_target, rested, to_target};
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, RequestRef, ResponderRef};
-use crate::policy::summons::{Summons, summon};
+use crate::policy::silence::silent;
+use crate::policy::summons::{Summons, release as end_duty, summon};
 use crate::rejection::Rejection;
 use crate::state::{Floors, NeedState, Request, State, Whistle};
 
@@ -36,8 +37,13 @@ pub(super) fn release(state: &State, now: &Now<'_>, body: &v1::ReleasePeople) ->
         return Err(Rejection::FieldMissing { field: "responder_ids" });
     }
     let missing = (need.quantity as usize).saturating_sub(need.fulfilled as usize + need.calls.len());
-    let target = need_target(state, state.ops.whistles.id(request.whistle), &need.id, Some(need.kind))?;
-    checks::at_most("responder_ids", body.responder_ids.len(), missing)?;
+    let target = need_target(state, state.ops.whistles.id(request.whistle), &need.id, None)?;
+    // Whoever comes takes the place of one who never answered.
+    let silent = silent(state, need);
+    if missing + silent.len() == 0 {
+        return Err(Rejection::NeedIsMet { need: need.id.to_string() });
+    }
+    checks::at_most("responder_ids", body.responder_ids.len(), missing + silent.len())?;
     let people = let_go(state, now, request.from, whistle, &body.responder_ids)?;
     let from_area_id = state.base.areas.id(request.from).to_owned();
     let released_by_area_id = state.base.areas.id(office).to_owned();
@@ -51,6 +57,8 @@ pub(super) fn release(state: &State, now: &Now<'_>, body: &v1::ReleasePeople) ->
     });
     let mut drafts = Vec::with_capacity(1 + people.len());
     drafts.push(of_request(whistle, event, &from_area_id));
+    let replaced = silent.iter().take(people.len().saturating_sub(missing));
+    drafts.extend(replaced.map(|key| end_duty(state, *key, ReleaseReason::Unanswered, None)));
     for (ahead, responder) in people.into_iter().enumerate() {
         let summons = Summons { released_by_area_id: released_by_area_id.clone(), ..to_target(&target, now, CallReason::Reinforcement) };
         summon(state, ahead, responder, summons, &mut drafts);

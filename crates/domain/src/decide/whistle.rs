@@ -223,8 +223,17 @@ pub(super) fn resolve(state: &State, now: &Now<'_>, body: &v1::ResolveWhistle) -
     let whistle = blowing_side(state, now, &body.whistle_id)?;
     still_open(whistle, &body.whistle_id)?;
     checks::short("note", &body.note)?;
-    let event = Event::WhistleResolved(v1::WhistleResolved { whistle_id: body.whistle_id.clone(), note: body.note.clone() });
-    Ok(vec![of_whistle(whistle, event)])
+    let by_area_id = state.base.areas.id(state.office_area(now)?).to_owned();
+    let open = whistle.needs.iter().filter(|need| !need.confirmed).map(|need| {
+        Event::PartConfirmed(v1::PartConfirmed {
+            whistle_id: body.whistle_id.clone(),
+            need_id: need.id.to_string(),
+            by_area_id: by_area_id.clone(),
+            note: String::new(),
+        })
+    });
+    let resolved = Event::WhistleResolved(v1::WhistleResolved { whistle_id: body.whistle_id.clone(), note: body.note.clone() });
+    Ok(open.chain([resolved]).map(|event| of_whistle(whistle, event)).collect())
 }
 
 pub(super) fn withdraw(state: &State, now: &Now<'_>, body: &v1::WithdrawWhistle) -> Decision {

@@ -2,9 +2,8 @@
 
 use muster_proto::v1::{DutyReleased, GapReason, ReleaseReason};
 
-use super::conversion::{Converting, waiting};
+use super::conversion::Converting;
 use super::fill;
-use super::summons::release;
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, ResponderRef};
 use crate::state::{Call, Designation, State};
@@ -83,7 +82,8 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -
         }
         None => {
             let other = state.ops.incidents.find(&body.other_incident_id);
-            vec![converting.gap(designation, Some(call.responder), reason, other)]
+            let gap = converting.gap(designation, Some(call.responder), reason, other);
+            std::iter::once(gap).chain(fill::for_seat(state, now, call)).collect()
         }
     }
 }
@@ -94,14 +94,4 @@ pub(super) fn replaceable(state: &State, now: &Now<'_>, call: &Call) -> bool {
         Some(whistle) => fill::has_candidate(state, now, whistle, call.need),
         None => post_of(state, call).is_some_and(|(converting, designation)| next(&converting, now, designation, call.responder).is_some()),
     }
-}
-
-/// No reply: whoever can be replaced is replaced. Where nobody else is named, the duty stands, for an empty seat helps nobody.
-pub(super) fn unanswered(state: &State, now: &Now<'_>, call_id: &str) -> Vec<Draft> {
-    let Some(key) = CallRef::parse(call_id) else { return Vec::new() };
-    let call = state.ops.calls.get(key);
-    if !waiting(call.phase) || call.site.is_some_and(|site| state.ops.sites.get(site).suspended) {
-        return Vec::new();
-    }
-    if replaceable(state, now, call) { vec![release(state, key, ReleaseReason::Unanswered, None)] } else { Vec::new() }
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use muster_proto::Event;
-use muster_proto::v1::{self, AreaLevel, CallReason, Candidate, NeedKind, ReleaseReason};
+use muster_proto::v1::{self, AreaLevel, CallReason, Candidate, DutyRole, NeedKind, ReleaseReason};
 
 use super::summons::{Summons, call_off, summon};
-use super::{organization, reinforcement};
+use super::{organization, reinforcement, silence};
 use crate::execute::{Draft, Now};
-use crate::ids::{AreaRef, CallRef, LabelRef, OrganizationCallRef, ResponderRef, WhistleRef};
+use crate::ids::{AreaRef, CallRef, IncidentRef, LabelRef, OrganizationCallRef, RealmRef, ResponderRef, WhistleRef};
 use crate::limits;
-use crate::state::{CallPhase, Floors, NeedState, State, Whistle, WhistlePhase};
+use crate::state::{Call, CallPhase, Floors, NeedState, Site, State, Whistle, WhistlePhase};
 
 /// Somebody who could come, with what speaks for them.
 pub(super) struct Found {
@@ -43,38 +43,71 @@ fn automatic_scope(state: &State, area: AreaRef) -> Option<AreaRef> {
     state.base.ancestry(area).filter(|key| state.base.areas.get(*key).auto_fill).last()
 }
 
-/// One search for people who could come for a need.
+/// One search for people who could come for a need, or to a seat.
 pub(super) struct Search<'a> {
     state: &'a State,
     now: &'a Now<'a>,
-    whistle: &'a Whistle,
-    need: &'a NeedState,
+    realm: RealmRef,
+    incident: Option<IncidentRef>,
+    area: AreaRef,
+    /// Called for the need before and gone: not asked again.
+    tried: Option<&'a BTreeSet<ResponderRef>>,
+    /// Who had the seat last.
+    former: Option<ResponderRef>,
     /// The specialty asked for; nobody has one that no record ever named.
     specialty: Result<Option<LabelRef>, ()>,
     floors: Floors<'a>,
 }
 
+fn specialty_of(state: &State, name: &str) -> Result<Option<LabelRef>, ()> {
+    if name.is_empty() { Ok(None) } else { state.base.labels.find(name).map(Some).ok_or(()) }
+}
+
 impl<'a> Search<'a> {
     pub(super) fn new(state: &'a State, now: &'a Now<'a>, whistle: &'a Whistle, need: &'a NeedState) -> Self {
-        let specialty = if need.specialty.is_empty() { Ok(None) } else { state.base.labels.find(&need.specialty).map(Some).ok_or(()) };
-        Self { state, now, whistle, need, specialty, floors: Floors::new(state, whistle.realm, now.recorded_at_ms) }
+        Self {
+            state,
+            now,
+            realm: whistle.realm,
+            incident: whistle.incident,
+            area: whistle.area,
+            tried: Some(&need.tried),
+            former: None,
+            specialty: specialty_of(state, &need.specialty),
+            floors: Floors::new(state, whistle.realm, now.recorded_at_ms),
+        }
+    }
+
+    fn for_seat(state: &'a State, now: &'a Now<'a>, site: &Site, specialty: &str, former: ResponderRef) -> Self {
+        let realm = state.ops.incidents.get(site.incident).realm;
+        Self {
+            state,
+            now,
+            realm,
+            incident: Some(site.incident),
+            area: site.area,
+            tried: None,
+            former: Some(former),
+            specialty: specialty_of(state, specialty),
+            floors: Floors::new(state, realm, now.recorded_at_ms),
+        }
     }
 
     /// Candidates within `reach`, ring by ring upward from the whistle's area; within a ring those on standby first, then the least loaded.
     /// All of them together leave every area its floor.
     pub(super) fn nearest(&mut self, reach: AreaRef, wanted: usize) -> Vec<Found> {
-        let (state, whistle) = (self.state, self.whistle);
+        let (state, towards) = (self.state, self.area);
         let mut found = Vec::new();
         let mut searched: Option<AreaRef> = None;
-        for (distance, ring) in (0u32..).zip(state.base.ancestry(whistle.area)) {
+        for (distance, ring) in (0u32..).zip(state.base.ancestry(towards)) {
             let inner = searched;
             let start = found.len();
             visit(state, ring, inner, &mut |responder| found.extend(self.candidate(responder, distance)));
             let mut of_ring = found.split_off(start);
             of_ring.sort_by_key(|found: &Found| (!found.on_standby, found.recent_duties, found.responder));
             for one in of_ring {
-                if found.len() < wanted && self.floors.allows(one.responder, whistle.area).is_ok() {
-                    self.floors.leave(one.responder, whistle.area);
+                if found.len() < wanted && self.floors.allows(one.responder, towards).is_ok() {
+                    self.floors.leave(one.responder, towards);
                     found.push(one);
                 }
             }
@@ -91,9 +124,9 @@ impl<'a> Search<'a> {
         let mut open = vec![area];
         while let Some(key) = open.pop() {
             let area = self.state.base.areas.get(key);
-            let whistle = self.whistle;
+            let towards = self.area;
             let mut residents = area.residents.iter();
-            if residents.any(|who| self.candidate(*who, 0).is_some() && self.floors.allows(*who, whistle.area).is_ok()) {
+            if residents.any(|who| self.candidate(*who, 0).is_some() && self.floors.allows(*who, towards).is_ok()) {
                 return true;
             }
             open.extend_from_slice(&area.children);
@@ -102,18 +135,19 @@ impl<'a> Search<'a> {
     }
 
     fn candidate(&self, responder: ResponderRef, distance: u32) -> Option<Found> {
-        let (state, whistle, now_ms) = (self.state, self.whistle, self.now.recorded_at_ms);
+        let (state, now_ms) = (self.state, self.now.recorded_at_ms);
         let person = state.base.responders.get(responder);
         let fits = self.specialty.ok()?.is_none_or(|wanted| person.specialties.contains(&wanted));
-        let barred = person.withdrawn || person.reserved || self.need.tried.contains(&responder) || person.absence(now_ms).is_some();
-        let realm = state.ops.realms.get(whistle.realm);
-        let busy = state.ops.overlapping_duties(whistle.realm, responder, now_ms, 0).next().is_some()
+        let gone = self.tried.is_some_and(|tried| tried.contains(&responder)) || self.former == Some(responder);
+        let barred = gone || person.withdrawn || person.reserved || person.absence(now_ms).is_some();
+        let realm = state.ops.realms.get(self.realm);
+        let busy = state.ops.overlapping_duties(self.realm, responder, now_ms, 0).next().is_some()
             || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
-        let tired = || state.rest_due(whistle.realm, responder, now_ms, now_ms).is_some();
+        let tired = || state.rest_due(self.realm, responder, now_ms, now_ms).is_some();
         if !fits || barred || busy || tired() {
             return None;
         }
-        let on_standby = whistle.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));
+        let on_standby = self.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));
         let recent_duties = realm.past_duties.get(&responder).copied().unwrap_or(0);
         Some(Found { responder, distance, on_standby, recent_duties })
     }
@@ -214,22 +248,49 @@ fn to_need(state: &State, now: &Now<'_>, key: WhistleRef, need: &NeedState) -> S
     }
 }
 
-fn propose(state: &State, key: WhistleRef, need: &NeedState, short: usize, found: &[Found]) -> Draft {
-    let whistle = state.ops.whistles.get(key);
-    let candidates = found.iter().map(|found| Candidate {
+fn candidates(state: &State, specialty: &str, found: &[Found]) -> Vec<Candidate> {
+    let candidate = |found: &Found| Candidate {
         responder_id: state.base.responders.id(found.responder).to_owned(),
         distance: found.distance,
-        specialty_match: !need.specialty.is_empty(),
+        specialty_match: !specialty.is_empty(),
         on_standby: found.on_standby,
         recent_duties: found.recent_duties,
-    });
+    };
+    found.iter().map(candidate).collect()
+}
+
+fn propose(state: &State, key: WhistleRef, need: &NeedState, short: usize, found: &[Found]) -> Draft {
+    let whistle = state.ops.whistles.get(key);
     let event = Event::DispatchProposed(v1::DispatchProposed {
         whistle_id: state.ops.whistles.id(key).to_owned(),
         need_id: need.id.to_string(),
         quantity: u32::try_from(short).unwrap_or(u32::MAX),
-        candidates: candidates.collect(),
+        candidates: candidates(state, &need.specialty, found),
+        ..Default::default()
     });
     Draft::new(event, whistle.realm, Some(whistle.area))
+}
+
+/// A seat fell empty and nobody is named to step in: where an area around it has switched the policy on, it says who could. A post comes with its
+/// card and its unit, so that a person decides, here too.
+pub(super) fn for_seat(state: &State, now: &Now<'_>, call: &Call) -> Option<Draft> {
+    let (key, at) = call.site.zip(call.seat)?;
+    let site = state.ops.sites.get(key);
+    let seat = site.seats.get(usize::from(at)).filter(|seat| seat.holder.is_none())?;
+    if site.closed || site.suspended || call.role != DutyRole::Member {
+        return None;
+    }
+    automatic_scope(state, site.area)?;
+    let mut search = Search::for_seat(state, now, site, &seat.specialty, call.responder);
+    let found = search.nearest(first_reach(state, site.area), 2);
+    let event = Event::DispatchProposed(v1::DispatchProposed {
+        quantity: 1,
+        candidates: candidates(state, &seat.specialty, &found),
+        site_id: state.ops.sites.id(key).to_owned(),
+        seat_id: seat.id.to_string(),
+        ..Default::default()
+    });
+    (!found.is_empty()).then(|| Draft::new(event, state.ops.incidents.get(site.incident).realm, Some(site.area)))
 }
 
 pub(super) fn opened(state: &State, now: &Now<'_>, body: &v1::WhistleBlown) -> Vec<Draft> {
@@ -246,6 +307,9 @@ pub(super) fn reinforced(state: &State, now: &Now<'_>, body: &v1::ReinforcementR
     let Some(key) = state.ops.whistles.find(&body.whistle_id) else { return Vec::new() };
     let needs = &state.ops.whistles.get(key).needs;
     let Some(need) = needs.iter().find(|need| *need.id == *body.need_id) else { return Vec::new() };
+    if missing(need) == 0 {
+        return silence::wider(state, now, key, need);
+    }
     Filling::of(state, now, key).fill(need)
 }
 
@@ -297,6 +361,10 @@ pub(super) fn after_arrival(state: &State, whistle_id: &str) -> Vec<Draft> {
 pub(super) fn part_confirmed(state: &State, body: &v1::PartConfirmed) -> Vec<Draft> {
     let Some(key) = state.ops.whistles.find(&body.whistle_id) else { return Vec::new() };
     let whistle = state.ops.whistles.get(key);
+    // The last parts are confirmed together with the whistle's end, which lets everybody go.
+    if !whistle.phase.open() {
+        return Vec::new();
+    }
     let Some(at) = whistle.needs.iter().position(|need| *need.id == *body.need_id) else { return Vec::new() };
     let calls = whistle.needs[at].calls.iter();
     let mut drafts: Vec<_> =

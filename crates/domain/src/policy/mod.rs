@@ -16,6 +16,7 @@ mod reinforcement;
 mod reseat;
 mod shelter;
 pub(crate) mod shifts;
+pub(crate) mod silence;
 mod stand_down;
 pub(crate) mod summons;
 
@@ -38,12 +39,12 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::StandDownOrdered(body) => stand_down::order(state, body),
         Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),
         Event::NoShowDeclared(body) => given_up(state, &body.call_id, ReleaseReason::NoShow),
-        Event::CallUnanswered(body) => backup::unanswered(state, now, &body.call_id),
+        Event::CallUnanswered(body) => silence::unanswered(state, now, &body.call_id),
         Event::DutyReleased(body) => {
             let mut drafts = backup::after_release(state, now, body);
             drafts.extend(fill::after_release(state, now, body));
             drafts.extend(stand_down::after_call(state, &body.call_id));
-            drafts.extend(shifts::after_release(state, body));
+            drafts.extend(shifts::after_release(state, now, body));
             drafts.extend(period::after_release(state, cause.realm, body));
             drafts.extend(rebase::after_call(state, &body.call_id));
             drafts
@@ -58,6 +59,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::ResponderWithdrawn(body) => reseat::withdrawn(state, &body.responder_id),
         Event::CheckedIn(body) => {
             let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
+            drafts.extend(stand_down::moved_on(state, cause.realm, &body.responder_id));
             drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
             drafts.extend(shifts::after_arrival(state, now, &body.site_id));
             drafts

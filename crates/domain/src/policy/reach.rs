@@ -1,11 +1,13 @@
 //! Reach 找得到人: unanswered on one channel, the next; after the last, the people who can telephone. It starts with the first message that
 //! a delivery service sent: without one nothing is waited for.
 
+use std::collections::BTreeSet;
+
 use muster_proto::Event;
-use muster_proto::v1::{self, ContactKind, DeliveryChannel, DeliveryOutcome, TelephoneContact};
+use muster_proto::v1::{self, AreaLevel, ContactKind, DeliveryChannel, DeliveryOutcome, TelephoneContact};
 
 use crate::execute::{Draft, Now};
-use crate::ids::CallRef;
+use crate::ids::{AreaRef, CallRef, ResponderRef};
 use crate::limits;
 use crate::state::{Call, CallPhase, State};
 
@@ -59,7 +61,9 @@ fn onward(state: &State, now: &Now<'_>, key: CallRef, former: DeliveryChannel) -
             former_channel: former.into(),
             answer_due_ms: now.recorded_at_ms + limit_ms(state, call, channel),
         }),
-        None => Event::TelephoneRequested(v1::TelephoneRequested { call_id: key.text(), responder_id, contacts: contacts(state, call) }),
+        None => {
+            Event::TelephoneRequested(v1::TelephoneRequested { call_id: key.text(), responder_id, contacts: contacts(state, now, call) })
+        }
     };
     let mut draft = Draft::new(event, call.realm, Some(call.area));
     // The village that the person is at home in can knock at the door.
@@ -67,24 +71,43 @@ fn onward(state: &State, now: &Now<'_>, key: CallRef, former: DeliveryChannel) -
     draft
 }
 
-/// Who can telephone, nearest to the person first.
-fn contacts(state: &State, call: &Call) -> Vec<TelephoneContact> {
+/// Who can telephone, each with the reason: office-holders of the person's organization, the unit's secretary, who answers for the village; then
+/// the offices. Nobody is named twice, and nobody is asked to ring up themselves.
+fn contacts(state: &State, now: &Now<'_>, call: &Call) -> Vec<TelephoneContact> {
+    let base = &state.base;
+    let person = base.responders.get(call.responder);
+    let mut named = BTreeSet::from([call.responder]);
     let mut contacts = Vec::new();
-    let person = state.base.responders.get(call.responder);
+    let mut add = |who: ResponderRef, contact: TelephoneContact| {
+        if contacts.len() < limits::TELEPHONE_PEOPLE_MAX && named.insert(who) {
+            contacts.push(TelephoneContact { responder_id: base.responders.id(who).to_owned(), ..contact });
+        }
+    };
+    let area_id = |area: AreaRef| base.areas.id(area).to_owned();
+    let organization = person.organization.map(|key| (base.organizations.id(key), base.organizations.get(key)));
+    for (office, holder) in organization.iter().flat_map(|(_, organization)| &organization.holders) {
+        let organization_id = organization.map(|(id, _)| id.to_owned()).unwrap_or_default();
+        let kind = ContactKind::OfficeHolder.into();
+        add(*holder, TelephoneContact { kind, organization_id, office: office.to_string(), ..Default::default() });
+    }
     let unit = call.unit.or_else(|| state.ops.incidents.get(call.incident?).home_units.get(&call.responder).copied());
-    let secretary = unit.and_then(|unit| state.ops.units.get(unit).secretary).filter(|secretary| *secretary != call.responder);
-    contacts.extend(secretary.map(|secretary| TelephoneContact {
-        kind: ContactKind::Secretary.into(),
-        responder_id: state.base.responders.id(secretary).to_owned(),
-        ..Default::default()
-    }));
-    contacts.extend(person.organization.map(|organization| TelephoneContact {
+    if let Some(secretary) = unit.and_then(|unit| state.ops.units.get(unit).secretary) {
+        add(secretary, TelephoneContact { kind: ContactKind::Secretary.into(), ..Default::default() });
+    }
+    let home = person.area.into_iter().flat_map(|area| base.ancestry(area));
+    for area in home.take_while(|area| base.areas.get(*area).level as i32 >= AreaLevel::Village as i32) {
+        for (responsibility, who) in base.responsible(area, now.recorded_at_ms) {
+            let kind = ContactKind::Responsible.into();
+            add(who, TelephoneContact { kind, area_id: area_id(area), responsibility: responsibility.into(), ..Default::default() });
+        }
+    }
+    contacts.extend(organization.map(|(id, organization)| TelephoneContact {
         kind: ContactKind::Organization.into(),
-        organization_id: state.base.organizations.id(organization).to_owned(),
-        area_id: state.base.organizations.get(organization).area.map(|area| state.base.areas.id(area).to_owned()).unwrap_or_default(),
+        organization_id: id.to_owned(),
+        area_id: organization.area.map(area_id).unwrap_or_default(),
         ..Default::default()
     }));
-    let area = person.area.unwrap_or(call.area);
-    contacts.push(TelephoneContact { kind: ContactKind::Area.into(), area_id: state.base.areas.id(area).to_owned(), ..Default::default() });
+    let home = area_id(person.area.unwrap_or(call.area));
+    contacts.push(TelephoneContact { kind: ContactKind::Area.into(), area_id: home, ..Default::default() });
     contacts
 }

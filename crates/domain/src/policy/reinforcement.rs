@@ -5,6 +5,7 @@ use muster_proto::Event;
 use muster_proto::v1;
 
 use super::fill::{Search, missing, reach};
+use super::silence;
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, RequestRef, WhistleRef};
 use crate::limits;
@@ -78,7 +79,7 @@ pub(super) fn answered(state: &State, now: &Now<'_>, whistle_id: &str, need_id: 
     let Some(key) = state.ops.whistles.find(whistle_id) else { return Vec::new() };
     let whistle = state.ops.whistles.get(key);
     let Some(need) = whistle.needs.iter().find(|need| *need.id == *need_id) else { return Vec::new() };
-    let short = missing(need);
+    let short = missing(need) + silence::silent(state, need).len();
     if !whistle.phase.open() || short == 0 {
         return Vec::new();
     }

@@ -2,9 +2,10 @@
 //! and the next backup or candidate is called; who is back takes the own post if nobody else did.
 
 use muster_proto::Event;
-use muster_proto::v1::{self, Availability, DutyRole, ReleaseReason};
+use muster_proto::v1::{self, Availability, DutyRole, GapReason, ReleaseReason};
 
 use super::conversion::Converting;
+use super::shifts;
 use super::summons::release;
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef};
@@ -12,7 +13,9 @@ use crate::state::{CallPhase, Designation, State};
 
 pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
-    give_up(state, responder, ReleaseReason::Withdrawn, |_| true)
+    let mut drafts = give_up(state, responder, ReleaseReason::Withdrawn, |_| true);
+    drafts.extend(shifts::leave_rosters(state, responder, GapReason::Withdrawn, |_| true));
+    drafts
 }
 
 pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::AvailabilitySet) -> Vec<Draft> {
@@ -25,7 +28,12 @@ pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::Availability
         let from_ms = call.from_ms.max(now.recorded_at_ms);
         state.base.responders.get(responder).absence(from_ms).is_some()
     };
-    give_up(state, responder, ReleaseReason::Unavailable, touched)
+    let mut drafts = give_up(state, responder, ReleaseReason::Unavailable, touched);
+    let person = state.base.responders.get(responder);
+    drafts.extend(shifts::leave_rosters(state, responder, GapReason::Unavailable, |shift| {
+        person.absent_during(shift.from_ms, shift.until_ms)
+    }));
+    drafts
 }
 
 /// Ends the duties, and the standing by. Who was told to come off is waited for as before.

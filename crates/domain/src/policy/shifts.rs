@@ -4,6 +4,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, ReliefReason};
 
 use super::backup::gap_reason;
+use super::fill;
 use super::summons::{Summons, call_off, release, summon};
 use crate::execute::{Draft, Emitted, Now};
 use crate::ids::{CallRef, IncidentRef, ResponderRef, ShiftRef, SiteRef};
@@ -215,7 +216,7 @@ fn gap(state: &State, site_key: SiteRef, seat_id: &str, responder: ResponderRef,
 }
 
 /// Nobody is named to step in: the seat of an open shift that falls empty is a gap.
-pub(super) fn after_release(state: &State, body: &v1::DutyReleased) -> Vec<Draft> {
+pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyReleased) -> Vec<Draft> {
     let Some(reason) = gap_reason(body.reason()) else { return Vec::new() };
     let Some(call) = CallRef::parse(&body.call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
     let Some((shift, (site, seat))) = call.shift.map(|key| state.ops.shifts.get(key)).zip(call.site.zip(call.seat)) else {
@@ -226,7 +227,33 @@ pub(super) fn after_release(state: &State, body: &v1::DutyReleased) -> Vec<Draft
     }
     let seat_id = &state.ops.sites.get(site).seats[usize::from(seat)].id;
     let other = state.ops.incidents.find(&body.other_incident_id);
-    vec![gap(state, site, seat_id, call.responder, reason, other)]
+    let gap = gap(state, site, seat_id, call.responder, reason, other);
+    std::iter::once(gap).chain(fill::for_seat(state, now, call)).collect()
+}
+
+/// Whoever cannot come leaves the rosters of the shifts that are not open yet, so that a hole is seen while there is time to fill it.
+pub(super) fn leave_rosters(state: &State, responder: ResponderRef, reason: GapReason, touched: impl Fn(&Shift) -> bool) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let rosters = state.ops.realms.iter().filter_map(|(_, realm)| realm.rosters.get(&responder));
+    for (key, shift) in rosters.flatten().map(|key| (*key, state.ops.shifts.get(*key))) {
+        if shift.phase != ShiftPhase::Planned || !touched(shift) {
+            continue;
+        }
+        let line = |(seat_id, who): &(Box<str>, ResponderRef)| v1::ShiftLine {
+            seat_id: seat_id.to_string(),
+            responder_id: state.base.responders.id(*who).to_owned(),
+        };
+        let event = Event::ShiftRostered(v1::ShiftRostered {
+            shift_id: state.ops.shifts.id(key).to_owned(),
+            site_id: state.ops.sites.id(shift.site).to_owned(),
+            shift: shift.label.to_string(),
+            lines: shift.roster.iter().filter(|(_, who)| *who != responder).map(line).collect(),
+        });
+        drafts.push(of_shift(state, shift, event));
+        let left = shift.roster.iter().filter(|(_, who)| *who == responder);
+        drafts.extend(left.map(|(seat_id, _)| gap(state, shift.site, seat_id, responder, reason, None)));
+    }
+    drafts
 }
 
 /// A closed shift lets its people go.

@@ -96,14 +96,18 @@ pub(super) fn after_site(state: &State, site_id: &str) -> Vec<Draft> {
     site.plan.map(|plan| finish(state, site.incident, plan)).unwrap_or_default()
 }
 
-/// Settling tells where a person is, not where they no longer are: a duty that only waited for the check-out ends, and every
-/// conversion standing down is looked at.
-pub(super) fn after_settling(state: &State, realm: RealmRef, responder_id: &str) -> Vec<Draft> {
+/// Seen on another duty, or said to be nowhere: a duty that only waited for the check-out ends.
+pub(super) fn moved_on(state: &State, realm: RealmRef, responder_id: &str) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
     let there = state.ops.realms.get(realm).presence.get(&responder).and_then(|presence| presence.call);
     let off = |key: &&CallRef| Some(**key) != there && state.ops.calls.get(**key).phase == CallPhase::Recalled;
     let ended = state.ops.duties(realm, responder).iter().filter(off);
-    let mut drafts: Vec<_> = ended.map(|key| release(state, *key, recall_reason(state, *key), None)).collect();
+    ended.map(|key| release(state, *key, recall_reason(state, *key), None)).collect()
+}
+
+/// Settling tells where a person is, not where they no longer are; every conversion standing down is looked at.
+pub(super) fn after_settling(state: &State, realm: RealmRef, responder_id: &str) -> Vec<Draft> {
+    let mut drafts = moved_on(state, realm, responder_id);
     for (key, incident) in state.ops.incidents.iter().filter(|(_, incident)| !incident.closed) {
         let leaving = incident.conversions.iter().filter(|(_, conversion)| conversion.standing_down && !conversion.stood_down);
         drafts.extend(leaving.flat_map(|(plan, _)| finish(state, key, *plan)));

@@ -136,6 +136,13 @@ impl Responder {
             kind => within.then_some(kind),
         }
     }
+
+    /// Whether an absence touches the period.
+    pub(crate) fn absent_during(&self, from_ms: i64, until_ms: i64) -> bool {
+        let absent = !matches!(self.availability, Availability::Available | Availability::Unspecified);
+        let over = self.availability_until_ms != 0 && self.availability_until_ms <= from_ms;
+        absent && self.availability_from_ms < until_ms && !over
+    }
 }
 
 /// 转换预案: all published versions, and the draft of the next.

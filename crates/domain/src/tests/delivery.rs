@@ -1,6 +1,6 @@
 //! 找得到人: what becomes of a call on its channels, the next channel, and the people who can telephone.
 
-use muster_proto::v1::{DeliveryChannel, DeliveryOutcome, NeedKind, ResponseLevel, Severity};
+use muster_proto::v1::{DeliveryChannel, DeliveryOutcome, NeedKind, ResponseLevel, ResponsibilityKind, Severity, UnitKind};
 use muster_proto::{Command, Event};
 
 use super::town::{self, accept, check_in, convert, decline, dispatch, need};
@@ -136,6 +136,38 @@ fn the_units_secretary_telephones_first() {
     story.and([told("c1", Robot, Sent), told("c4", Robot, Sent)]);
     let emitted = story.after_minutes(3).then(["TelephoneRequested c1 Area:v1", "TelephoneRequested c4 Secretary:a1,Area:v1"]);
     assert_eq!(emitted[1].other_area_ids, ["v1"], "the home village sees whom it can visit");
+}
+
+/// Each with the reason, nobody twice: office-holders, the unit's secretary, who answers for the grid and the village; then the offices.
+#[test]
+fn whoever_holds_an_office_or_answers_for_the_village_can_telephone() {
+    let mut story = called();
+    let office = |title: &str, who: &str| command!(NameOfficeHolder { organization_id: "power", title: title, responder_id: who });
+    let answers = |who: &str, area_id: &str, kind: ResponsibilityKind| {
+        command!(AssignResponsibility { responder_id: who, area_id: area_id, kind: kind })
+    };
+    story.and([
+        town::enroll("m1", "g1", "power", &[]),
+        office("负责人", "e2"),
+        office("值班电话联系人", "e3"),
+        office("分管领导", "m1"),
+        answers("a4", "g1", ResponsibilityKind::BuildingHead),
+        answers("a2", "v1", ResponsibilityKind::FloodControl),
+        answers("e2", "v1", ResponsibilityKind::VillageLeader),
+        answers("b1", "t1", ResponsibilityKind::FloodControl),
+        town::unit("team", "out", UnitKind::ServiceTeam, "v1"),
+        town::attach("team", "m1"),
+        town::attach("team", "a5"),
+        command!(AppointSecretary { unit_id: "team", responder_id: "a5", document_no: "组〔2026〕2号" }),
+        dispatch("m1", "s", "y"),
+        told("c2", Robot, Sent),
+    ]);
+    let emitted = story.after_minutes(3).then([
+        "TelephoneRequested c2 OfficeHolder:e2,OfficeHolder:e3,Secretary:a5,Responsible:a4,Responsible:a2,Organization:power,Area:g1",
+    ]);
+    let Event::TelephoneRequested(body) = &emitted[0].event else { panic!("people are asked") };
+    assert_eq!((body.contacts[0].office.as_str(), body.contacts[0].organization_id.as_str()), ("负责人", "power"));
+    assert_eq!((body.contacts[3].responsibility(), body.contacts[3].area_id.as_str()), (ResponsibilityKind::BuildingHead, "g1"));
 }
 
 #[test]

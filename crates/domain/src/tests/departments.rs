@@ -83,7 +83,7 @@ fn a_confirmed_part_lets_its_people_and_organizations_go_and_the_others_stay() {
     story.when(send("a4", "w", "n")).then_rejected("part_confirmed");
     story.when(lead("power")).then_rejected("part_confirmed");
     story.when(command!(FulfilNeed { whistle_id: "w", need_id: "n", quantity: 1u32 })).then_rejected("part_confirmed");
-    story.when(command!(ResolveWhistle { whistle_id: "w" })).then(["WhistleResolved w", "ResponderRecalled c3"]);
+    story.when(command!(ResolveWhistle { whistle_id: "w" })).then(["PartConfirmed w#m by v1", "WhistleResolved w", "ResponderRecalled c3"]);
     story.when(confirm("m")).then_rejected("whistle_ended");
 }
 

@@ -1,7 +1,7 @@
 //! Hours on post, fatigue and rest: named, demanded, and in the way of the next duty unless somebody answers for it.
 
 use muster_proto::Event;
-use muster_proto::v1::ResponseLevel;
+use muster_proto::v1::{self, ResponseLevel};
 
 use super::town::{self, check_in, check_out, dispatch};
 use super::{MINUTE_MS, Story};
@@ -141,4 +141,18 @@ fn an_exercise_tires_nobody_in_actual() {
     story.after_minutes(480).then(["FatigueRaised a1 Amber 480 min", "ReliefDemanded a1 Fatigue"]);
     story.when(dispatch("a1", "d", "x")).then_rejected("rest_required");
     story.when(dispatch("a1", "s", "x")).then(["ResponderCalled c1 a1 s#x Dispatched"]);
+}
+
+#[test]
+fn a_group_is_called_in_spite_of_the_rest_due_with_a_reason_only() {
+    let mut story = worked(480);
+    let group = |reason: &str| {
+        let selection = v1::GroupSelection { responder_ids: vec!["a1".to_owned()], ..Default::default() };
+        command!(CallGroup { selection: selection, site_id: "t", rest_override_reason: reason })
+    };
+    story.when(group("")).then(["GroupCalled 0 called without 1: a1 rest_required"]);
+    story.said_by("").when(group("无人可替")).then_rejected("field_missing");
+    let events = story.said_by("tester").when(group("无人可替")).then(["GroupCalled 1 called", "ResponderCalled c2 a1 t#x Dispatched"]);
+    let Event::ResponderCalled(body) = &events[1].event else { panic!("a call") };
+    assert_eq!(body.rest_override.as_ref().map(|by| (by.actor.as_str(), by.reason.as_str())), Some(("tester", "无人可替")));
 }

@@ -157,8 +157,32 @@ fn where_nobody_else_is_left_an_unanswered_call_stands() {
     let mut story = Story::given(town::people());
     let medic = blow("w", "v4", Severity::Minor, vec![need("n", NeedKind::Person, "medic", 1)]);
     story.and([medic, send("f1", "w", "n"), command!(AcknowledgeWhistle { whistle_id: "w" })]);
-    story.after_minutes(30).then(["CallUnanswered c1"]);
+    let asked = ["CallUnanswered c1", "ReinforcementRequested w#n 1 from k2", "ReinforcementRequested w#n 1 from k1 r1"];
+    story.after_minutes(30).then(asked);
     story.when(come("f1", "w")).then(["CheckedIn f1 w c1", "WhistleFilled w"]);
+    let release = || command!(ReleasePeople { request_id: "r1", responder_ids: ["a5".to_owned()] });
+    story.when(release()).then_rejected("need_met");
+    // Whoever the neighbour lets go takes the place of the one who is still silent.
+    let mut story = Story::given(town::people());
+    let medic = blow("w", "v4", Severity::Minor, vec![need("n", NeedKind::Person, "medic", 1)]);
+    story.and([medic, send("f1", "w", "n"), command!(AcknowledgeWhistle { whistle_id: "w" })]);
+    story.after_minutes(30).then(asked);
+    story.when(release()).then(["PeopleReleased r1 a5", "DutyReleased c1 Unanswered", "ResponderCalled c2 a5 w#n Reinforcement"]);
+}
+
+/// The neighbour is silent too: further up somebody is found, and the one who never answered gives way.
+#[test]
+fn who_never_answered_gives_way_once_somebody_is_found_further_up() {
+    let mut story = Story::given(town::people());
+    let medic = blow("w", "v4", Severity::Minor, vec![need("n", NeedKind::Person, "medic", 1)]);
+    story.and([medic, send("f1", "w", "n"), command!(AcknowledgeWhistle { whistle_id: "w" })]);
+    let _ = story.after_minutes(30);
+    story.after_minutes(15).then([
+        "ReinforcementLapsed r1 k1",
+        "ReinforcementRequested w#n 1 from c",
+        "DutyReleased c1 Unanswered",
+        "DispatchProposed w#n 1: a5,b3",
+    ]);
 }
 
 #[test]

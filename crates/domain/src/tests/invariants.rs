@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::v1::{FatigueLevel, Origin, RiskLevel, SiteKind, UnitKind};
-use muster_proto::{Command, Touched, path_end, path_is_within};
+use muster_proto::{Command, Event, Touched, path_end, path_is_within};
 
 use crate::execute::Emitted;
 use crate::ids::{CallRef, Dense as _};
@@ -32,6 +32,7 @@ pub(super) fn check(state: &State) {
     invariant_agreements_hold_between_those_who_signed(state);
     invariant_who_is_gone_answers_for_nothing(state);
     invariant_nobody_is_erased_who_is_needed(state);
+    invariant_an_exercise_is_never_seen_in_actual(state);
 }
 
 fn open_calls(state: &State) -> impl Iterator<Item = (CallRef, &crate::state::Call)> {
@@ -153,6 +154,8 @@ pub(super) fn invariant_shifts_hold_their_duties_and_rosters(state: &State) {
         }
         let realm = state.ops.incidents.get(site.incident).realm;
         for (_, who) in &shift.roster {
+            let gone = shift.phase == ShiftPhase::Planned && state.base.responders.get(*who).withdrawn;
+            assert!(!gone, "{id} counts on somebody who has withdrawn");
             rosters.entry((realm, *who)).or_insert_with(BTreeSet::new).insert(key);
         }
     }
@@ -552,6 +555,43 @@ pub(super) fn invariant_the_base_is_a_tree_with_people(state: &State) {
     for (_, plan) in base.plans.iter() {
         let tiers: BTreeSet<_> = plan.published.iter().map(|version| version.version).collect();
         assert_eq!(tiers.len(), plan.published.len(), "versions are numbered");
+    }
+}
+
+/// A shift does not close below its minimum without a handover or a signed waiver: told by the record of the close itself.
+pub(super) fn invariant_no_shift_closes_below_its_minimum(emitted: &[Emitted]) {
+    for record in emitted {
+        if let Event::ShiftClosed(body) = &record.event {
+            let let_go = body.handed_over || !body.waiver_reason.is_empty();
+            assert!(body.on_post >= body.minimum || let_go, "{} is closed with {} of {}", body.shift_id, body.on_post, body.minimum);
+        }
+    }
+}
+
+/// 演练: nothing of an exercise stands in the actual realm, and nothing of the actual in an exercise.
+pub(super) fn invariant_an_exercise_is_never_seen_in_actual(state: &State) {
+    for (_, call) in state.ops.calls.iter() {
+        let incident = call.incident.map(|key| state.ops.incidents.get(key).realm);
+        let site = call.site.map(|key| state.ops.incidents.get(state.ops.sites.get(key).incident).realm);
+        let unit = call.unit.map(|key| state.ops.incidents.get(state.ops.units.get(key).incident).realm);
+        let whistle = call.whistle.map(|key| state.ops.whistles.get(key).realm);
+        for realm in [incident, site, unit, whistle].into_iter().flatten() {
+            assert_eq!(realm, call.realm, "a duty of one realm leads into another");
+        }
+    }
+    for (_, call) in state.ops.organization_calls.iter() {
+        let whistle = call.whistle.map(|key| state.ops.whistles.get(key).realm);
+        assert!(whistle.is_none_or(|realm| realm == call.realm), "an organization is called in one realm for a whistle of another");
+    }
+    for (_, whistle) in state.ops.whistles.iter() {
+        let incident = whistle.incident.map(|key| state.ops.incidents.get(key).realm);
+        assert!(incident.is_none_or(|realm| realm == whistle.realm), "a whistle of one realm belongs to an incident of another");
+    }
+    for (realm, held) in state.ops.realms.iter() {
+        for shift in held.rosters.values().flatten() {
+            let site = state.ops.sites.get(state.ops.shifts.get(*shift).site);
+            assert_eq!(state.ops.incidents.get(site.incident).realm, realm, "rostered in one realm for a shift of another");
+        }
     }
 }
 

@@ -146,7 +146,8 @@ fn whistle(event: &Event) -> Option<String> {
         Event::WhistleRated(body) => format!("{} {:?}", body.whistle_id, body.rating()),
         Event::DispatchProposed(body) => {
             let names: Vec<_> = body.candidates.iter().map(|candidate| candidate.responder_id.as_str()).collect();
-            format!("{}#{} {}: {}", body.whistle_id, body.need_id, body.quantity, names.join(","))
+            let (place, part) = if body.site_id.is_empty() { (&body.whistle_id, &body.need_id) } else { (&body.site_id, &body.seat_id) };
+            format!("{place}#{part} {}: {}", body.quantity, names.join(","))
         }
         Event::ReinforcementRequested(body) => {
             let request = if body.request_id.is_empty() { String::new() } else { format!(" {}", body.request_id) };

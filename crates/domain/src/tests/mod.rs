@@ -203,6 +203,7 @@ impl Story {
         let restored: State = postcard::from_bytes(&stated).expect("a state reads what it wrote");
         assert!(stated == words::canonical_bytes(&restored), "a state read from its bytes has other bytes");
         invariants::check(&self.state);
+        invariants::invariant_no_shift_closes_below_its_minimum(emitted);
     }
 }
 

@@ -45,6 +45,7 @@ fn a_department_reports_in_once_enough_of_its_people_are_there() {
     // Reported in in time: nobody chases.
     story.after_minutes(120).then_nothing();
     story.when(command!(ResolveWhistle { whistle_id: "w" })).then([
+        "PartConfirmed w#n by c",
         "WhistleResolved w",
         "ResponderRecalled c1",
         "ResponderRecalled c2",
@@ -117,6 +118,7 @@ fn a_whistle_that_is_over_lets_the_departments_go() {
     let mut story = blown();
     story.and([call(1), call(1), name("o2", &["e1"]), come("e1", "w")]);
     story.when(command!(ResolveWhistle { whistle_id: "w" })).then([
+        "PartConfirmed w#n by c",
         "WhistleResolved w",
         "ResponderRecalled c1",
         "OrganizationCallEnded o1",

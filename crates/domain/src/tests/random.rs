@@ -1,5 +1,6 @@
 //! Random histories over the whole domain: valid and invalid commands, with time passing. A failing history is kept beside the
-//! crate in `proptest-regressions` and runs first from then on; proptest prints its seed.
+//! crate in `proptest-regressions` and runs first from then on; proptest prints its seed. A run is 768 histories of 1 to 159 commands, about 61,000
+//! steps, each followed by every invariant, by a replay of its records and by a reading of the state's bytes; `PROPTEST_CASES` changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,6 +20,7 @@ pub(super) fn command(state: &State, roll: &Roll) -> Command {
             need_id: if d % 2 == 0 { "" } else { "n" },
             quantity: u32::from(c % 4),
             released_by_area_id: if b % 3 == 0 { "c" } else { "" },
+            rest_override_reason: if b % 4 == 0 { "无人可替" } else { "" },
         }),
         115 => command!(RecallGroup {
             selection: if b % 2 == 0 { GroupSelection::default() } else { selection(state, roll) },

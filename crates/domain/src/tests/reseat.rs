@@ -120,3 +120,17 @@ fn a_need_asks_the_next() {
     story.when(set("a1", Availability::Sick)).then_among(["AvailabilitySet a1 Sick", "DutyReleased c1 Unavailable"]);
     assert!(story.state.ops.whistles.iter().all(|(_, whistle)| whistle.needs[0].calls.is_empty()));
 }
+
+/// Where an area fills by itself, a plan's post that nobody is named for any more is proposed; a person sends, for a post comes with its unit and card.
+#[test]
+fn a_post_that_falls_empty_is_proposed_where_an_area_fills_by_itself() {
+    let mut story = converted();
+    story.and([command!(SwitchAutoFill { area_id: "v1", enabled: true })]);
+    story.when(decline("c4")).then([
+        "CallDeclined c4",
+        "DutyReleased c4 Declined",
+        "GapRecorded out/out-v1/hq#guard a4 Declined",
+        "DispatchProposed out/out-v1/hq#guard 1: a5,a6",
+    ]);
+    story.and([town::dispatch("a6", "out/out-v1/hq", "guard")]);
+}

@@ -1,7 +1,7 @@
 //! Shifts: laid from a pattern, opened an hour ahead, closed when somebody took over, held until then, swapped by consent, handed over by name.
 
 use muster_proto::Command;
-use muster_proto::v1::{Crew, NeedKind, Seat, Severity, ShiftLine, ShiftPattern, SiteKind};
+use muster_proto::v1::{self, Crew, NeedKind, Seat, Severity, ShiftLine, ShiftPattern, SiteKind};
 
 use super::town::{self, check_in, check_out, dispatch};
 use super::{MINUTE_MS, Story};
@@ -133,10 +133,12 @@ fn a_roster_names_known_people_and_keeps_their_rest() {
 #[test]
 fn a_crew_is_called_around_who_cannot_come() {
     let mut story = two_shifts();
-    story.and([town::site("t", "out", "v1", &["x"]), dispatch("a1", "t", "x"), town::away("a2")]);
+    story.and([town::site("t", "out", "v1", &["x"]), dispatch("a1", "t", "x")]);
+    // The roster is without the person at once, while there is time to find another.
+    story.when(town::away("a2")).then(["AvailabilitySet a2 Leave", "ShiftRostered s~2 ", "GapRecorded s#n a2 Unavailable"]);
     story.after_minutes(61).then_among(["ShiftOpened s~1", "GapRecorded s#d a1 OnOtherDuty out"]);
     let later = super::lines(&story.after_minutes(8 * HOUR).events());
-    assert!(later.contains(&"GapRecorded s#n a2 Unavailable".to_owned()), "{later:#?}");
+    assert!(later.contains(&"ShiftOpened s~2".to_owned()), "{later:#?}");
     // Who takes the empty seat by hand belongs to the shift.
     story.and([dispatch("a3", "s", "n")]);
     let call = story.state.ops.calls.iter().last().unwrap().1;
@@ -232,4 +234,52 @@ fn a_shift_is_opened_by_hand_before_its_time_or_without_a_schedule() {
         "ShiftRostered t~1 d=a4",
         "ResponderCalled c2 a4 t#d Shift",
     ]);
+}
+
+/// An absence takes off the rosters that it touches; a withdrawal takes off all.
+#[test]
+fn who_cannot_come_leaves_the_rosters_that_are_to_come() {
+    let mut story = two_shifts();
+    let until_ms = story.now_ms + HOUR * MINUTE_MS;
+    let short = command!(SetAvailability { responder_id: "a1", availability: v1::Availability::Travel, until_ms: until_ms });
+    story.when(short).then(["AvailabilitySet a1 Travel"]);
+    let gone = command!(WithdrawResponder { responder_id: "a1", reason: "迁出" });
+    story.when(gone).then(["ResponderWithdrawn a1", "ShiftRostered s~1 ", "GapRecorded s#d a1 Withdrawn"]);
+}
+
+/// A group that is called to a scheduled site belongs to the shift that is open, like whoever is sent there alone.
+#[test]
+fn a_group_joins_the_open_shift() {
+    let mut story = two_shifts();
+    story.and([command!(SwitchAutoFill { area_id: "v1", enabled: true })]);
+    let _ = story.after_minutes(61);
+    // Nobody is named to step in: it says who could.
+    story.when(town::away("a1")).then([
+        "AvailabilitySet a1 Leave",
+        "DutyReleased c1 Unavailable",
+        "GapRecorded s#d a1 Unavailable",
+        "DispatchProposed s#d 1: a2,a3",
+    ]);
+    let people = v1::GroupSelection { responder_ids: vec!["a3".to_owned()], ..Default::default() };
+    story
+        .when(command!(CallGroup { selection: people, site_id: "s" }))
+        .then(["GroupCalled 1 called", "ResponderCalled c2 a3 s#d Dispatched"]);
+    let shift = story.state.ops.shifts.find("s~1").unwrap();
+    let call = story.state.ops.calls.iter().last().unwrap().1;
+    assert_eq!((call.shift, call.until_ms), (Some(shift), story.state.ops.shifts.get(shift).until_ms));
+}
+
+/// Somebody who was recalled at the end of a shift, was never seen leaving, and checks in for the next: the former duty waited for a check-out that could
+/// not come any more.
+#[test]
+fn who_checks_in_for_the_next_shift_has_left_the_former() {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("p", "")])]);
+    let crews = vec![crew(&[("p", "a1")]), crew(&[("p", "a2")]), crew(&[("p", "a1")])];
+    let command = schedule(&story, 8, &[("", 2, 2, 0), ("", 4, 2, 0), ("", 6, 2, 0)], crews);
+    story.and([command]);
+    let _ = story.after_minutes(2 * HOUR + 1);
+    story.and([check_in("a1", "s"), command!(CloseShift { shift_id: "s~2" })]);
+    let _ = story.after_minutes(4 * HOUR);
+    story.when(check_in("a1", "s")).then_among(["CheckedIn a1 s c2", "DutyReleased c1 Recalled"]);
 }

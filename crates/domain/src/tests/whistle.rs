@@ -106,7 +106,7 @@ fn only_the_blowing_side_ends_a_whistle() {
     story.by("v2").when(resolve()).then_rejected("not_the_blowing_side");
     story.by("k2").when(command!(WithdrawWhistle { whistle_id: "w" })).then_rejected("not_the_blowing_side");
     story.by("").when(resolve()).then_rejected("office_required");
-    story.by("t1").when(resolve()).then(["WhistleResolved w"]);
+    story.by("t1").when(resolve()).then(["PartConfirmed w#n by t1", "WhistleResolved w"]);
     story.when(resolve()).then_rejected("whistle_ended");
     story.when(command!(WithdrawWhistle { whistle_id: "w" })).then_rejected("whistle_ended");
     story.by("c").when(acknowledge("w")).then_rejected("whistle_ended");
@@ -132,6 +132,7 @@ fn people_come_off_when_the_whistle_is_over() {
     let mut story = Story::given(town::people());
     story.and([town::whistle_for(2), send("a1", "w", "n"), send("a2", "w", "n"), come("a1", "w")]);
     story.when(command!(ResolveWhistle { whistle_id: "w" })).then([
+        "PartConfirmed w#n by c",
         "WhistleResolved w",
         "ResponderRecalled c1",
         "DutyReleased c2 WhistleEnded",
@@ -174,7 +175,12 @@ fn needs_are_met_by_what_is_brought_and_who_is_there() {
     story.when(come("a1", "w")).then(["CheckedIn a1 w c1", "WhistleFilled w"]);
     // Filled is not over: it ends when the blowing side says so.
     story.and([town::go("a1", "w")]);
-    story.when(command!(ResolveWhistle { whistle_id: "w" })).then(["WhistleResolved w", "DutyReleased c1 WhistleEnded"]);
+    story.when(command!(ResolveWhistle { whistle_id: "w" })).then([
+        "PartConfirmed w#n by c",
+        "PartConfirmed w#s by c",
+        "WhistleResolved w",
+        "DutyReleased c1 WhistleEnded",
+    ]);
 }
 
 /// An organization's first person is not yet the organization.
