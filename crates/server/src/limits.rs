@@ -84,6 +84,9 @@ pub const AS_OF_FOLDS_MAX: usize = 1;
 /// each reads the rows between as well, some microseconds a row.
 pub const ROW_SCANS_MAX: usize = 2;
 
+/// Areas whose agreements are kept as they were found last: as many callers, each with an area of its own, as there are streams.
+pub const SHARED_AREAS_KEPT_MAX: usize = STREAMS_MAX;
+
 /// How old the known sites of a unit may be: a unit formed for a site that stands already is rare.
 pub const UNIT_LINES_AGE_MAX: Duration = Duration::from_secs(5);
 
@@ -114,12 +117,15 @@ pub const JWT_SKEW_SECONDS: i64 = 60;
 /// send such a token.
 pub const KEYS_REFRESH_MIN: Duration = Duration::from_secs(10);
 
-/// After how long the keys are asked for again although the one named is known: a key that was withdrawn is taken for no
-/// longer than this.
+/// How old known keys may be: a key that was withdrawn is taken for no longer than this, unless the issuer does not answer. From half of it on
+/// they are asked for again, beside the requests that are answered with them.
 pub const KEYS_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// How long the issuer may take to answer.
 pub const KEYS_FETCH_MAX: Duration = Duration::from_secs(10);
+
+/// Requests with unknown keys that wait for the issuer at the same time; the others are refused at once. Anybody can send them.
+pub const KEYS_WAITERS_MAX: usize = 64;
 
 /// Largest key set, in bytes: hundreds of keys.
 pub const KEYS_BYTES_MAX: usize = 256 * 1024;

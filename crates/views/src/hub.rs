@@ -363,6 +363,11 @@ impl Hub {
         Some(later.cloned().collect())
     }
 
+    /// Whether there is a row of this id.
+    pub(crate) fn has(&self, view: View, realm: &str, id: &str) -> bool {
+        self.tables[view.index()].get(realm).is_some_and(|table| table.rows.contains_key(id))
+    }
+
     /// Which rows are on a page.
     pub(crate) fn find(&mut self, view: View, filter: &Filter, page: &Page, rows_max: usize) -> Option<Found> {
         let after = match &page.after {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use muster_access::{Action, Denial, Principal, Reach, Role, Scope, may, reach, reach_by, reads};
+use muster_access::{Action, Denial, Principal, Reach, Role, Scope, may, reach, reach_by};
 use muster_domain::State;
 use muster_engine::{Gate, Passing};
 use muster_proto::v1::AgreementScope;
@@ -108,10 +108,10 @@ impl Access {
     }
 
     /// Whether anybody may do anything: no token was ever issued, and no issuer is configured. A store that cannot be read
-    /// is never open.
+    /// is never open, and one that was closed once stays so as long as the process lives.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.issuer.is_none() && self.tokens.current().is_ok_and(|tokens| tokens.records().is_empty())
+        self.issuer.is_none() && self.tokens.is_open().unwrap_or(false)
     }
 
     /// Who sends a request.
@@ -121,7 +121,7 @@ impl Access {
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let tokens = self.current()?;
         let Some(given) = headers.get(header::AUTHORIZATION) else {
-            return if self.issuer.is_none() && tokens.records().is_empty() { Ok(Caller::Open) } else { Err(token_required()) };
+            return if self.is_open() { Ok(Caller::Open) } else { Err(token_required()) };
         };
         let token = given.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = token else { return Err(token_required()) };
@@ -156,10 +156,21 @@ impl Access {
         }
     }
 
+    /// Whether the tokens can be read: a server that can let nobody in is not ready.
+    ///
+    /// # Errors
+    /// 503 where they cannot.
+    pub fn check(&self) -> Result<(), Problem> {
+        self.current().map(drop)
+    }
+
     fn current(&self) -> Result<Arc<Tokens>, Problem> {
         self.tokens.current().map_err(|error| {
             tracing::error!(%error, "the tokens cannot be read, so nobody is let in");
-            let detail = Words::new("令牌库无法读取，须由管理员检查", "the tokens cannot be read; an administrator must look");
+            let detail = Words::new(
+                "令牌库无法读取或已缺失，须由管理员恢复 access/tokens.json，或用 muster token issue 重新签发",
+                "the tokens cannot be read or are gone; an administrator must restore access/tokens.json or issue anew with muster token issue",
+            );
             Problem::unavailable("access_unreadable", detail, crate::limits::RETRY_AFTER_STOPPED_SECONDS)
         })
     }
@@ -217,11 +228,11 @@ impl Caller {
         }
     }
 
-    /// How far rows of a view are shown to the caller with the persons in them.
+    /// How far the caller may do a reading action by the grants whose roles count; two grants do not add up to one.
     #[must_use]
-    pub fn reach_of_persons(&self, action: Action<'_>) -> Reach {
+    pub fn reach_by(&self, action: Action<'_>, counts: impl Fn(Role) -> bool) -> Reach {
         let Self::Known(session) = self else { return Reach::Everything };
-        reach_by(&session.principal, action, reads::persons_in_rows)
+        reach_by(&session.principal, action, counts)
     }
 
     /// The areas that the caller is bound to by a role that counts.
@@ -242,13 +253,6 @@ impl Caller {
     pub fn check(&self, action: Action<'_>, touched: &Touched) -> Result<(), Problem> {
         let Self::Known(session) = self else { return Ok(()) };
         may(&session.principal, action, touched, &[]).map(drop).map_err(|denial| denied(&denial))
-    }
-
-    /// Whether persons are named to the caller in events.
-    #[must_use]
-    pub fn sees_persons(&self) -> bool {
-        let Self::Known(session) = self else { return true };
-        session.principal.grants.iter().any(|grant| reads::persons_in_events(grant.role()))
     }
 }
 

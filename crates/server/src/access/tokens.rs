@@ -144,28 +144,52 @@ impl Stamp {
 /// The store of tokens.
 pub struct TokenStore {
     dir: PathBuf,
-    known: Mutex<(Option<Stamp>, Arc<Tokens>)>,
+    known: Mutex<Known>,
+}
+
+/// What was read last.
+#[derive(Default)]
+struct Known {
+    stamp: Option<Stamp>,
+    tokens: Arc<Tokens>,
+    /// A token was there once: whoever takes the file away does not open the server by it.
+    closed: bool,
 }
 
 impl TokenStore {
     /// The store in a folder, which need not be there yet.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), known: Mutex::new((None, Arc::default())) }
+        Self { dir: dir.into(), known: Mutex::default() }
     }
 
     /// The tokens as they are on the disk now. Costs a look at the file's metadata while nothing changed.
     ///
     /// # Errors
-    /// The file is there and cannot be read: whoever asks must then let nobody in.
+    /// The file cannot be read, or is gone from a folder that had one: whoever asks must then let nobody in.
     pub fn current(&self) -> io::Result<Arc<Tokens>> {
         let stamp = Stamp::of(&self.dir.join(TOKENS_FILE))?;
         let mut known = self.known.lock();
-        if known.0 != stamp {
-            // Read after the stamp: a change in between shows as another stamp the next time.
-            *known = (stamp, Arc::new(Tokens::new(self.read()?)));
+        // The folder is never made without the file, see [`make_private_dir`].
+        if stamp.is_none() && (known.closed || self.dir.try_exists()?) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{TOKENS_FILE} is missing from {}", self.dir.display())));
         }
-        Ok(Arc::clone(&known.1))
+        if known.stamp != stamp {
+            // Read after the stamp: a change in between shows as another stamp the next time.
+            known.tokens = Arc::new(Tokens::new(self.read()?));
+            known.stamp = stamp;
+            known.closed |= !known.tokens.records.is_empty();
+        }
+        Ok(Arc::clone(&known.tokens))
+    }
+
+    /// Whether no token was ever issued, as far as the disk and this process know.
+    ///
+    /// # Errors
+    /// As [`TokenStore::current`].
+    pub fn is_open(&self) -> io::Result<bool> {
+        let is_empty = self.current()?.records.is_empty();
+        Ok(is_empty && !self.known.lock().closed)
     }
 
     fn read(&self) -> io::Result<Vec<TokenRecord>> {
@@ -230,11 +254,21 @@ impl TokenStore {
     }
 }
 
-/// Makes the folder, readable by its owner alone.
+/// Makes the folder, readable by its owner alone, with a file of tokens in it that has none yet: a folder without the file has lost it.
 pub(super) fn make_private_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }
+    let new = dir.with_extension("new");
+    let made = make_dir(&new).and_then(|()| {
+        write_private(&new, TOKENS_FILE, &serde_json::to_vec_pretty(&TokensFile { version: FORMAT_VERSION, tokens: Vec::new() })?)?;
+        fs::rename(&new, dir)
+    });
+    // Another process may have been quicker.
+    if dir.is_dir() { Ok(()) } else { made }
+}
+
+fn make_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -307,6 +341,28 @@ mod tests {
         let tokens = server.current().unwrap();
         assert_eq!((tokens.records().len(), tokens.is_good(&record.id, 2_000)), (2, false));
         assert_eq!(tokens.find(&token).unwrap().fault(2_000), Some(TokenFault::Revoked));
+    }
+
+    /// Deleting the file once opened a running server to everybody.
+    #[test]
+    fn a_store_that_lost_its_file_is_not_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("access");
+        let store = TokenStore::new(&dir);
+        assert!(store.is_open().unwrap(), "nothing was ever issued");
+        make_private_dir(&dir).unwrap();
+        assert!(store.is_open().unwrap(), "a link's secret needs the folder, and closes nothing");
+        fs::remove_file(dir.join(TOKENS_FILE)).unwrap();
+        assert!(store.is_open().is_err() && store.current().is_err());
+        // Issuing a token is the way out.
+        let (_, record) = store.issue("", grants(), 1_000, None).unwrap();
+        assert!(!store.is_open().unwrap());
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(store.is_open().is_err(), "who saw a token does not take the folder's absence for a beginning");
+        make_private_dir(&dir).unwrap();
+        assert!(!store.is_open().unwrap(), "nor an empty file");
+        assert!(!store.current().unwrap().is_good(&record.id, 2_000));
+        assert!(TokenStore::new(&dir).is_open().unwrap());
     }
 
     #[test]

@@ -9,8 +9,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_domain::{CallStanding, CallSummary};
+use muster_proto::v1::PostCard;
 use muster_proto::{ACTUAL, CommandError};
-use muster_views::{Filter, Page, Row, View};
+use muster_views::{Row, View};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ use super::app::App;
 use super::commands::{seal, submit};
 use super::events::wall_ms;
 use super::links::{call, unknown_call};
+use super::views::catch_up;
 use crate::access::{Caller, Link, LinkFault};
 use crate::gateway::CommandId;
 use crate::limits;
@@ -48,7 +50,7 @@ struct Answer {
 pub(super) async fn page(State(app): State<Arc<App>>, Path(token): Path<String>) -> Result<Response, Problem> {
     let link = read_link(&app, &token)?;
     let call = standing(&app, &link).await?;
-    Ok(html(&render(&Names::of(&app, &call), &call, None)))
+    Ok(html(&render(&Told::of(&app, &link, &call).await, &call, None)))
 }
 
 /// Takes the answer, as a form or as JSON: `{"answer":"accept"}`.
@@ -64,7 +66,7 @@ pub(super) async fn answer(
     give(&app, &link, &given).await?;
     let wants_page = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
     if wants_page {
-        return Ok(html(&render(&Names::of(&app, &call), &call, Some(given.answer))));
+        return Ok(html(&render(&Told::of(&app, &link, &call).await, &call, Some(given.answer))));
     }
     let said = match given.answer {
         Said::Accept => "accept",
@@ -137,37 +139,43 @@ async fn give(app: &Arc<App>, link: &Link, given: &Answer) -> Result<(), Problem
     }
 }
 
-/// What the ids of a call are called, as the views know it now.
+/// What a call says to the person called, as the views know it now.
 #[derive(Default)]
-struct Names {
+struct Told {
     area: String,
     place: String,
+    /// 岗位说明书
+    card: PostCard,
 }
 
-impl Names {
+impl Told {
     /// A page without names is better than none: what the views cannot say is left to the ids.
-    fn of(app: &App, call: &CallSummary) -> Self {
-        let find = |view: View, wanted: &dyn Fn(&Row) -> bool| -> Option<Row> {
-            let filter = Filter { realm: Some(call.realm.clone()), area: Some(call.area_id.clone()) };
-            let found = app.try_views()?.snapshot(view, &filter, &Page { after: None, rows_max: Some(limits::VIEW_PAGE_ROWS) }).ok()?;
-            found.rows.iter().find(|placed| wanted(&placed.row)).map(|placed| (*placed.row).clone())
-        };
-        let area = find(View::Coverage, &|row| row.area_id() == call.area_id);
-        let place = match (call.site_id.is_empty(), call.whistle_id.is_empty()) {
-            (false, _) => find(View::Sites, &|row| matches!(row, Row::Site(site) if site.site_id == call.site_id)),
-            (true, false) => find(View::Whistles, &|row| row.id() == call.whistle_id),
-            (true, true) => None,
-        };
+    async fn of(app: &App, link: &Link, call: &CallSummary) -> Self {
+        let _ = catch_up(app).await;
+        let find = |view: View, id: &str| app.try_views()?.row(view, &call.realm, id).ok().flatten();
+        // In an exercise an area may have no row; what it is called is the same in real life.
+        let area =
+            find(View::Coverage, &call.area_id).or_else(|| app.try_views()?.row(View::Coverage, ACTUAL, &call.area_id).ok().flatten());
         let area = match area {
             Some(Row::Coverage(row)) => row.name,
             _ => call.area_id.clone(),
+        };
+        let place = match (call.site_id.is_empty(), call.whistle_id.is_empty()) {
+            // A site has one row without a shift, whatever its seats name.
+            (false, _) => find(View::Sites, &format!("{}/", call.site_id)),
+            (true, false) => find(View::Whistles, &call.whistle_id),
+            (true, true) => None,
         };
         let place = match place {
             Some(Row::Site(row)) => row.name,
             Some(Row::Whistle(row)) => row.place,
             _ => [&call.site_id, &call.whistle_id, &call.unit_id].into_iter().find(|id| !id.is_empty()).cloned().unwrap_or_default(),
         };
-        Self { area, place }
+        let card = match find(View::Calls, &link.call_id) {
+            Some(Row::Call(row)) if row.responder_id == link.responder_id => row.card.unwrap_or_default(),
+            _ => PostCard::default(),
+        };
+        Self { area, place, card }
     }
 }
 
@@ -182,57 +190,85 @@ fn html(text: &str) -> Response {
     (headers, text.to_owned()).into_response()
 }
 
-fn render(names: &Names, call: &CallSummary, said: Option<Said>) -> String {
-    let mut page = String::from(
-        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>征调通知 · Call</title><style>body{font:18px/1.6 system-ui,sans-serif;max-width:34rem;margin:1rem auto;padding:0 1rem}\
-         dt{color:#555;font-size:.85rem}dd{margin:0 0 .6rem;font-weight:600}button{font:inherit;padding:.7rem 1.2rem;margin:.3rem .5rem .3rem 0}\
-         .mark{background:#c00;color:#fff;padding:.4rem .8rem}.said{background:#e7f5e7;padding:.6rem .8rem}</style></head><body>",
-    );
+const HEAD: &str = "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\">\
+    <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>征调通知 · Call</title><style>\
+    body{font:18px/1.6 system-ui,sans-serif;max-width:34rem;margin:1rem auto;padding:0 1rem}h2{font-size:1.1rem}\
+    dt{color:#555;font-size:.85rem}dd{margin:0 0 .6rem;font-weight:600;white-space:pre-line}\
+    button{font:inherit;padding:.7rem 1.2rem;margin:.3rem .5rem .3rem 0}\
+    .mark{background:#c00;color:#fff;padding:.4rem .8rem}.said{background:#e7f5e7;padding:.6rem .8rem}</style></head><body>";
+
+const FORM: &str = "<form method=\"post\"><button name=\"answer\" value=\"accept\">接受 · Accept</button>\
+    <button name=\"answer\" value=\"decline\">不能前来 · Decline</button>\
+    <button name=\"answer\" value=\"acknowledge\">已收到 · Acknowledge</button></form>";
+
+fn render(told: &Told, call: &CallSummary, said: Option<Said>) -> String {
+    let mut page = String::from(HEAD);
     if call.realm != ACTUAL {
         let _ = write!(page, "<p class=\"mark\">演练，非实战 · EXERCISE, not real: {}</p>", escape(&call.realm));
     }
-    page.push_str("<h1>征调通知 <small>Call to duty</small></h1><dl>");
+    page.push_str("<h1>征调通知 <small>Call to duty</small></h1>");
+    let card = &told.card;
+    list(
+        &mut page,
+        "岗位说明书 · Your post",
+        &[
+            ("到哪里", "Where", &card.r#where),
+            ("找谁报到", "Report to", &card.report_to),
+            ("做什么", "What to do", &card.task),
+            ("带什么", "What to bring", &card.bring),
+            ("到何时", "Until when", &card.until),
+        ],
+    );
     let until = if call.until_ms == 0 { "另行通知 · until released".to_owned() } else { in_china(call.until_ms) };
-    for (zh, en, value) in [
-        ("地点", "Where", &names.place),
-        ("辖区", "Area", &names.area),
-        ("席位", "Seat", &call.seat_id),
-        ("开始", "From", &in_china(call.from_ms)),
-        ("结束", "Until", &until),
-    ] {
-        if !value.is_empty() {
-            let _ = write!(page, "<dt>{zh} · {en}</dt><dd>{}</dd>", escape(value));
-        }
-    }
-    page.push_str("</dl>");
-    match (said, call.phase) {
-        (Some(Said::Accept), _) => {
-            page.push_str("<p class=\"said\">已接受，谢谢。请按时到岗。 · Accepted, thank you. Please be there in time.</p>")
-        }
-        (Some(Said::Decline), _) => page.push_str("<p class=\"said\">已登记您不能前来。 · It is recorded that you cannot come.</p>"),
-        (None, CallStanding::Accepted) => page.push_str("<p class=\"said\">您已接受此征调。 · You have accepted this call.</p>"),
-        (None, CallStanding::Recalled | CallStanding::Over) => {
-            page.push_str("<p class=\"said\">此征调已结束，无需答复。 · This call is over; no answer is needed.</p>");
-        }
-        (Some(Said::Acknowledge), _) | (None, CallStanding::Open) => {
-            if said.is_some() {
-                page.push_str("<p class=\"said\">已登记收到。 · It is recorded that you have read it.</p>");
-            }
-            page.push_str(
-                "<form method=\"post\"><button name=\"answer\" value=\"accept\">接受 · Accept</button>\
-                 <button name=\"answer\" value=\"decline\">不能前来 · Decline</button>\
-                 <button name=\"answer\" value=\"acknowledge\">已收到 · Acknowledge</button></form>",
-            );
-        }
+    list(
+        &mut page,
+        "岗位与时间 · Place and time",
+        &[
+            ("地点", "Place", &told.place),
+            ("辖区", "Area", &told.area),
+            ("席位", "Seat", &call.seat_id),
+            ("开始", "From", &in_china(call.from_ms)),
+            ("结束", "Until", &until),
+        ],
+    );
+    page.push_str(words_for(said, call.phase));
+    if matches!((said, call.phase), (Some(Said::Acknowledge), _) | (None, CallStanding::Open)) {
+        page.push_str(FORM);
     }
     page.push_str("</body></html>");
     page
 }
 
+/// Lines of a term and what it says; what says nothing is left out.
+fn list(page: &mut String, title: &str, lines: &[(&str, &str, &str)]) {
+    let lines: Vec<_> = lines.iter().filter(|(_, _, value)| !value.is_empty()).collect();
+    if lines.is_empty() {
+        return;
+    }
+    let _ = write!(page, "<h2>{title}</h2><dl>");
+    for (zh, en, value) in lines {
+        let _ = write!(page, "<dt>{zh} · {en}</dt><dd>{}</dd>", escape(value));
+    }
+    page.push_str("</dl>");
+}
+
+/// What was answered, if something was.
+fn words_for(said: Option<Said>, phase: CallStanding) -> &'static str {
+    match (said, phase) {
+        (Some(Said::Accept), _) => "<p class=\"said\">已接受，谢谢。请按时到岗。 · Accepted, thank you. Please be there in time.</p>",
+        (Some(Said::Decline), _) => "<p class=\"said\">已登记您不能前来。 · It is recorded that you cannot come.</p>",
+        (Some(Said::Acknowledge), _) => "<p class=\"said\">已登记收到。 · It is recorded that you have read it.</p>",
+        (None, CallStanding::Accepted) => "<p class=\"said\">您已接受此征调。 · You have accepted this call.</p>",
+        (None, CallStanding::Recalled | CallStanding::Over) => {
+            "<p class=\"said\">此征调已结束，无需答复。 · This call is over; no answer is needed.</p>"
+        }
+        (None, CallStanding::Open) => "",
+    }
+}
+
 /// Text as text, whatever somebody called a place.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -258,13 +294,21 @@ mod tests {
 
     #[test]
     fn a_page_shows_text_as_text_and_an_exercise_as_one() {
-        let names = Names { area: "<b>".into(), place: "卡口 \"一\"".into() };
-        let page = render(&names, &summary("drill", CallStanding::Open), None);
+        let card = PostCard { task: "查验<script>".into(), bring: "雨衣 & '手电'".into(), ..PostCard::default() };
+        let told = Told { area: "<b>".into(), place: "卡口 \"一\"".into(), card };
+        let page = render(&told, &summary("drill", CallStanding::Open), None);
         assert!(page.contains("演练") && page.contains("EXERCISE") && page.contains("&lt;b&gt;") && page.contains("卡口 &quot;一&quot;"));
-        assert!(!page.contains("<b>") && !page.contains("r-1"));
+        assert!(
+            page.contains("<dt>做什么 · What to do</dt><dd>查验&lt;script&gt;</dd>") && page.contains("雨衣 &amp; &#39;手电&#39;"),
+            "{page}"
+        );
+        assert!(!page.contains("<b>") && !page.contains("<script") && !page.contains("r-1"));
+        assert!(!page.contains("Report to"), "what the card does not say is left out");
+        let bare = render(&Told::default(), &summary("drill", CallStanding::Open), None);
+        assert!(!bare.contains("岗位说明书"));
         assert!(page.contains("value=\"accept\""));
         for phase in [CallStanding::Accepted, CallStanding::Over, CallStanding::Recalled] {
-            let page = render(&names, &summary(ACTUAL, phase), None);
+            let page = render(&told, &summary(ACTUAL, phase), None);
             assert!(!page.contains("<form") && !page.contains("EXERCISE"));
         }
     }

@@ -15,6 +15,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::asof::AsOf;
 use super::enrollments::Enrollments;
+use super::redact::Redaction;
+use super::shared::Standing;
 use crate::access::{Access, Caller};
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
@@ -50,6 +52,10 @@ pub struct App {
     /// Whose turn it is to read rows that are cut one by one.
     pub(super) row_scans: Semaphore,
     pub(super) enrollments: Arc<Enrollments>,
+    /// What is shown to those who must not know persons.
+    pub(super) redaction: Arc<Redaction>,
+    /// What agreements open, as it was found last.
+    pub(super) standing: Standing,
     /// Who is asking.
     pub(super) access: Access,
     node: OnceLock<Node>,
@@ -83,6 +89,8 @@ impl App {
             as_of: AsOf::new(),
             row_scans: Semaphore::new(limits::ROW_SCANS_MAX),
             enrollments: Arc::default(),
+            redaction: Arc::new(Redaction::new(descriptors)),
+            standing: Standing::default(),
             worker,
             access,
             node: OnceLock::new(),

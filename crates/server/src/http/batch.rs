@@ -17,7 +17,7 @@ use muster_proto::{Answer, CommandError, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer_json;
+use super::answers::answer_json;
 use super::app::{App, Node};
 use super::auth::principal_of;
 use super::commands::{self, flag, known_command};
@@ -111,10 +111,10 @@ fn answers(app: Arc<App>, sent: Sent, mut lines: Lines, with_events: bool, lang:
                 Turn::Lines(Err(_)) | Turn::Stopping => reading = false,
                 Turn::Answer(answer) => {
                     let mut chunk = BytesMut::new();
-                    write_answer(&app, &mut chunk, &answer, with_events, lang);
+                    write_answer(&app, &sent.caller, &mut chunk, &answer, (with_events, lang));
                     while chunk.len() < ANSWER_CHUNK_BYTES && !in_flight.is_empty() {
                         match in_flight.next().now_or_never() {
-                            Some(Some(answer)) => write_answer(&app, &mut chunk, &answer, with_events, lang),
+                            Some(Some(answer)) => write_answer(&app, &sent.caller, &mut chunk, &answer, (with_events, lang)),
                             _ => break,
                         }
                     }
@@ -206,14 +206,14 @@ async fn seal(node: &Node, prepared: Vec<Prepared>) -> Vec<Result<Request, Comma
     tokio::task::spawn_blocking(move || gateway.seal_many(prepared)).await.unwrap_or_default()
 }
 
-fn write_answer(app: &App, chunk: &mut BytesMut, (head, outcome): &LineAnswer, with_events: bool, lang: Lang) {
+fn write_answer(app: &App, caller: &Caller, chunk: &mut BytesMut, (head, outcome): &LineAnswer, (with_events, lang): (bool, Lang)) {
     let status = outcome.as_ref().map_or_else(|problem| problem.status.as_u16(), |_| 200);
     if let Some(name) = head.name {
         app.count_command(name, status, head.started.elapsed());
     }
     let mut value = json!({"line": head.line, "id": head.id, "status": status});
     match outcome {
-        Ok(answer) => value["answer"] = answer_json(answer, with_events),
+        Ok(answer) => value["answer"] = answer_json(app, caller, answer, with_events),
         Err(problem) => value["problem"] = problem.to_json(lang),
     }
     chunk.put_slice(value.to_string().as_bytes());

@@ -15,7 +15,7 @@ use muster_proto::{COMMAND_NAMES, CommandError, FieldError, FieldFault};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::answer_json;
+use super::answers::answer_json;
 use super::app::{App, Node};
 use super::auth::principal_of;
 use crate::access::Caller;
@@ -73,7 +73,7 @@ async fn answer(
     }
     let request = seal(app, prepared).await?;
     let answer = submit(node, caller, request).await?;
-    Ok(Json(answer_json(&answer, true)).into_response())
+    Ok(Json(answer_json(app, caller, &answer, true)).into_response())
 }
 
 /// Hands a request in through the caller's gate. It is in the engine's queue when this returns.
@@ -89,7 +89,7 @@ async fn preview(app: &Arc<App>, caller: &Caller, prepared: Prepared) -> Result<
     let node = app.node()?;
     let request = node.gateway.leave_out(prepared)?;
     let preview = node.engine.preview_through(caller.gate(), request).await?;
-    let mut answer = answer_json(&preview.answer, true);
+    let mut answer = answer_json(app, caller, &preview.answer, true);
     let members = answer.as_object_mut().expect("an answer is an object");
     members.insert("dry_run".to_owned(), Value::Bool(true));
     members.insert("base".to_owned(), Value::String(preview.base.0.to_string()));

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::Stream;
-use muster_access::{Action, Denial, Reach};
+use muster_access::{Action, Denial, Reach, reads};
 use muster_log::{EpochPosition, Position, ReadError, Record, Tail, TailLimits};
 use muster_proto::v1::{AreaPath, Envelope};
 use muster_proto::{ACTUAL, Aggregate, aggregate_of, event_tag, levels};
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::app::{App, log_unreadable};
 use super::commands::{flag, header_text};
 use super::event_json;
-use super::redact::redact;
+use super::redact::Redaction;
 use super::shared::{self, Partner};
 use super::sse::{self, OpenStream};
 use crate::access::{Caller, denied};
@@ -45,13 +45,17 @@ struct Wanted {
     /// Every type if empty.
     tags: HashSet<u32>,
     area: Option<Subtree>,
-    /// What the caller may see: any of these subtrees, or everything.
-    reach: Option<Vec<Subtree>>,
+    /// What the caller may see.
+    shown: Bound,
+    /// Where persons are named to the caller; where there is nothing, in all that is shown. What one grant shows is not named because of another one.
+    named: Option<Bound>,
     /// What agreements open beside it, without persons.
     partners: Vec<Partner>,
-    /// Without persons.
-    redacted: bool,
+    redaction: Arc<Redaction>,
 }
+
+/// Any of these subtrees, or everything.
+struct Bound(Option<Vec<Subtree>>);
 
 /// An area and what lies below it. Grows with the paths that events carry.
 pub(super) struct Subtree {
@@ -105,31 +109,26 @@ async fn wanted(app: &Arc<App>, caller: &Caller, parameters: &Parameters) -> Res
         Some(area) => Some(subtree(app, area).await?),
         None => None,
     };
-    let reach = match reach {
-        Reach::Everything => None,
-        Reach::Within(bounds) => {
-            let mut subtrees = Vec::with_capacity(bounds.areas.len());
-            for area in &bounds.areas {
-                subtrees.push(subtree(app, area).await?);
-            }
-            Some(subtrees)
-        }
+    let named = match caller.reach_by(Action::Events, reads::persons_in_events) {
+        named if named == reach => None,
+        named => Some(Bound::of(app, named).await?),
     };
+    let shown = Bound::of(app, reach).await?;
     let mut partners = Vec::new();
-    if reach.is_some() {
+    if shown.0.is_some() {
         for share in shared::opened(app, caller).await? {
             let area = subtree(app, &share.area_id).await?;
             partners.push(Partner::new(app, share, area)?);
         }
     }
-    if let (Some(area), Some(reach)) = (&area, &reach)
-        && !reach.iter().any(|subtree| subtree.below.contains(&area.top))
+    if let (Some(area), Some(subtrees)) = (&area, &shown.0)
+        && !subtrees.iter().any(|subtree| subtree.below.contains(&area.top))
         && !partners.iter().any(|partner| partner.area().below.contains(&area.top))
     {
-        let scopes = reach.iter().map(|subtree| subtree.top.as_str()).collect::<Vec<_>>().join(", ");
+        let scopes = subtrees.iter().map(|subtree| subtree.top.as_str()).collect::<Vec<_>>().join(", ");
         return Err(denied(&Denial::OutsideScope { area: area.top.clone(), scopes }).at("area"));
     }
-    Ok(Wanted { tags, area, reach, partners, redacted: !caller.sees_persons() })
+    Ok(Wanted { tags, area, shown, named, partners, redaction: Arc::clone(&app.redaction) })
 }
 
 /// The areas below one, as the views know them now.
@@ -207,24 +206,42 @@ impl Wanted {
     fn pick(&mut self, record: &Record) -> Option<Value> {
         let tag = muster_proto::peek(&record.bytes).ok()?.event_tag;
         let asked_for = self.tags.is_empty() || self.tags.contains(&tag);
-        // The subtree learns new areas from their own events, whichever types were asked for.
-        let teaches = (self.area.is_some() || self.reach.is_some()) && aggregate_of(tag) == Aggregate::Area;
+        // The subtrees learn new areas from their own events, whichever types were asked for.
+        let learns = self.area.is_some() || self.shown.0.is_some() || self.named.as_ref().is_some_and(|named| named.0.is_some());
+        let teaches = learns && aggregate_of(tag) == Aggregate::Area;
         if !asked_for && !teaches {
             return None;
         }
         let envelope = muster_proto::decode(&record.bytes).ok()?;
         let concerns = self.area.as_mut().is_none_or(|subtree| subtree.concerns(&envelope));
         // Each of them is asked, for each learns from the record.
-        let concerned = |reach: &mut Vec<Subtree>| reach.iter_mut().filter_map(|subtree| subtree.concerns(&envelope).then_some(())).count();
-        let shown = self.reach.as_mut().is_none_or(|reach| concerned(reach) > 0);
+        let shown = self.shown.concerns(&envelope);
+        let named = self.named.as_mut().map_or(shown, |named| named.concerns(&envelope));
         let opened = self.partners.iter_mut().filter_map(|partner| partner.opens(&envelope).then_some(())).count() > 0;
         (asked_for && concerns && (shown || opened)).then(|| {
             let mut value = event_json(&envelope);
-            if self.redacted || !shown {
-                redact(&mut value);
+            if !named {
+                self.redaction.event(&mut value);
             }
             value
         })
+    }
+}
+
+impl Bound {
+    async fn of(app: &Arc<App>, reach: Reach) -> Result<Self, Problem> {
+        let Reach::Within(bounds) = reach else { return Ok(Self(None)) };
+        let mut subtrees = Vec::with_capacity(bounds.areas.len());
+        for area in &bounds.areas {
+            subtrees.push(subtree(app, area).await?);
+        }
+        Ok(Self(Some(subtrees)))
+    }
+
+    /// Whether an event takes effect there, or is of concern there.
+    fn concerns(&mut self, envelope: &Envelope) -> bool {
+        let Some(subtrees) = &mut self.0 else { return true };
+        subtrees.iter_mut().filter_map(|subtree| subtree.concerns(envelope).then_some(())).count() > 0
     }
 }
 
@@ -284,8 +301,15 @@ fn stream(
             if !app.still_good(&caller) {
                 break;
             }
-            // Nor does an agreement that has ended.
-            shared::keep_standing(&app, &caller, &mut wanted.partners).await;
+            // Nor does an agreement that has ended; where that cannot be found out, the reader comes back rather than misses what is shared.
+            let through = match &turn {
+                Turn::Batch(Ok(records)) => records.last().map_or(Position(0), |record| record.position),
+                _ => log.watermark(),
+            };
+            if let Err(problem) = shared::keep_standing(&app, &caller, &mut wanted.partners, through).await {
+                tracing::warn!(code = %problem.code, "a stream ends, for nobody can say what agreements open");
+                break;
+            }
             match turn {
                 Turn::Batch(Ok(records)) => {
                     let mut chunk = BytesMut::new();

@@ -11,11 +11,11 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use muster_access::Action;
 use muster_engine::FillRequest;
-use muster_proto::{Answer, Command, CommandError, Event, FieldError, FieldFault};
+use muster_proto::{Command, CommandError, FieldError, FieldFault};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer_json;
+use super::answers::{answer_json, events_json};
 use super::app::App;
 use super::auth::principal_of;
 use super::commands::{IDEMPOTENCY_KEY, header_text, read_body, submit};
@@ -66,8 +66,8 @@ async fn propose(app: &Arc<App>, caller: &Caller, parameters: Parameters, header
     may_do(node, caller, Action::Command(COMMAND), request.command.clone()).await?;
     request.command = Command::ProposeFill(node.engine.propose_fill(asked).await?);
     let answer = submit(node, caller, request).await?;
-    let mut shown = answer_json(&answer, false);
-    shown.as_object_mut().expect("an answer is an object").insert("proposal".to_owned(), proposal_json(&answer));
+    let mut shown = answer_json(app, caller, &answer, false);
+    shown.as_object_mut().expect("an answer is an object").insert("proposal".to_owned(), proposal_json(events_json(app, caller, &answer)));
     Ok(Json(shown).into_response())
 }
 
@@ -94,23 +94,25 @@ fn proposal_id() -> Result<String, getrandom::Error> {
 }
 
 /// The proposal as it was recorded, its parts put together. The parts come first in the answer, so that none is missing there.
-fn proposal_json(answer: &Answer) -> Value {
+fn proposal_json(events: Vec<Value>) -> Value {
     let (mut head, mut lines, mut unfilled, mut refused) = (Map::new(), Vec::new(), Vec::new(), Vec::new());
-    let shown = |value: Result<Value, serde_json::Error>| value.expect("a message has only string keys");
-    for envelope in answer.events.iter().filter_map(|record| muster_proto::decode(record).ok()) {
-        match envelope.event {
-            Some(Event::FillProposed(body)) => {
-                if let Value::Object(mut members) = shown(serde_json::to_value(&body)) {
-                    ["part", "parts", "lines", "unfilled", "total_lines", "total_unfilled"]
-                        .iter()
-                        .for_each(|name| drop(members.remove(*name)));
-                    members.insert("realm".to_owned(), json!(envelope.realm));
+    for mut event in events {
+        let (kind, mut body) = (event["type"].take(), event["event"].take());
+        match kind.as_str() {
+            Some("FillProposed") => {
+                let mut list = |name: &str| body.as_object_mut().and_then(|members| members.remove(name));
+                for (name, all) in [("lines", &mut lines), ("unfilled", &mut unfilled)] {
+                    if let Some(Value::Array(items)) = list(name) {
+                        all.extend(items);
+                    }
+                }
+                if let Value::Object(mut members) = body {
+                    members.retain(|name, _| !["part", "parts", "total_lines", "total_unfilled"].contains(&name.as_str()));
+                    members.insert("realm".to_owned(), event["realm"].take());
                     head = members;
                 }
-                lines.extend(body.lines.iter().map(|line| shown(serde_json::to_value(line))));
-                unfilled.extend(body.unfilled.iter().map(|need| shown(serde_json::to_value(need))));
             }
-            Some(Event::FillLineRefused(body)) => refused.push(shown(serde_json::to_value(&body))),
+            Some("FillLineRefused") => refused.push(body),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 //! never decide anything about the domain, and never hold plain personal fields longer than a request.
 
 mod answer;
+mod answers;
 mod app;
 mod asof;
 mod auth;
@@ -31,9 +32,9 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use muster_proto::ENVELOPE_NAMES;
 use muster_proto::v1::Envelope;
-use muster_proto::{Answer, ENVELOPE_NAMES};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::problem::Problem;
 use crate::words::{Lang, Words};
@@ -140,22 +141,6 @@ async fn render_problems(request: Request, next: Next) -> Response {
 
 fn lang_of(headers: &HeaderMap) -> Lang {
     headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).map_or(Lang::default(), Lang::from_accept)
-}
-
-/// An answer as JSON; without the events where they are not wanted.
-fn answer_json(answer: &Answer, with_events: bool) -> Value {
-    let counts: Map<_, _> = answer.counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count.to_string()))).collect();
-    let mut value = json!({
-        "first": answer.first.to_string(),
-        "last": answer.last.to_string(),
-        "counts": counts,
-        "repeated": answer.repeated,
-    });
-    if with_events {
-        let events = answer.events.iter().filter_map(|record| muster_proto::decode(record).ok()).map(|envelope| event_json(&envelope));
-        value.as_object_mut().expect("it was made as an object").insert("events".to_owned(), Value::Array(events.collect()));
-    }
-    value
 }
 
 /// A record as JSON: the envelope's own members, and the event under `type` and `event`. Personal fields stay sealed.

@@ -34,6 +34,7 @@ pub(super) async fn healthz(State(app): State<Arc<App>>) -> Result<&'static str,
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     app.views()?;
     views_running(&app)?;
+    app.access.check()?;
     if app.is_worker() {
         return Ok("ready\n");
     }

@@ -1,74 +1,343 @@
-//! Events for those who count and must not know persons: without who acted, without sealed fields, without free text.
-//! Ids of people stay, for without them nothing could be counted; what an id stands for is in the vault alone.
+//! Events and rows for those who count and must not know persons: without ids of persons, without who acted, without sealed fields and without what
+//! somebody wrote. It is a list of what is shown: a field that nobody has thought about is left out, at whatever depth it stands.
 
-use serde_json::Value;
+use std::collections::HashMap;
 
-/// Members of the envelope that tell who acted, and where it was said.
-const WHO: &[&str] = &["actor", "on_behalf_of", "actor_office", "principal", "command_id", "body_digest", "source", "channel", "basis"];
+use muster_views::View;
+use serde_json::{Map, Value};
 
-/// Members that hold what somebody wrote.
-const FREE_TEXT: &[&str] = &["reason", "note", "text", "place", "rest_override_reason", "waiver_reason"];
+use crate::descriptors::{Descriptors, FieldType, Message, SEALED};
+use crate::openapi::VIEW_ROWS;
 
-/// Members of a row that name persons, or by which one is known: whom to report to, who can telephone, who overrode a rest, who answers for an area.
-const PERSONS: &[&str] = &["secretary_id", "organizer_id", "responder_id", "card", "contacts", "rest_override", "responsibilities"];
+/// Fields of text that are shown: ids of what is no person, names of places and organizations, labels and codes. Numbers, times and enumerations are shown
+/// as well, for they say nothing of somebody who is not named.
+const SHOWN_TEXTS: &[&str] = &[
+    // Where: areas, sites, seats, and the levels of an area's path.
+    "realm",
+    "city",
+    "county",
+    "township",
+    "village",
+    "grid",
+    "area_id",
+    "by_area_id",
+    "donor_area_id",
+    "former_area_id",
+    "from_area_id",
+    "home_area_id",
+    "other_area_ids",
+    "post_area_id",
+    "recalled_area_id",
+    "released_by_area_id",
+    "responsible_area_id",
+    "to_area_id",
+    "parent_id",
+    "former_parent_id",
+    "grid_ids",
+    "site_id",
+    "other_site_id",
+    "present_site_id",
+    "site_key",
+    "seat_id",
+    "added_seat_ids",
+    "seat_key",
+    // Which incident, plan, whistle, call, shift, agreement, unit and organization.
+    "incident_id",
+    "other_incident_id",
+    "standby_incident_ids",
+    "plan_id",
+    "card_key",
+    "whistle_id",
+    "into_whistle_id",
+    "merged_into_id",
+    "other_whistle_id",
+    "present_whistle_id",
+    "whistle_ids",
+    "need_id",
+    "proposal_id",
+    "replaces_proposal_id",
+    "fill_proposal_id",
+    "fill_line_id",
+    "line_id",
+    "request_id",
+    "call_id",
+    "first_call_id",
+    "from_call_id",
+    "to_call_id",
+    "organization_call_id",
+    "organization_call_ids",
+    "shift_id",
+    "other_shift_id",
+    "swap_id",
+    "agreement_id",
+    "unit_id",
+    "parent_unit_id",
+    "unit_key",
+    "parent_unit_key",
+    "organization_id",
+    "former_organization_id",
+    "superior_organization_id",
+    // Names of places, units, organizations, plans and incidents; a person's name is sealed.
+    "name",
+    "joint_committee_name",
+    "external_name",
+    // Labels and codes.
+    "official_code",
+    "external_code",
+    "scheme",
+    "code",
+    "tags",
+    "functions",
+    "specialty",
+    "specialties",
+    "lost_specialties",
+    "shift",
+    "key",
+    "item",
+    "unit",
+    "policy",
+    "step",
+];
 
-/// Takes out of an event's JSON what is about persons.
-pub(super) fn redact(event: &mut Value) {
-    if let Some(members) = event.as_object_mut() {
-        members.retain(|name, _| !WHO.contains(&name.as_str()));
-    }
-    strip(event);
+/// Messages that are about somebody or hold what somebody wrote, and are left out whole: personal fields, who acted and through what, whom to telephone,
+/// who answers for an area, what a person called is told.
+const LEFT_OUT: &[&str] =
+    &[SEALED, "Office", "Basis", "Channel", "Source", "PostCard", "RestOverride", "TelephoneContact", "ResponsibilityRow"];
+
+/// What is shown of each message.
+pub(crate) struct Redaction {
+    messages: HashMap<String, HashMap<String, Member>>,
 }
 
-/// Takes out of a view's row what is about persons: who leads a unit, and what somebody wrote.
-pub(super) fn redact_row(row: &mut Value) {
-    if let Some(members) = row.as_object_mut() {
-        members.retain(|name, _| !PERSONS.contains(&name.as_str()));
-    }
-    strip(row);
+/// How a member is shown.
+enum Member {
+    AsItIs,
+    /// As far as this message is shown.
+    Inside(String),
 }
 
-fn strip(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|name, value| !FREE_TEXT.contains(&name.as_str()) && !is_sealed(value));
-            members.values_mut().for_each(strip);
+impl Redaction {
+    pub(crate) fn new(descriptors: &Descriptors) -> Self {
+        Self { messages: descriptors.messages.iter().map(|(name, message)| (name.clone(), members(message))).collect() }
+    }
+
+    /// Takes out of an event's JSON what is about persons.
+    pub(super) fn event(&self, event: &mut Value) {
+        let Some(members) = event.as_object_mut() else { return };
+        let kind = members.remove("type").unwrap_or_default();
+        let mut body = members.remove("event").unwrap_or_default();
+        self.strip("Envelope", members);
+        self.message(kind.as_str().unwrap_or_default(), &mut body);
+        members.insert("type".to_owned(), kind);
+        members.insert("event".to_owned(), body);
+    }
+
+    /// Takes out of a view's row what is about persons.
+    pub(super) fn row(&self, view: View, row: &mut Value) {
+        let message = VIEW_ROWS.iter().find(|(name, _)| *name == view.name()).map_or("", |(_, message)| *message);
+        self.message(message, row);
+    }
+
+    fn message(&self, name: &str, value: &mut Value) {
+        match value {
+            Value::Object(members) => self.strip(name, members),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.message(name, item)),
+            _ => *value = Value::Null,
         }
-        Value::Array(items) => items.iter_mut().for_each(strip),
-        _ => {}
+    }
+
+    fn strip(&self, name: &str, members: &mut Map<String, Value>) {
+        let Some(shown) = self.messages.get(name) else { return members.clear() };
+        members.retain(|member, value| match shown.get(member) {
+            Some(Member::AsItIs) => true,
+            Some(Member::Inside(message)) => {
+                self.message(message, value);
+                true
+            }
+            None => false,
+        });
     }
 }
 
-fn is_sealed(value: &Value) -> bool {
-    value.get("key_id").is_some() && value.get("algorithm").is_some()
+fn members(message: &Message) -> HashMap<String, Member> {
+    let shown = message.fields.iter().filter_map(|field| {
+        let member = match &field.of {
+            FieldType::Text if SHOWN_TEXTS.contains(&field.name.as_str()) => Member::AsItIs,
+            FieldType::Message(name) if !LEFT_OUT.contains(&name.as_str()) => Member::Inside(name.clone()),
+            FieldType::Text | FieldType::Bytes | FieldType::Message(_) => return None,
+            FieldType::Bool | FieldType::Int { .. } | FieldType::Long { .. } | FieldType::Float | FieldType::Enum(_) => Member::AsItIs,
+        };
+        Some((field.name.clone(), member))
+    });
+    shown.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use muster_proto::{ACTUAL, ENVELOPE_NAMES};
     use serde_json::json;
 
     use super::*;
 
+    /// Fields of text that are not shown.
+    const HIDDEN_TEXTS: &[&str] = &[
+        // Persons.
+        "responder_id",
+        "responder_ids",
+        "former_responder_id",
+        "former_responder_ids",
+        "from_responder_id",
+        "to_responder_id",
+        "other_responder_id",
+        "runner_up_responder_id",
+        "backup_ids",
+        "secretary_id",
+        "organizer_id",
+        "requested_by",
+        "confirmed_by",
+        "subject_id",
+        // Who acted, and where it was said.
+        "actor",
+        "on_behalf_of",
+        "principal",
+        "command_id",
+        "body_digest",
+        "correlation",
+        "document_no",
+        "approval_document_no",
+        // What somebody wrote. An office's or post's title tells who has it.
+        "reason",
+        "note",
+        "text",
+        "place",
+        "waiver_reason",
+        "reference",
+        "title",
+        "peacetime_post",
+        "emergency_post",
+    ];
+
+    fn redaction() -> Redaction {
+        Redaction::new(&Descriptors::read())
+    }
+
+    /// Every message that can stand in an event or a row, those that are left out whole excepted.
+    fn reachable(all: &Descriptors) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut ahead: Vec<String> = ENVELOPE_NAMES.iter().map(|(_, name, _)| (*name).to_owned()).collect();
+        ahead.extend(VIEW_ROWS.iter().map(|(_, name)| (*name).to_owned()));
+        ahead.push("Envelope".to_owned());
+        while let Some(name) = ahead.pop() {
+            if LEFT_OUT.contains(&name.as_str()) || found.contains(&name) {
+                continue;
+            }
+            let inner = all.message(&name).unwrap().fields.iter().filter_map(|field| match &field.of {
+                FieldType::Message(name) => Some(name.clone()),
+                _ => None,
+            });
+            ahead.extend(inner);
+            found.insert(name);
+        }
+        found
+    }
+
+    /// A new field of text says here whether it is about a person or written by one; until then it is shown to nobody who only counts.
     #[test]
-    fn what_is_about_persons_is_gone_at_every_depth() {
-        let mut event = json!({
-            "position": "7", "actor": "陈秀英", "principal": "token:1", "type": "ResponderEnrolled",
-            "event": {
-                "responder_id": "r-1",
-                "name": {"key_id": "k", "algorithm": 1, "nonce": "", "bytes": ""},
-                "lines": [{"reason": "生病", "whistle_id": "w"}],
-            },
+    fn every_text_of_every_event_and_row_is_classified_once() {
+        let all = Descriptors::read();
+        let mut met = BTreeSet::new();
+        for name in reachable(&all) {
+            for field in &all.message(&name).unwrap().fields {
+                if !matches!(field.of, FieldType::Text | FieldType::Bytes) {
+                    continue;
+                }
+                let (shown, hidden) = (SHOWN_TEXTS.contains(&field.name.as_str()), HIDDEN_TEXTS.contains(&field.name.as_str()));
+                assert!(
+                    shown != hidden,
+                    "{name}.{} stands in {} of SHOWN_TEXTS and HIDDEN_TEXTS",
+                    field.name,
+                    if shown { "both" } else { "none" }
+                );
+                met.insert(field.name.clone());
+            }
+        }
+        for name in SHOWN_TEXTS.iter().chain(HIDDEN_TEXTS) {
+            assert!(met.contains(*name), "no event and no row has a text {name}");
+        }
+        for name in LEFT_OUT {
+            assert!(all.message(name).is_some(), "there is no message {name}");
+        }
+    }
+
+    /// A message with every field set, each text to `SECRET` unless it may be shown, at every depth.
+    fn filled(all: &Descriptors, name: &str, inside: bool) -> Value {
+        let inside = inside || LEFT_OUT.contains(&name);
+        let members = all.message(name).unwrap().fields.iter().filter(|field| !field.in_oneof).map(|field| {
+            let value = match &field.of {
+                FieldType::Text if !inside && SHOWN_TEXTS.contains(&field.name.as_str()) => json!("shown"),
+                FieldType::Text | FieldType::Bytes => json!("SECRET"),
+                FieldType::Bool => json!(true),
+                FieldType::Int { .. } | FieldType::Float => json!(7),
+                FieldType::Long { .. } => json!("7"),
+                FieldType::Enum(_) => json!("SOME_VALUE"),
+                FieldType::Message(inner) => filled(all, inner, inside),
+            };
+            (field.name.clone(), if field.repeated { json!([value]) } else { value })
         });
-        redact(&mut event);
-        let left = json!({"position": "7", "type": "ResponderEnrolled", "event": {"responder_id": "r-1", "lines": [{"whistle_id": "w"}]}});
-        assert_eq!(event, left);
+        Value::Object(members.collect())
     }
 
     #[test]
-    fn a_row_is_left_with_its_figures() {
-        let mut row =
-            json!({"unit_id": "u", "secretary_id": "r-1", "organizer_id": "r-2", "strength": "3", "text": "王家有人", "place": "三栋"});
-        redact_row(&mut row);
-        assert_eq!(row, json!({"unit_id": "u", "strength": "3"}));
+    fn no_event_and_no_row_keeps_a_person_or_a_free_text_at_any_depth() {
+        let (all, redaction) = (Descriptors::read(), redaction());
+        for (_, name, _) in ENVELOPE_NAMES {
+            let mut event = filled(&all, "Envelope", false);
+            event["type"] = json!(name);
+            event["event"] = filled(&all, name, false);
+            redaction.event(&mut event);
+            assert!(!event.to_string().contains("SECRET"), "{event}");
+            assert_eq!((&event["type"], &event["position"], &event["realm"]), (&json!(name), &json!("7"), &json!("shown")));
+        }
+        for view in View::ALL {
+            let message = VIEW_ROWS.iter().find(|(name, _)| *name == view.name()).unwrap().1;
+            let mut row = filled(&all, message, false);
+            redaction.row(view, &mut row);
+            assert!(!row.to_string().contains("SECRET"), "{row}");
+            assert_eq!(row["position"], "7");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_stays() {
+        let mut event = json!({
+            "position": "7", "actor": "陈秀英", "principal": "token:1", "realm": ACTUAL, "type": "ResponderCalled",
+            "event": {
+                "call_id": "c1", "responder_id": "r-1", "area_id": "a", "reason": "CALL_REASON_DISPATCHED", "from_ms": "5",
+                "card": {"card_key": "k", "where": "东门", "report_to": "林志强"},
+                "rest_override": {"actor": "林志强", "actor_office": {"title": "书记"}, "reason": "无人可换", "rested_at_ms": "9"},
+            },
+        });
+        redaction().event(&mut event);
+        let body = json!({"call_id": "c1", "area_id": "a", "reason": "CALL_REASON_DISPATCHED", "from_ms": "5"});
+        assert_eq!(event, json!({"position": "7", "realm": ACTUAL, "type": "ResponderCalled", "event": body}));
+        let mut list = json!({"type": "GroupCalled", "event": {"called": 1, "passed_over": [{"responder_id": "r-1", "code": "on_duty"}]}});
+        redaction().event(&mut list);
+        assert_eq!(list["event"], json!({"called": 1, "passed_over": [{"code": "on_duty"}]}));
+        let mut unit = json!({"unit_id": "u", "secretary_id": "r-1", "organizer_id": "r-2", "strength": "3"});
+        redaction().row(View::Units, &mut unit);
+        assert_eq!(unit, json!({"unit_id": "u", "strength": "3"}));
+        let mut whistle = json!({"whistle_id": "w", "text": "王家有人", "place": "三栋", "needs": [{"need_id": "n", "item": "沙袋"}]});
+        redaction().row(View::Whistles, &mut whistle);
+        assert_eq!(whistle, json!({"whistle_id": "w", "needs": [{"need_id": "n", "item": "沙袋"}]}));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown() {
+        let mut event = json!({"type": "SomethingNew", "event": {"area_id": "a", "text": "x"}});
+        redaction().event(&mut event);
+        assert_eq!(event, json!({"type": "SomethingNew", "event": {}}));
     }
 }

@@ -1,22 +1,23 @@
 //! Events of a partner's area that an agreement in force and invoked opens: those of its sites and whistles, of the incident that it is invoked for
 //! and of no other. They are shown without persons.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use muster_access::reads;
 use muster_domain::SharedArea;
+use muster_log::Position;
 use muster_proto::v1::{AgreementScope, Envelope};
 use muster_proto::{Aggregate, aggregate_of};
 use muster_views::{Filter, Page, Row, View};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::app::App;
 use super::event_json;
 use super::events::Subtree;
-use super::sight;
 use super::views::unreadable;
 use crate::access::Caller;
+use crate::limits;
 use crate::problem::Problem;
 
 /// A partner's area, and what of its events is open.
@@ -27,20 +28,56 @@ pub(super) struct Partner {
     known: HashSet<String>,
 }
 
+/// What was found to be open to an area, and the last record that it takes in; by area.
+type Found = HashMap<String, (Position, Vec<SharedArea>)>;
+
+/// What agreements open, as it was found last: streams that show the same records ask once between them, and one at a time.
+#[derive(Default)]
+pub(super) struct Standing(Mutex<Found>);
+
+impl Standing {
+    /// What agreements open to areas, with every record up to a place taken in.
+    async fn with(&self, app: &App, areas: Vec<String>, through: Position) -> Result<Vec<SharedArea>, Problem> {
+        let Some(node) = app.try_node().filter(|_| !areas.is_empty()) else { return Ok(Vec::new()) };
+        let mut found = self.0.lock().await;
+        if areas.iter().any(|area| found.get(area).is_none_or(|(at, _)| *at < through)) {
+            // The planner answers with everything that is durable when its turn comes, and so with at least this.
+            let (at, asked) = (node.log.watermark(), areas.clone());
+            let question = move |state: &muster_domain::State| -> Found {
+                asked.into_iter().map(|area| (area.clone(), (at, state.shared_with(&area)))).collect()
+            };
+            let news = node.engine.ask(question).await.0?;
+            if found.len() > limits::SHARED_AREAS_KEPT_MAX {
+                found.clear();
+            }
+            found.extend(news);
+        }
+        Ok(areas.iter().filter_map(|area| found.get(area)).flat_map(|(_, shares)| shares.clone()).collect())
+    }
+}
+
 /// What agreements open of events to the caller, now.
 pub(super) async fn opened(app: &App, caller: &Caller) -> Result<Vec<SharedArea>, Problem> {
-    let mut shares = sight::shares_where(app, caller, reads::events).await?;
+    let now = app.try_node().map_or(Position(0), |node| node.log.watermark());
+    opened_through(app, caller, now).await
+}
+
+async fn opened_through(app: &App, caller: &Caller, through: Position) -> Result<Vec<SharedArea>, Problem> {
+    let mut shares = app.standing.with(app, caller.areas(reads::events), through).await?;
     shares.retain(|share| [AgreementScope::Sites, AgreementScope::Whistles].iter().any(|scope| share.shared.contains(scope)));
     Ok(shares)
 }
 
-/// Forgets the partners whose agreement holds no longer, all of them where that cannot be found out.
-pub(super) async fn keep_standing(app: &Arc<App>, caller: &Caller, partners: &mut Vec<Partner>) {
-    if partners.is_empty() {
-        return;
+/// Forgets the partners whose agreement holds no longer, as of a place.
+///
+/// # Errors
+/// That cannot be found out: nothing more may be shown then.
+pub(super) async fn keep_standing(app: &App, caller: &Caller, partners: &mut Vec<Partner>, through: Position) -> Result<(), Problem> {
+    if !partners.is_empty() {
+        let now = opened_through(app, caller, through).await?;
+        partners.retain(|partner| now.contains(&partner.share));
     }
-    let now = opened(app, caller).await.unwrap_or_default();
-    partners.retain(|partner| now.contains(&partner.share));
+    Ok(())
 }
 
 impl Partner {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use muster_access::{Action, Bounds, Denial, Reach};
+use muster_access::{Action, Bounds, Denial, Reach, reads};
 use muster_proto::ACTUAL;
 use muster_proto::v1::{AreaLevel, AreaPath};
 use muster_views::{Filter, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
@@ -16,7 +16,7 @@ use tokio::sync::SemaphorePermit;
 use super::app::App;
 use super::asof;
 use super::ops::as_f64;
-use super::redact::redact_row;
+use super::redact::Redaction;
 use super::sight::{self, Sight};
 use crate::access::{Caller, denied};
 use crate::limits;
@@ -45,6 +45,7 @@ pub(super) struct Asked {
     pub(super) sight: Option<Arc<Sight>>,
     /// Which rows are shown with the persons in them; all where there is nothing.
     named: Option<Arc<Sight>>,
+    redaction: Arc<Redaction>,
 }
 
 impl Asked {
@@ -65,7 +66,7 @@ impl Asked {
             check_area(app, area).await?;
         }
         // Where some grant reads rows without persons, those of the others say where they are shown.
-        let named = match caller.reach_of_persons(Action::View(view.name())) {
+        let named = match caller.reach_by(Action::View(view.name()), reads::persons_in_rows) {
             Reach::Within(bounds) if reach != Reach::Within(bounds.clone()) => Some(Arc::new(Sight::new(bounds, Vec::new()))),
             _ => None,
         };
@@ -73,7 +74,7 @@ impl Asked {
             Reach::Everything => None,
             Reach::Within(bounds) => scope(app, caller, view, bounds, &mut filter).await?.map(Arc::new),
         };
-        Ok(Self { view, filter, level_max, sight, named })
+        Ok(Self { view, filter, level_max, sight, named, redaction: Arc::clone(&app.redaction) })
     }
 
     /// Whether a row of the filter may be shown.
@@ -85,7 +86,7 @@ impl Asked {
     pub(super) fn json(&self, placed: &PlacedRow) -> Value {
         let mut row = row_json(&placed.row);
         if self.named.as_ref().is_some_and(|named| !named.sees(placed)) {
-            redact_row(&mut row);
+            self.redaction.row(self.view, &mut row);
         }
         row
     }
@@ -149,7 +150,8 @@ fn area_required(areas: &[String]) -> Problem {
     Problem::bad_request("area_required", detail).at("area")
 }
 
-fn some_path(views: &ViewsHandle, area: &str) -> Result<Option<AreaPath>, Problem> {
+/// The path of an area that is not retired, as the views know it.
+pub(super) fn some_path(views: &ViewsHandle, area: &str) -> Result<Option<AreaPath>, Problem> {
     let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()) };
     let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
     Ok(found.map_err(|error| unreadable(&error))?.rows.first().map(|placed| (*placed.path).clone()))

@@ -131,22 +131,39 @@ fn event_schema(descriptors: &Descriptors) -> Value {
     json!({"type": "object", "description": envelope.comment, "properties": properties, "required": ["position", "type", "event"]})
 }
 
+/// What HTTP adds to the messages of `proto/`.
 fn own_schemas() -> Vec<(&'static str, Value)> {
-    let position = json!({"type": "string", "pattern": "^[0-9]+$", "description": "A place in the log."});
-    let answer = json!({
+    vec![
+        ("LinkAnswer", link_answer()),
+        ("Position", json!({"type": "string", "pattern": "^[0-9]+$", "description": "A place in the log."})),
+        ("Answer", answer()),
+        ("Problem", problem()),
+        ("BatchLine", batch_line()),
+        ("BatchAnswer", batch_answer()),
+        ("ViewPage", view_page()),
+        ("FillAnswer", fill_answer()),
+        ("Status", status()),
+    ]
+}
+
+fn answer() -> Value {
+    json!({
         "type": "object",
         "required": ["first", "last", "counts", "events", "repeated"],
         "properties": {
             "first": {"type": "string", "description": "First position of the command's records, \"0\" when it changed nothing."},
             "last": {"type": "string", "description": "Last position, \"0\" when it changed nothing."},
             "counts": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Records by event name."},
-            "events": {"type": "array", "items": reference("Event"), "description": "The first hundred records."},
+            "events": {"type": "array", "items": reference("Event"), "description": "Of the first hundred records those that the caller may read, as in /v1/events."},
             "repeated": {"type": "boolean", "description": "The answer to an earlier request with this key was given again."},
             "dry_run": {"type": "boolean", "description": "A preview: nothing of this was stored."},
             "base": {"type": "string", "description": "The last position that a preview has seen."}
         }
-    });
-    let problem = json!({
+    })
+}
+
+fn problem() -> Value {
+    json!({
         "type": "object",
         "required": ["type", "title", "status", "code", "detail", "detail_zh", "detail_en"],
         "properties": {
@@ -159,8 +176,11 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "detail_en": {"type": "string"},
             "field": {"type": "string", "description": "The field at fault as a path."}
         }
-    });
-    let line = json!({
+    })
+}
+
+fn batch_line() -> Value {
+    json!({
         "type": "object",
         "required": ["command", "id", "body"],
         "additionalProperties": false,
@@ -170,8 +190,11 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "body": {"type": "object", "description": "The command's JSON."},
             "context": reference("Context")
         }
-    });
-    let line_answer = json!({
+    })
+}
+
+fn batch_answer() -> Value {
+    json!({
         "type": "object",
         "required": ["line", "status"],
         "properties": {
@@ -181,9 +204,12 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "answer": reference("Answer"),
             "problem": reference("Problem")
         }
-    });
+    })
+}
+
+fn view_page() -> Value {
     let rows: Vec<_> = VIEW_ROWS.iter().map(|(_, message)| reference(message)).collect();
-    let page = json!({
+    json!({
         "type": "object",
         "required": ["view", "realm", "at", "rows"],
         "properties": {
@@ -194,8 +220,11 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "rows": {"type": "array", "items": {"anyOf": rows}},
             "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
         }
-    });
-    let status = json!({
+    })
+}
+
+fn status() -> Value {
+    json!({
         "type": "object",
         "required": ["version", "ready", "stopping", "uptime_s"],
         "properties": {
@@ -215,21 +244,13 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
                 "state": {"type": "string", "enum": ["off", "connecting", "catching_up", "live", "unreachable", "fenced", "stopped"]},
                 "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}
         }
-    });
-    let link_answer = json!({
+    })
+}
+
+fn link_answer() -> Value {
+    json!({
         "type": "object",
         "required": ["call_id", "answer"],
         "properties": {"call_id": {"type": "string"}, "answer": {"type": "string", "enum": ["accept", "decline", "acknowledge"]}}
-    });
-    vec![
-        ("LinkAnswer", link_answer),
-        ("Position", position),
-        ("Answer", answer),
-        ("Problem", problem),
-        ("BatchLine", line),
-        ("BatchAnswer", line_answer),
-        ("ViewPage", page),
-        ("FillAnswer", fill_answer()),
-        ("Status", status),
-    ]
+    })
 }

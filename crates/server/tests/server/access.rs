@@ -21,7 +21,8 @@ impl Guarded {
         let site = json!({"site_id": "s-1", "incident_id": "flood", "kind": "SITE_KIND_CHECKPOINT", "name": "一号<卡口>", "area_id": "440802001001",
             "seats": [{"seat_id": "1"}, {"seat_id": "2"}], "context": office});
         self.done(token, "OpenSite", "open", site).await;
-        let dispatch = json!({"responder_id": "r-1", "site_id": "s-1", "seat_id": "1", "context": office});
+        let dispatch = json!({"responder_id": "r-1", "site_id": "s-1", "seat_id": "1", "context": office,
+            "card": {"where": "东门岗亭", "report_to": "值班站长", "task": "查验<通行证>\n登记车辆", "bring": "雨衣 & \"手电\"", "until": "次日八时"}});
         let answer = self.done(token, "DispatchResponder", "dispatch", dispatch).await;
         answer["events"][0]["event"]["call_id"].as_str().unwrap().to_owned()
     }
@@ -69,6 +70,50 @@ async fn an_open_server_listens_on_its_own_machine_only() {
     within(Server::start(ServerOptions { access: behind_a_proxy, ..everywhere() })).await.unwrap().shutdown().await;
     TokenStore::new(folder.path().join(ACCESS_DIR)).issue("", vec!["auditor@everything".parse().unwrap()], 0, NEVER).unwrap();
     within(Server::start(everywhere())).await.unwrap().shutdown().await;
+}
+
+/// Deleting the file of tokens once opened a running server to everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lost_its_tokens_lets_nobody_in_and_is_not_ready() {
+    let mut guarded = Guarded::new().await;
+    let token = guarded.token("值班", &["headquarters@everything"]);
+    assert_eq!(guarded.get(&token, "/v1/status").await.0, 200);
+    let dir = guarded.place.folder.path().join(ACCESS_DIR);
+    std::fs::remove_file(dir.join("tokens.json")).unwrap();
+    let lost = async |guarded: &Guarded, when: &str| {
+        assert_eq!(code(&guarded.place.get("/v1/views/coverage").await), (503, "access_unreadable"), "{when}");
+        assert_eq!(code(&guarded.get("mt_0_0", "/v1/events").await), (503, "access_unreadable"), "{when}");
+        let ready = guarded.place.get("/readyz").await;
+        assert_eq!(code(&ready), (503, "access_unreadable"), "{when}");
+        assert!(ready.1["detail_zh"].as_str().unwrap().contains("tokens.json"));
+        assert_eq!(guarded.place.get("/healthz").await.0, 200, "a restart would help nobody");
+    };
+    lost(&guarded, "while it runs").await;
+    guarded.place.restart().await;
+    lost(&guarded, "after a restart").await;
+    let token = guarded.token("值班", &["headquarters@everything"]);
+    assert_eq!((guarded.get(&token, "/v1/status").await.0, guarded.place.get("/readyz").await.0), (200, 200), "issued anew");
+    // A process that was closed stays closed, though the whole folder is taken away or emptied.
+    std::fs::remove_dir_all(&dir).unwrap();
+    lost(&guarded, "without the folder").await;
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("tokens.json"), "{\"version\":1,\"tokens\":[]}").unwrap();
+    assert_eq!(code(&guarded.place.get("/v1/status").await), (401, "token_required"));
+}
+
+/// An open server makes links, whose secret lies beside the tokens, and stays open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_of_an_open_server_does_not_close_it() {
+    let guarded = Guarded::new().await;
+    let incident = json!({"incident_id": "flood", "incident_type": "INCIDENT_TYPE_FLOOD", "name": "洪涝", "area_id": "440802001", "severity": "SEVERITY_SEVERE"});
+    guarded.place.done("DeclareIncident", "declare", incident).await;
+    let site = json!({"site_id": "s-1", "incident_id": "flood", "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": "440802001001", "seats": [{"seat_id": "1"}]});
+    guarded.place.done("OpenSite", "open", site).await;
+    let called = guarded.place.done("DispatchResponder", "call", json!({"responder_id": "r-1", "site_id": "s-1", "seat_id": "1"})).await;
+    let ask = json!({"call_id": called["events"][0]["event"]["call_id"]});
+    assert_eq!(answer(guarded.place.http.post(guarded.place.url("/v1/links")).json(&ask)).await.0, 200);
+    assert_eq!((guarded.place.get("/v1/status").await.0, guarded.place.get("/readyz").await.0), (200, 200));
+    assert!(guarded.tokens.is_open().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +203,8 @@ async fn rows_and_events_of_others_are_never_shown() {
     assert_eq!(counted.len(), 3);
     for event in counted {
         assert!(event["actor"].is_null() && event["principal"].is_null() && event["event"]["name"].is_null(), "{event}");
-        assert!(event["event"]["responder_id"].is_string());
+        assert!(event["event"]["responder_id"].is_null(), "nor whom it is about: {event}");
+        assert_eq!(event["event"]["organization_id"], "o-1");
     }
     assert!(seen[2]["event"]["name"]["key_id"].is_string(), "sealed, and there");
 }
@@ -240,8 +286,18 @@ async fn a_link_answers_once_without_an_account() {
     let (status, link) = answer(guarded.request(Method::POST, &township, "/v1/links").await.json(&ask)).await;
     assert_eq!((status, link["responder_id"].as_str()), (200, Some("r-1")), "{link}");
     let path = link["url"].as_str().unwrap().to_owned();
-    guarded.place.settle().await;
+    // The page waits for the views itself.
     let page = guarded.place.text(&path).await;
+    // 岗位说明书, Chinese first, whole and as text.
+    let card = [
+        ("到哪里 · Where", "东门岗亭"),
+        ("找谁报到 · Report to", "值班站长"),
+        ("做什么 · What to do", "查验&lt;通行证&gt;\n登记车辆"),
+        ("带什么 · What to bring", "雨衣 &amp; &quot;手电&quot;"),
+        ("到何时 · Until when", "次日八时"),
+    ];
+    let lines: String = card.iter().map(|(term, text)| format!("<dt>{term}</dt><dd>{text}</dd>")).collect();
+    assert!(page.contains(&format!("<h2>岗位说明书 · Your post</h2><dl>{lines}</dl>")), "{page}");
     assert!(
         page.contains("征调通知") && page.contains("一号&lt;卡口&gt;") && page.contains("光复社区") && page.contains("Accept"),
         "{page}"

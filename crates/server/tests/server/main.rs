@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 mod access;
+mod answers;
 mod bad_input;
 mod batch;
 mod binary;

@@ -233,6 +233,28 @@ async fn an_agreement_opens_the_partners_area_for_its_incident_while_it_is_invok
     assert_eq!(code(&guarded.get(&county, sites).await), (403, "outside_scope"));
 }
 
+/// A moment in which nobody could say what agreements open once took the partner's events from a stream for good, without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_rather_than_leaves_a_partner_out() {
+    let (guarded, [county, _], root) = signed().await;
+    invoke(&guarded, &county).await;
+    guarded.place.settle().await;
+    let mut events = live(&guarded, &county, "/v1/events?follow=true&type=SiteOpened,AreaDefined").await;
+    while events.news().await.data["event"]["site_id"] != "s-flood" {}
+    // The planner is held up, and has no room for another question.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let engine = &guarded.place.server().engine;
+    let holding = engine.ask(move |_| drop(held.recv()));
+    let waiting: Vec<_> = (0..100).map(|_| engine.ask(|_| ())).collect();
+    let area = json!({"area_id": "440802009", "name": "新街道", "level": "AREA_LEVEL_TOWNSHIP", "parent_id": "440802"});
+    guarded.done(&root, "DefineArea", "later", area).await;
+    while let Some(event) = events.next().await {
+        assert_ne!(event.data["event"]["area_id"], "440802009", "the stream ends, and the reader comes back for what follows");
+    }
+    release.send(()).unwrap();
+    drop((holding, waiting));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn people_of_the_partner_are_called_while_the_agreement_is_invoked() {
     let (guarded, [county, partner], _) = signed().await;

@@ -23,7 +23,7 @@ use crate::rebuild::{Draft, Rebuilt};
 use crate::source::EventSource;
 use crate::store::ViewStore;
 use crate::subscription::Subscription;
-use crate::view::View;
+use crate::view::{Row, View};
 use lag::LagClock;
 use reading::{Adoption, Message};
 pub(crate) use restore::save as save_parts;
@@ -193,6 +193,14 @@ impl ViewsHandle {
         self.shared.snapshot(view, filter, page)
     }
 
+    /// One row by its realm and id. Reads the store on the calling thread: microseconds.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn row(&self, view: View, realm: &str, id: &str) -> Result<Option<Row>, QueryError> {
+        self.shared.row(view, realm, id)
+    }
+
     /// All rows that the filter lets through and then their changes, or only the changes after `from` if they are still known.
     /// Reads the store on the calling thread.
     ///
@@ -271,6 +279,15 @@ impl Shared {
             return Err(QueryError::NotReady { at: now.at.position, target: *self.target.lock() });
         }
         Ok(())
+    }
+
+    fn row(&self, view: View, realm: &str, id: &str) -> Result<Option<Row>, QueryError> {
+        self.check(view)?;
+        let hub = self.hub.lock();
+        let store = hub.store.clone().ok_or_else(|| QueryError::Stopped(Arc::new(RunnerError::Closed)))?;
+        let (read, is_there) = (store.frozen(), hub.has(view, realm, id));
+        drop(hub);
+        Ok(if is_there { Some(read.row(view, realm, id)?) } else { None })
     }
 
     pub(crate) fn snapshot(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
