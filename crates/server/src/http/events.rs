@@ -206,9 +206,13 @@ impl Wanted {
     fn pick(&mut self, record: &Record) -> Option<Value> {
         let tag = muster_proto::peek(&record.bytes).ok()?.event_tag;
         let asked_for = self.tags.is_empty() || self.tags.contains(&tag);
-        // The subtrees learn new areas from their own events, whichever types were asked for.
-        let learns = self.area.is_some() || self.shown.0.is_some() || self.named.as_ref().is_some_and(|named| named.0.is_some());
-        let teaches = learns && aggregate_of(tag) == Aggregate::Area;
+        // The subtrees learn new areas from their own events, and partners new sites and whistles, whichever types were asked for.
+        let by_area = self.area.is_some() || self.shown.0.is_some() || self.named.as_ref().is_some_and(|named| named.0.is_some());
+        let teaches = match aggregate_of(tag) {
+            Aggregate::Area => by_area,
+            Aggregate::Site | Aggregate::Whistle => !self.partners.is_empty(),
+            _ => false,
+        };
         if !asked_for && !teaches {
             return None;
         }

@@ -108,7 +108,7 @@ impl Partner {
         &self.area
     }
 
-    /// Whether the event is open. It learns from each that it is asked for.
+    /// Whether the event is open. It learns from each that it is asked about.
     pub(super) fn opens(&mut self, envelope: &Envelope) -> bool {
         let here = self.area.concerns(envelope);
         let Some(event) = envelope.event.as_ref().filter(|_| here && envelope.realm == self.share.realm) else { return false };
