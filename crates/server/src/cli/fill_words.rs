@@ -89,6 +89,9 @@ pub(super) fn unfilled(reason: &str) -> Words {
         "UNFILLED_REASON_UNAVAILABLE" => ("符合条件的人不可调度或被单位留用", "those who fit are absent or kept back"),
         "UNFILLED_REASON_ASKED_BEFORE" => ("符合条件的人都已问过", "all who fit were asked before"),
         "UNFILLED_REASON_NEEDED_ELSEWHERE" => ("符合条件的人派往更紧急的哨", "those who fit are proposed for graver whistles"),
+        "UNFILLED_REASON_RELEASE_REQUIRED" => {
+            ("能来的人在外辖区，须先请其放行", "those who could come live in other areas, which must release them first")
+        }
         "UNFILLED_REASON_FLOOR" => ("再调人则当地低于留守底数", "their area would fall below its floor"),
         _ => ("一次提名的人数有限，先提更紧急的", "one proposal takes up only so many, the graver came first"),
     };
@@ -146,8 +149,8 @@ mod tests {
     #[test]
     fn every_reason_has_words() {
         let mut seen = std::collections::BTreeSet::new();
-        for number in 1..=8 {
-            let reason = muster_proto::v1::UnfilledReason::try_from(number).expect("the contract has eight");
+        for number in 1..=9 {
+            let reason = muster_proto::v1::UnfilledReason::try_from(number).expect("the contract has nine");
             assert!(seen.insert(unfilled(reason.as_str_name()).zh), "{reason:?}");
         }
         let mut seen = std::collections::BTreeSet::new();
