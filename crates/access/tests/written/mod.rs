@@ -6,13 +6,13 @@ use muster_access::Role;
 
 /// What the hand-written table says of one role and command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub(crate) enum Written {
     No,
     Own,
     Ground,
 }
 
-pub fn role_of(short: &str) -> Role {
+pub(crate) fn role_of(short: &str) -> Role {
     match short {
         "hq" => Role::Headquarters,
         "od" => Role::OrganizationDepartment,
@@ -30,13 +30,13 @@ pub fn role_of(short: &str) -> Role {
 }
 
 /// Before the name of a view in `rights.txt`.
-pub const VIEW: &str = "view ";
+pub(crate) const VIEW: &str = "view ";
 
-pub fn lines() -> impl Iterator<Item = &'static str> {
+pub(crate) fn lines() -> impl Iterator<Item = &'static str> {
     include_str!("../rights.txt").lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-pub fn written() -> BTreeMap<String, BTreeMap<Role, Written>> {
+pub(crate) fn written() -> BTreeMap<String, BTreeMap<Role, Written>> {
     lines()
         .filter(|line| !line.starts_with(VIEW))
         .map(|line| {

@@ -18,6 +18,7 @@ use super::{Proof, Session};
 mod written;
 
 const START_MS: i64 = 1_700_000_000_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// Two villages that are alike: v1 in the township t1, v2 in t2, both in the county k1. What is in a village carries its name.
 struct World {
@@ -76,109 +77,84 @@ impl World {
 
     /// Everything that a command can be about, in one village.
     fn settle(&mut self, x: &'static str) {
+        self.found(x);
+        self.rise(x);
+        let numbered = self.call_up(x);
+        self.numbered.push(numbered);
+    }
+
+    /// An organization, its people and a plan.
+    fn found(&mut self, x: &str) {
         let id = |of: &str| format!("{of}-{x}");
-        self.done(
-            x,
-            "RegisterOrganization",
-            json!({"organization_id": id("o"), "name": "单位", "kind": "ORGANIZATION_KIND_ENTERPRISE", "area_id": x}),
-        );
+        let organization = json!({"organization_id": id("o"), "name": "单位", "kind": "ORGANIZATION_KIND_ENTERPRISE", "area_id": x});
+        self.done(x, "RegisterOrganization", organization);
         for person in ["p", "q", "r"] {
-            let body =
-                json!({"responder_id": id(person), "name": {}, "kind": "RESPONDER_KIND_MEMBER", "area_id": x, "organization_id": id("o")});
+            let (responder_id, organization_id) = (id(person), id("o"));
+            let body = json!({"responder_id": responder_id, "name": {}, "kind": "RESPONDER_KIND_MEMBER", "area_id": x, "organization_id": organization_id});
             self.done(x, "EnrollResponder", body);
         }
         let site = json!({"site_key": "k", "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": x, "tier": "RESPONSE_LEVEL_IV",
             "seats": [{"seat_key": "1", "tier": "RESPONSE_LEVEL_IV"}]});
-        self.done(
-            x,
-            "DraftPlan",
-            json!({"plan_id": id("pl"), "area_id": x, "incident_type": "INCIDENT_TYPE_FLOOD", "name": "预案", "sites": [site]}),
-        );
-        self.done(
-            x,
-            "DeclareIncident",
-            json!({"incident_id": id("i"), "incident_type": "INCIDENT_TYPE_FLOOD", "name": "洪涝", "area_id": x,
-            "severity": "SEVERITY_SEVERE"}),
-        );
-        for site in ["s", "z"] {
-            let seats = ["1", "2", "3"].map(|seat| json!({"seat_id": seat}));
-            self.done(
-                x,
-                "OpenSite",
-                json!({"site_id": id(site), "incident_id": id("i"), "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": x,
-                "seats": seats}),
-            );
+        let plan = json!({"plan_id": id("pl"), "area_id": x, "incident_type": "INCIDENT_TYPE_FLOOD", "name": "预案", "sites": [site]});
+        self.done(x, "DraftPlan", plan);
+        for signer in [x, "k2"] {
+            self.done(signer, "SignAgreement", agreement(x, signer));
         }
-        self.done(
-            x,
-            "EstablishUnit",
-            json!({"unit_id": id("u"), "incident_id": id("i"), "kind": "UNIT_KIND_VANGUARD_TEAM", "name": "突击队",
-            "area_id": x, "site_id": id("s")}),
-        );
+    }
+
+    /// An incident, its sites, a unit and whistles.
+    fn rise(&mut self, x: &str) {
+        let id = |of: &str| format!("{of}-{x}");
+        let incident = json!({"incident_id": id("i"), "incident_type": "INCIDENT_TYPE_FLOOD", "name": "洪涝", "area_id": x, "severity": "SEVERITY_SEVERE"});
+        self.done(x, "DeclareIncident", incident);
+        for site in ["s", "z"] {
+            self.done(x, "OpenSite", site_of(&id(site), &id("i"), x));
+        }
+        let unit = json!({"unit_id": id("u"), "incident_id": id("i"), "kind": "UNIT_KIND_VANGUARD_TEAM", "name": "突击队", "area_id": x, "site_id": id("s")});
+        self.done(x, "EstablishUnit", unit);
         for person in ["p", "q"] {
             self.done(x, "AttachResponder", json!({"unit_id": id("u"), "responder_id": id(person)}));
         }
         for whistle in ["w", "m"] {
-            self.done(
-                x,
-                "BlowWhistle",
-                json!({"whistle_id": id(whistle), "incident_id": id("i"), "area_id": x, "severity": "SEVERITY_SEVERE",
-                "needs": [{"need_id": "n", "kind": "NEED_KIND_PERSON", "quantity": 3}]}),
-            );
+            let needs = json!([{"need_id": "n", "kind": "NEED_KIND_PERSON", "quantity": 3}]);
+            let body =
+                json!({"whistle_id": id(whistle), "incident_id": id("i"), "area_id": x, "severity": "SEVERITY_SEVERE", "needs": needs});
+            self.done(x, "BlowWhistle", body);
         }
-        let called =
-            self.done(x, "DispatchResponder", json!({"responder_id": id("p"), "site_id": id("s"), "seat_id": "1", "unit_id": id("u")}));
-        let of_organization = self.done(x, "CallOrganization", json!({"organization_id": id("o"), "site_id": id("s"), "quantity": 1}));
+    }
+
+    /// Calls, a roster, a swap, a proposal, a request, and shelter.
+    fn call_up(&mut self, x: &'static str) -> Numbered {
+        let id = |of: &str| format!("{of}-{x}");
+        let call = json!({"responder_id": id("p"), "site_id": id("s"), "seat_id": "1", "unit_id": id("u")});
+        let call = number(&self.done(x, "DispatchResponder", call));
+        let organization_call = json!({"organization_id": id("o"), "site_id": id("s"), "quantity": 1});
+        let organization_call = number(&self.done(x, "CallOrganization", organization_call));
         let crews = ["q", "p"].map(|person| json!({"lines": [{"seat_id": "2", "responder_id": id(person)}]}));
-        self.done(
-            x,
-            "ScheduleShifts",
-            json!({"site_id": id("s"), "until_ms": (START_MS + 4 * 86_400_000).to_string(),
-            "pattern": [{"minutes": 240, "minimum": 1}], "crews": crews}),
-        );
-        let swapped = self.done(
-            x,
-            "SwapShift",
-            json!({"shift_id": id("s") + "~1", "responder_id": id("q"), "other_shift_id": id("s") + "~2",
-            "other_responder_id": id("p")}),
-        );
+        let until_ms = (START_MS + 4 * 24 * HOUR_MS).to_string();
+        let pattern = json!([{"minutes": 240, "minimum": 1}]);
+        self.done(x, "ScheduleShifts", json!({"site_id": id("s"), "until_ms": until_ms, "pattern": pattern, "crews": crews}));
+        let [first, second] = ["~1", "~2"].map(|shift| id("s") + shift);
+        let swap = json!({"shift_id": first, "responder_id": id("q"), "other_shift_id": second, "other_responder_id": id("p")});
+        let swap = number(&self.done(x, "SwapShift", swap));
         let line = json!({"line_id": "l1", "whistle_id": id("w"), "need_id": "n", "responder_id": id("r")});
         self.done(x, "ProposeFill", json!({"proposal_id": id("f"), "area_id": x, "lines": [line]}));
-        for signer in [x, "k2"] {
-            self.done(signer, "SignAgreement", agreement(x, signer));
-        }
-        self.done(
-            x,
-            "RecallArea",
-            json!({"incident_id": id("i"), "area_id": x, "reason": "洪峰", "due_ms": (START_MS + 3_600_000).to_string()}),
-        );
+        self.done(x, "CheckIn", json!({"responder_id": id("p"), "site_id": id("s")}));
+        let due_ms = (START_MS + HOUR_MS).to_string();
+        self.done(x, "RecallArea", json!({"incident_id": id("i"), "area_id": x, "reason": "洪峰", "due_ms": due_ms}));
         let request = format!("r{}", self.numbered.len() + 1);
-        let meta = Meta { position: self.position + 1, recorded_at_ms: START_MS, occurred_at_ms: START_MS, realm: "actual" };
         let asked = v1::ReinforcementRequested {
             whistle_id: id("w"),
             need_id: "n".into(),
             from_area_id: x.into(),
             quantity: 1,
             request_id: request.clone(),
-            due_ms: START_MS + 3_600_000,
+            due_ms: START_MS + HOUR_MS,
         };
-        self.state.apply(&meta, &Event::ReinforcementRequested(asked));
         self.position += 1;
-        let number = |emitted: &[Emitted]| {
-            emitted.iter().find_map(|record| match &record.event {
-                Event::ResponderCalled(body) => Some(body.call_id.clone()),
-                Event::OrganizationCalled(body) => Some(body.call_id.clone()),
-                Event::SwapProposed(body) => Some(body.swap_id.clone()),
-                _ => None,
-            })
-        };
-        self.numbered.push(Numbered {
-            village: x,
-            call: number(&called).unwrap(),
-            organization_call: number(&of_organization).unwrap(),
-            swap: number(&swapped).unwrap(),
-            request,
-        });
+        let meta = Meta { position: self.position, recorded_at_ms: START_MS, occurred_at_ms: START_MS, realm: "actual" };
+        self.state.apply(&meta, &Event::ReinforcementRequested(asked));
+        Numbered { village: x, call, organization_call, swap, request }
     }
 
     fn numbered(&self, x: &str) -> Numbered {
@@ -194,6 +170,22 @@ impl World {
         let session = Session { principal, proof: Proof::Signed };
         session.admit(&self.state, &request).map_or_else(|refusal| refusal.code, |()| "granted")
     }
+}
+
+/// The number that the log gave to what was asked for.
+fn number(emitted: &[Emitted]) -> String {
+    let number = |record: &Emitted| match &record.event {
+        Event::ResponderCalled(body) => Some(body.call_id.clone()),
+        Event::OrganizationCalled(body) => Some(body.call_id.clone()),
+        Event::SwapProposed(body) => Some(body.swap_id.clone()),
+        _ => None,
+    };
+    emitted.iter().find_map(number).unwrap()
+}
+
+fn site_of(site_id: &str, incident_id: &str, area_id: &str) -> Value {
+    json!({"site_id": site_id, "incident_id": incident_id, "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": area_id,
+        "seats": ["1", "2", "3"].map(|seat| json!({"seat_id": seat}))})
 }
 
 fn agreement(x: &str, signer: &str) -> Value {
@@ -470,13 +462,8 @@ fn an_agreement_opens_homes_for_its_incident_alone() {
         json!({"incident_id": "drill", "incident_type": "INCIDENT_TYPE_FLOOD", "name": "演练", "area_id": "c",
         "severity": "SEVERITY_SEVERE", "realm": "drill-1"}),
     );
-    for (site, incident, area) in [("ds", "drill", "v1"), ("far", "i-v1", "v1")] {
-        world.done(
-            area,
-            "OpenSite",
-            json!({"site_id": site, "incident_id": incident, "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": area,
-            "seats": [{"seat_id": "1"}]}),
-        );
+    for (site, incident) in [("ds", "drill"), ("far", "i-v1")] {
+        world.done("v1", "OpenSite", site_of(site, incident, "v1"));
     }
     let to = |site: &str| command("DispatchResponder", json!({"responder_id": "n", "site_id": site, "seat_id": "1"}));
     let says = |world: &World, grant: &str, asked: &Command| world.says(grant, &office("v1"), asked);
