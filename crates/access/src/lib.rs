@@ -11,7 +11,7 @@ mod role;
 mod table;
 
 pub use denial::Denial;
-pub use may::{Action, Granted, may};
+pub use may::{Action, Granted, Opened, may};
 pub use principal::{Grant, GrantFault, Principal, Scope};
 pub use reading::{Bounds, Reach, reach, reach_by};
 pub use role::{Role, UnknownRole};

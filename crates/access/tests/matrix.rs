@@ -2,56 +2,14 @@
 //! that is written out by hand in `rights.txt`; and the words of each refusal.
 #![allow(clippy::unwrap_used)]
 
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_access::{Action, Denial, Grant, Principal, Reach, Role, Scope, commands, may, reach, view_right, views};
+use muster_access::{Action, Denial, Grant, Opened, Principal, Reach, Role, Scope, commands, may, reach, view_right, views};
 use muster_proto::v1::AreaPath;
-use muster_proto::{COMMAND_NAMES, Touched, TouchedOffice, TouchedPerson};
-
-/// What the hand-written table says of one role and command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
-    No,
-    Own,
-    Ground,
-}
-
-fn role_of(short: &str) -> Role {
-    match short {
-        "hq" => Role::Headquarters,
-        "od" => Role::OrganizationDepartment,
-        "tw" => Role::Township,
-        "co" => Role::Community,
-        "de" => Role::Department,
-        "se" => Role::Secretary,
-        "or" => Role::Organizer,
-        "re" => Role::Responder,
-        "au" => Role::Auditor,
-        "an" => Role::Analyst,
-        "cs" => Role::Console,
-        other => panic!("rights.txt names {other:?}"),
-    }
-}
-
-/// Before the name of a view in `rights.txt`.
-const VIEW: &str = "view ";
-
-fn lines() -> impl Iterator<Item = &'static str> {
-    include_str!("rights.txt").lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
-fn written() -> BTreeMap<String, BTreeMap<Role, Written>> {
-    lines()
-        .filter(|line| !line.starts_with(VIEW))
-        .map(|line| {
-            let (name, rights) = line.split_once(':').unwrap();
-            let (own, ground) = rights.split_once('|').unwrap_or((rights, ""));
-            let own = own.split_whitespace().map(|short| (role_of(short), Written::Own));
-            let ground = ground.split_whitespace().map(|short| (role_of(short), Written::Ground));
-            (name.to_owned(), own.chain(ground).collect())
-        })
-        .collect()
-}
+use muster_proto::{COMMAND_NAMES, Touched, TouchedHome, TouchedOffice, TouchedPerson, TouchedUnit, UnitLine};
+use written::{VIEW, Written, lines, role_of, written};
 
 /// `c/k1/t1/v1/g1`: a path from the city down.
 fn path(text: &str) -> AreaPath {
@@ -69,9 +27,19 @@ fn principal(grants: &[&str]) -> Principal {
     Principal { id: "token:1".into(), person: "p".into(), grants, expires_at_ms: None }
 }
 
+/// Units with those above them, nearest first: `top` stands in the county, `u3` in the township t2, the others in t1.
+fn line(units: &[&str]) -> UnitLine {
+    let area = |unit: &str| match unit {
+        "top" => "c/k1",
+        "u3" => "c/k1/t2",
+        _ => "c/k1/t1",
+    };
+    units.iter().map(|unit| TouchedUnit { id: (*unit).to_owned(), area: path(area(unit)) }).collect()
+}
+
 fn person(id: &str, organization: &str, units: &[&str]) -> TouchedPerson {
-    let line = units.iter().map(|unit| (*unit).to_owned()).collect::<Vec<_>>();
-    TouchedPerson { id: id.into(), organization: organization.into(), units: if line.is_empty() { Vec::new() } else { vec![line] } }
+    let units = if units.is_empty() { Vec::new() } else { vec![line(units)] };
+    TouchedPerson { id: id.into(), organization: organization.into(), units }
 }
 
 /// One role in its usual scope, and what lies in it, below it, beside it and above it.
@@ -87,6 +55,10 @@ fn area_seat(role: Role, grant: &'static str, own: &str, below: &str, beside: &[
     Seat { role, grant, own: place(own), below: Some(place(below)), beside: beside.iter().map(|text| place(text)).collect() }
 }
 
+fn home(text: &str, incident: &str) -> TouchedHome {
+    TouchedHome { area: path(text), incident: incident.into() }
+}
+
 fn people(people: Vec<TouchedPerson>) -> Touched {
     Touched { places: vec![path("c/k1/t1/v1")], people, ..Touched::default() }
 }
@@ -94,17 +66,25 @@ fn people(people: Vec<TouchedPerson>) -> Touched {
 fn seats() -> Vec<Seat> {
     let county = |role, grant| area_seat(role, grant, "c/k1", "c/k1/t1", &["c", "c/k2", "c/k2/t3"]);
     let organizations = |id: &str| Touched { organizations: vec![id.into()], places: vec![path("c/k1")], ..Touched::default() };
-    let unit = |line: &[&str]| Touched {
-        units: vec![line.iter().map(|unit| (*unit).to_owned()).collect()],
-        places: vec![path("c/k1/t1")],
-        ..Touched::default()
-    };
+    let unit = |units: &[&str]| Touched { units: vec![line(units)], places: vec![path("c/k1/t1")], ..Touched::default() };
+    let around = |lines: &[&[&str]]| Touched { around: lines.iter().map(|units| line(units)).collect(), ..place("c/k1/t1/v1") };
+    let elsewhere = |touched: Touched| Touched { places: vec![path("c/k1/t1"), path("c/k1/t2")], ..touched };
+    let from_elsewhere = |touched: Touched| Touched { homes: vec![home("c/k1/t2/v2", "i")], ..touched };
     let unit_seat = |role, grant| Seat {
         role,
         grant,
         own: unit(&["u1", "top"]),
         below: Some(people(vec![person("r9", "", &["u2", "u1", "top"])])),
-        beside: vec![unit(&["top"]), unit(&["u3", "top"]), people(vec![person("r9", "", &["u3", "top"])]), place("c/k1/t1")],
+        beside: vec![
+            unit(&["top"]),
+            unit(&["u3", "top"]),
+            people(vec![person("r9", "", &["u3", "top"])]),
+            place("c/k1/t1"),
+            around(&[&["u3", "top"], &["top"]]),
+            elsewhere(unit(&["u1", "top"])),
+            elsewhere(around(&[&["u1"]])),
+            from_elsewhere(unit(&["u1", "top"])),
+        ],
     };
     vec![
         county(Role::Headquarters, "headquarters@area:k1"),
@@ -236,16 +216,40 @@ fn everything_that_is_touched_must_lie_inside() {
     assert!(denial.en().contains("t2") && denial.zh().contains("t2"));
 }
 
+/// Neither posts nor releases, no other incident, no other grant, and nobody who could not let people go in the own area.
 #[test]
-fn an_agreement_widens_the_scope_and_nothing_else() {
-    let township = principal(&["township@area:t1"]);
-    let shared = ["t3".to_owned()];
-    let mut both = place("c/k1/t1");
-    both.places.push(path("c/k2/t3/v4"));
-    assert!(may(&township, Action::Command("DispatchResponder"), &both, &shared).is_ok());
-    assert!(may(&township, Action::View("sites"), &place("c/k2/t3"), &shared).is_ok());
-    assert!(may(&township, Action::View("sites"), &place("c/k2/t4"), &shared).is_err());
-    assert!(may(&principal(&["console@area:t1"]), Action::Command("DispatchResponder"), &both, &shared).is_err());
+fn an_agreement_opens_the_home_for_its_incident_to_its_side_and_nothing_else() {
+    let opened = [Opened { to: "t1".into(), home: "t3".into(), incident: "flood".into() }];
+    let moved = |post: &str, home_area: &str, incident: &str| Touched { homes: vec![home(home_area, incident)], ..place(post) };
+    let code = |grant: &str, command: &str, touched: &Touched| match may(&principal(&[grant]), Action::Command(command), touched, &opened) {
+        Ok(_) => "granted",
+        Err(denial) => denial.code(),
+    };
+    let own = moved("c/k1/t1", "c/k2/t3/v4", "flood");
+    for command in ["DispatchResponder", "CallGroup", "AttachResponder", "RelieveResponder"] {
+        assert_eq!(code("township@area:t1", command, &own), "granted", "{command}");
+    }
+    assert_eq!(code("township@area:t1", "DispatchResponder", &moved("c/k2/t3", "c/k2/t3/v4", "flood")), "outside_scope", "a post");
+    let released = Touched { places: vec![path("c/k1/t1"), path("c/k2/t3")], ..Touched::default() };
+    assert_eq!(code("township@area:t1", "DispatchResponder", &released), "outside_scope", "a release");
+    for incident in ["fire", ""] {
+        assert_eq!(code("township@area:t1", "DispatchResponder", &moved("c/k1/t1", "c/k2/t3/v4", incident)), "outside_scope");
+    }
+    assert_eq!(code("township@area:t1", "DispatchResponder", &moved("c/k1/t1", "c/k2/t4", "flood")), "outside_scope", "another home");
+    assert_eq!(code("community@area:v1", "DispatchResponder", &moved("c/k1/t1/v1", "c/k2/t3/v4", "flood")), "outside_scope");
+    assert_eq!(code("secretary@area:t1", "RelieveResponder", &own), "outside_scope", "a secretary lets nobody go");
+    assert_eq!(code("console@area:t1", "DispatchResponder", &own), "role_may_not");
+    let denial = may(&principal(&["township@area:t1"]), Action::Command("CallGroup"), &own, &[]).unwrap_err();
+    assert!(denial.en().contains("the area v4"), "{}", denial.en());
+}
+
+/// Who is moved from below is the lower office's own: over its head with a ground only.
+#[test]
+fn a_home_below_has_an_office_of_its_own() {
+    let moved = Touched { homes: vec![home("c/k1/t1/v1", "")], ..place("c/k1") };
+    assert_eq!(code(&principal(&["headquarters@area:k1"]), "DispatchResponder", &moved), "ground_required");
+    assert_eq!(code(&principal(&["headquarters@area:k1"]), "DispatchResponder", &grounded(&moved)), "overriding");
+    assert_eq!(code(&principal(&["organization_department@area:k1"]), "DispatchResponder", &moved), "granted");
 }
 
 fn in_office(area_id: &str, area: Option<&str>, organization: &str, organization_area: Option<&str>) -> Touched {
@@ -255,7 +259,7 @@ fn in_office(area_id: &str, area: Option<&str>, organization: &str, organization
         organization: organization.into(),
         organization_area: organization_area.map(path),
     };
-    let own = Touched { organizations: vec!["o1".into()], units: vec![vec!["u1".into()]], ..place("c/k1/t1") };
+    let own = Touched { organizations: vec!["o1".into()], units: vec![line(&["u2", "u1", "top"])], ..place("c/k1/t1") };
     Touched { office: Some(office), ..own }
 }
 
@@ -274,7 +278,13 @@ fn an_office_must_be_held() {
     assert_eq!(code("department@organization:o1", &in_office("k1", Some("c/k1"), "o1", Some("c/k1"))), "granted");
     assert_eq!(code("department@organization:o1", &in_office("t1", Some("c/k1/t1"), "o1", Some("c/k1"))), "office_not_held");
     assert_eq!(code("secretary@unit:u1", &t1), "granted");
-    assert_eq!(code("secretary@unit:u1", &k1), "office_not_held");
+    assert_eq!(code("secretary@unit:u1", &k1), "office_not_held", "the unit above speaks there");
+    assert_eq!(code("secretary@unit:top", &k1), "granted");
+    assert_eq!(code("secretary@unit:top", &t1), "granted", "for the unit below");
+    // A place is no office, only the unit's own area is.
+    let v1 = Touched { places: vec![path("c/k1/t1/v1")], ..in_office("v1", Some("c/k1/t1/v1"), "", None) };
+    assert_eq!(code("secretary@unit:u1", &v1), "office_not_held");
+    assert_eq!(code("secretary@unit:u1", &in_office("t1", Some("c/k1/t1"), "o1", Some("c/k1"))), "office_not_held");
     assert_eq!(code("township@area:t1", &in_office("", None, "o1", Some("c/k1/t1"))), "granted");
     assert_eq!(code("township@area:t1", &in_office("", None, "o1", Some("c/k1"))), "office_not_held");
     assert_eq!(code("township@area:t1", &in_office("", None, "", None)), "office_not_held");

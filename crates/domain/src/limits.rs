@@ -38,6 +38,10 @@ pub const FILL_LINES_MAX: usize = 4_000;
 /// Lines, and unfilled needs, in one part of a fill proposal: 250 of each with ids of 64 bytes stay below the record limit.
 pub const FILL_PART: usize = 250;
 
+/// Areas that are told of to have people who could be released: one asks its neighbours, and a proposal of 4,000 needs stays below the limit of
+/// its command.
+pub const DONORS_LISTED: usize = 8;
+
 /// A whistle wants an acknowledgement within half an hour, as 吹哨报到 practice has it.
 pub const ACKNOWLEDGE_LIMIT_MS: i64 = 30 * 60_000;
 /// A severe one within a quarter of an hour.

@@ -5,29 +5,31 @@
 
 use std::collections::BTreeSet;
 
-use muster_proto::v1::{self, BasisKind};
-use muster_proto::{Command, Touched, TouchedOffice, TouchedPerson};
+use muster_proto::v1;
+use muster_proto::{Command, Touched, TouchedHome, TouchedOffice, TouchedPerson, TouchedUnit, UnitLine};
 
-use crate::ids::{AreaRef, CallRef, OrganizationCallRef, RequestRef, ResponderRef, SwapRef, UnitRef, WhistleRef};
-use crate::state::{Place, State};
+mod moved;
+
+use crate::decide::grounded;
+use crate::ids::{
+    AreaRef, CallRef, IncidentRef, OrganizationCallRef, RequestRef, ResponderRef, ShiftRef, SiteRef, SwapRef, UnitRef, WhistleRef,
+};
+use crate::state::{Place, State, Unit};
 
 impl State {
     /// What the command touches, and the office and ground that its context claims.
     #[must_use]
     pub fn touches(&self, context: &v1::Context, command: &Command) -> Touched {
-        let mut found = Touches { state: self, touched: Touched::default() };
+        let mut found = Touches::nothing(self);
         found.command(context, command);
-        let mut touched = found.touched;
+        let mut touched = found.done();
         touched.office = context.actor_office.as_ref().map(|office| TouchedOffice {
             area_id: office.area_id.clone(),
             area: self.path_of(&office.area_id),
             organization: office.organization_id.clone(),
             organization_area: self.organization_home(&office.organization_id).map(|area| self.area_path(Some(area))),
         });
-        touched.grounded = context.basis.as_ref().is_some_and(|basis| {
-            let named = matches!(basis.kind(), BasisKind::Document | BasisKind::Consultation | BasisKind::Telephone | BasisKind::Plan);
-            named && !basis.reference.trim().is_empty()
-        });
+        touched.grounded = grounded(context);
         touched
     }
 
@@ -39,23 +41,22 @@ impl State {
     #[must_use]
     pub fn touches_person(&self, responder_id: &str) -> Vec<Touched> {
         let Some(person) = self.base.responders.find(responder_id) else { return Vec::new() };
-        let found = || Touches { state: self, touched: Touched::default() };
-        let mut home = found();
+        let mut home = Touches::nothing(self);
         home.person_at_home(responder_id);
         let duties = self.ops.realms.iter().flat_map(|(realm, _)| self.ops.duties(realm, person)).map(|call| {
-            let mut duty = found();
+            let mut duty = Touches::nothing(self);
             duty.call(&call.text());
-            duty.touched
+            duty.done()
         });
-        std::iter::once(home.touched).chain(duties).collect()
+        std::iter::once(home.done()).chain(duties).collect()
     }
 
     /// What a call touches, by its outside id.
     #[must_use]
     pub fn touches_call(&self, call_id: &str) -> Touched {
-        let mut found = Touches { state: self, touched: Touched::default() };
+        let mut found = Touches::nothing(self);
         found.call(call_id);
-        found.touched
+        found.done()
     }
 
     /// The path to an area, if there is one of that id; retired ones too.
@@ -68,9 +69,25 @@ impl State {
 struct Touches<'a> {
     state: &'a State,
     touched: Touched,
+    /// Homes of people who are moved, and what for. A proposal names thousands of people of few areas.
+    homes: BTreeSet<(AreaRef, Option<IncidentRef>)>,
 }
 
-impl Touches<'_> {
+impl<'a> Touches<'a> {
+    fn nothing(state: &'a State) -> Self {
+        Self { state, touched: Touched::default(), homes: BTreeSet::new() }
+    }
+
+    fn done(self) -> Touched {
+        let Self { state, mut touched, homes } = self;
+        let home = |(area, incident): (AreaRef, Option<IncidentRef>)| TouchedHome {
+            area: state.area_path(Some(area)),
+            incident: incident.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default(),
+        };
+        touched.homes = homes.into_iter().map(home).collect();
+        touched
+    }
+
     fn command(&mut self, context: &v1::Context, command: &Command) {
         match command {
             Command::DefineArea(body) => self.areas([&body.area_id, &body.parent_id]),
@@ -90,7 +107,7 @@ impl Touches<'_> {
             Command::ReservePeople(body) => self.organization_at_home(&body.organization_id),
             Command::EnrollResponder(body) => self.enroll(body),
             Command::ReportToCommunity(body) => {
-                self.person(&body.responder_id);
+                self.person_at_home(&body.responder_id);
                 self.areas([&body.area_id]);
             }
             Command::TransferResponder(body) => {
@@ -136,10 +153,14 @@ impl Touches<'_> {
             Command::EstablishUnit(body) => {
                 self.unit(&body.parent_unit_id);
                 self.areas([&body.area_id]);
+                self.site(&body.site_id);
             }
             Command::AppointSecretary(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
             Command::AppointOrganizer(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
-            Command::AttachResponder(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
+            Command::AttachResponder(body) => {
+                self.unit_in_place(&body.unit_id);
+                self.moved(&body.responder_id, "", self.incident_of_unit(&body.unit_id));
+            }
             Command::DetachResponder(body) => self.unit_and_person(&body.unit_id, &body.responder_id),
             Command::DissolveUnit(body) => self.unit_in_place(&body.unit_id),
             Command::OpenSite(body) => self.areas([&body.area_id]),
@@ -147,24 +168,16 @@ impl Touches<'_> {
             Command::CloseSite(body) => self.site(&body.site_id),
             Command::SetRisk(body) => self.site(&body.site_id),
             Command::SetBeat(body) => self.site(&body.site_id),
-            Command::ScheduleShifts(body) => {
-                self.site(&body.site_id);
-                body.crews.iter().flat_map(|crew| &crew.lines).for_each(|line| self.person(&line.responder_id));
-            }
+            Command::ScheduleShifts(body) => self.rostered(&body.site_id, body.crews.iter().flat_map(|crew| &crew.lines)),
             Command::OpenShift(body) => {
-                self.site(&body.site_id);
-                self.shift(&body.shift_id);
-                body.lines.iter().for_each(|line| self.person(&line.responder_id));
+                self.rostered(&body.site_id, &body.lines);
+                self.shift_and_crew(&body.shift_id);
             }
-            Command::SwapShift(body) => {
-                self.shift(&body.shift_id);
-                self.shift(&body.other_shift_id);
-                self.person(&body.responder_id);
-            }
+            Command::SwapShift(body) => self.swap(body),
             Command::AnswerSwap(body) => self.answer_swap(body),
             Command::HandOver(body) => self.call(&body.from_call_id),
-            Command::CloseShift(body) => self.shift(&body.shift_id),
-            Command::BlowWhistle(body) => self.areas([&body.area_id]),
+            Command::CloseShift(body) => self.shift_and_crew(&body.shift_id),
+            Command::BlowWhistle(body) => self.blow(body),
             Command::AcknowledgeWhistle(body) => self.whistle(&body.whistle_id),
             Command::EscalateWhistle(body) => self.whistle(&body.whistle_id),
             Command::MergeWhistles(body) => {
@@ -199,13 +212,13 @@ impl Touches<'_> {
             Command::RecallResponder(body) => self.call(&body.call_id),
             Command::RelieveResponder(body) => {
                 self.call(&body.call_id);
-                self.person_at_home(&body.by_responder_id);
+                self.moved(&body.by_responder_id, "", self.incident_of_call(&body.call_id));
             }
             Command::DeclareNoShow(body) => self.call(&body.call_id),
             Command::CheckIn(body) => self.observed(&body.responder_id, &body.site_id, &body.whistle_id),
             Command::CheckOut(body) => self.observed(&body.responder_id, &body.site_id, &body.whistle_id),
             Command::SettlePresence(body) => self.settle(body),
-            Command::ProposeFill(body) => self.areas([&body.area_id]),
+            Command::ProposeFill(body) => self.propose_fill(body),
             Command::DecideFill(body) => self.decide_fill(body),
         }
     }
@@ -333,9 +346,48 @@ impl Touches<'_> {
         area.into_iter().for_each(|area| self.place(area));
     }
 
-    fn shift(&mut self, id: &str) {
-        let site = self.state.ops.shifts.find(id).map(|key| self.state.ops.shifts.get(key).site);
-        site.into_iter().for_each(|site| self.place(self.state.ops.sites.get(site).area));
+    fn shift(&mut self, id: &str) -> Option<ShiftRef> {
+        let key = self.state.ops.shifts.find(id)?;
+        self.place(self.state.ops.sites.get(self.state.ops.shifts.get(key).site).area);
+        Some(key)
+    }
+
+    /// A shift with its people: who is in its roster, and who was called for it.
+    fn shift_and_crew(&mut self, id: &str) {
+        let state = self.state;
+        let Some(shift) = self.shift(id).map(|key| state.ops.shifts.get(key)) else { return };
+        let called = shift.calls.iter().map(|call| state.ops.calls.get(*call).responder);
+        let crew: BTreeSet<_> = shift.roster.iter().map(|(_, who)| *who).chain(called).collect();
+        crew.into_iter().for_each(|who| self.known_person(who));
+        self.units_at(shift.site);
+    }
+
+    /// The units that stand at the site: a shift without people is theirs.
+    fn units_at(&mut self, site: SiteRef) {
+        self.units_where(|unit| unit.site == Some(site));
+    }
+
+    fn units_where(&mut self, wanted: impl Fn(&Unit) -> bool) {
+        let state = self.state;
+        let standing = state.ops.units.iter().filter(|(_, unit)| !unit.dissolved && wanted(unit));
+        for (key, _) in standing {
+            let line = state.unit_line(key);
+            if !self.touched.around.contains(&line) {
+                self.touched.around.push(line);
+            }
+        }
+    }
+
+    /// The units of the incident in whose area the whistle is blown; without an incident, those of every open one.
+    fn blow(&mut self, body: &v1::BlowWhistle) {
+        self.areas([&body.area_id]);
+        let state = self.state;
+        let Some(area) = state.base.areas.find(&body.area_id) else { return };
+        let of_incident = |unit: &Unit| match state.ops.incidents.find(&body.incident_id) {
+            Some(incident) => unit.incident == incident,
+            None => body.incident_id.is_empty() && !state.ops.incidents.get(unit.incident).closed,
+        };
+        self.units_where(|unit| state.base.within(area, unit.area) && of_incident(unit));
     }
 
     /// The other person speaks for themselves, and both shifts change.
@@ -345,23 +397,6 @@ impl Touches<'_> {
         let swap = SwapRef::parse(&body.swap_id).and_then(|key| state.ops.swaps.find(key));
         for shift in swap.iter().flat_map(|swap| std::iter::once(swap.shift).chain(swap.other_shift)) {
             self.place(state.ops.sites.get(state.ops.shifts.get(shift).site).area);
-        }
-    }
-
-    /// Each line as the dispatch that it may lead to.
-    fn decide_fill(&mut self, body: &v1::DecideFill) {
-        let state = self.state;
-        let Some(proposal) = state.ops.fills.find(&body.proposal_id).map(|key| state.ops.fills.get(key)) else { return };
-        self.place(proposal.area);
-        for decision in &body.decisions {
-            let Some(line) = proposal.lines.get(&*decision.line_id) else { continue };
-            let proposed = state.base.responders.id(line.responder);
-            self.dispatch(&v1::DispatchResponder {
-                responder_id: if decision.responder_id.is_empty() { proposed.to_owned() } else { decision.responder_id.clone() },
-                whistle_id: state.ops.whistles.id(line.whistle).to_owned(),
-                released_by_area_id: decision.released_by_area_id.clone(),
-                ..v1::DispatchResponder::default()
-            });
         }
     }
 
@@ -388,29 +423,6 @@ impl Touches<'_> {
     fn site_or_whistle(&mut self, site_id: &str, whistle_id: &str) {
         self.site(site_id);
         self.whistle(whistle_id);
-    }
-
-    /// The post, and the area that lets the person go: the one that is said to have done so, else the person's home.
-    fn dispatch(&mut self, body: &v1::DispatchResponder) {
-        self.site_or_whistle(&body.site_id, &body.whistle_id);
-        self.unit(&body.unit_id);
-        if body.released_by_area_id.is_empty() {
-            self.person_at_home(&body.responder_id);
-        } else {
-            self.person(&body.responder_id);
-            self.areas([&body.released_by_area_id]);
-        }
-    }
-
-    /// The post; and the area that is said to have let the people go. That the others are the office's own is decided
-    /// person by person.
-    fn call_group(&mut self, body: &v1::CallGroup) {
-        self.site_or_whistle(&body.site_id, &body.whistle_id);
-        self.unit(&body.unit_id);
-        self.areas([&body.released_by_area_id]);
-        if let Some(selection) = &body.selection {
-            selection.responder_ids.iter().for_each(|id| self.person(id));
-        }
     }
 
     /// The incident's area, and where else its duties are: an area that was moved away keeps the duties that it had.
@@ -480,7 +492,10 @@ impl Touches<'_> {
 
 impl State {
     /// The unit and those above it, nearest first.
-    fn unit_line(&self, unit: UnitRef) -> Vec<String> {
-        std::iter::successors(Some(unit), |key| self.ops.units.get(*key).parent).map(|key| self.ops.units.id(key).to_owned()).collect()
+    fn unit_line(&self, unit: UnitRef) -> UnitLine {
+        let line = std::iter::successors(Some(unit), |key| self.ops.units.get(*key).parent);
+        let touched =
+            |key: UnitRef| TouchedUnit { id: self.ops.units.id(key).to_owned(), area: self.area_path(Some(self.ops.units.get(key).area)) };
+        line.map(touched).collect()
     }
 }

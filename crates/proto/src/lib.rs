@@ -19,7 +19,7 @@ pub use encode::{CommonPart, DecodeError, EnvelopeEncoder, Peek, RecordPart, SCH
 pub use json::{FieldError, FieldFault, command_from_json, command_to_json};
 pub use names::{Aggregate, COMMAND_NAMES, ENVELOPE_NAMES, aggregate_of, command_field, event_tag};
 pub use port::{Answer, CommandError, CommandPort, Pending, Refusal, RefusalKind, Request};
-pub use touched::{Touched, TouchedOffice, TouchedPerson, levels, path_end, path_is_within};
+pub use touched::{Touched, TouchedHome, TouchedOffice, TouchedPerson, TouchedUnit, UnitLine, levels, path_end, path_is_within};
 pub use v1::command::Kind as Command;
 pub use v1::envelope::Event;
 

@@ -9,6 +9,8 @@ use crate::v1::AreaPath;
 pub struct Touched {
     /// Where it takes effect: the path of each area.
     pub places: Vec<AreaPath>,
+    /// Homes of people whom it moves and whom nobody is said to have let go: that is for whoever leads the home to say.
+    pub homes: Vec<TouchedHome>,
     /// Whose office is answerable for the subject now, where that is not the office of its place: an escalated whistle's.
     pub answerable: Vec<AreaPath>,
     /// Organizations that it speaks of.
@@ -16,7 +18,9 @@ pub struct Touched {
     /// People that it speaks of.
     pub people: Vec<TouchedPerson>,
     /// Units that it speaks of, each with the units above it, nearest first.
-    pub units: Vec<Vec<String>>,
+    pub units: Vec<UnitLine>,
+    /// Units of the place, where it speaks of no unit and no person: each of them may speak for it.
+    pub around: Vec<UnitLine>,
     /// Calls that it speaks of: `c1`, `o1`.
     pub calls: Vec<String>,
     /// The office that is claimed for it.
@@ -33,7 +37,28 @@ pub struct TouchedPerson {
     /// The organization the person belongs to, empty for none.
     pub organization: String,
     /// Units the person is in, of incidents that are open, each with the units above it, nearest first.
-    pub units: Vec<Vec<String>>,
+    pub units: Vec<UnitLine>,
+}
+
+/// A unit and those above it, nearest first.
+pub type UnitLine = Vec<TouchedUnit>;
+
+/// One unit of a line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TouchedUnit {
+    /// The id.
+    pub id: String,
+    /// The path to the unit's own area: where it stands, and in whose office it speaks.
+    pub area: AreaPath,
+}
+
+/// The home of somebody who is moved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TouchedHome {
+    /// The path to it.
+    pub area: AreaPath,
+    /// The incident that the person is moved for, empty for none: an agreement opens a home for one incident.
+    pub incident: String,
 }
 
 /// The office in which somebody claims to speak.

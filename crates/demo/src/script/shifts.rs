@@ -36,9 +36,10 @@ impl<S: Stage, O: Observer> Director<'_, S, O> {
         self.open_shift_site(&village).await?;
         let begin_ms = (self.now_ms / MINUTE_MS + LEAD_MINUTES) * MINUTE_MS;
         self.schedule(begin_ms, first, night).await?;
+        // They live in several villages of the county, so that its office moves them.
         let swap = |id: &str, shift: u32, from: &str, to: &str| {
             let body = json!({"shift_id": format!("{SITE}~{shift}"), "responder_id": from, "other_responder_id": to});
-            Voice::responder(from).says("SwapShift", id, body)
+            office().by_telephone("换班申请").says("SwapShift", id, body)
         };
         self.attempt(vec![swap("swap-day", 1, first, swapped), swap("swap-night", 2, night, swapped)]).await?;
         self.run(5).await?;

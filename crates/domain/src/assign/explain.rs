@@ -7,6 +7,7 @@ use super::cost::Burden;
 use super::flow::{Assignment, Market as _, Offer};
 use super::market::{Fitting, People, Wanted};
 use super::needs::OpenNeed;
+use crate::decide::Donors;
 use crate::ids::{AreaRef, Dense as _, ResponderRef};
 use crate::limits;
 use crate::state::State;
@@ -28,10 +29,14 @@ pub(super) fn explain(
 ) -> Explained {
     let mut explaining = Explaining { state, area, now_ms, serves: serves(found), explained: Explained::default() };
     for (at, need) in needs.iter().enumerate() {
-        explaining.lines(people, at, need, &found.given[at]);
-        explaining.gap(people, at, need, found.unfilled[at]);
+        let elsewhere = explaining.lines(people, at, need, &found.given[at]);
+        explaining.gap(people, at, need, found.unfilled[at], elsewhere);
     }
     explaining.explained
+}
+
+fn person(offer: Offer) -> ResponderRef {
+    ResponderRef::from_index(offer.person as usize)
 }
 
 fn serves(found: &Assignment) -> FxHashMap<u32, usize> {
@@ -48,7 +53,9 @@ struct Explaining<'a> {
 }
 
 impl Explaining<'_> {
-    fn lines(&mut self, people: &mut People<'_>, at: usize, need: &OpenNeed, given: &[Offer]) {
+    /// A line for each who lives in the proposal's area. The others would have to be released, and whoever asks may not know of them: they
+    /// are counted.
+    fn lines(&mut self, people: &mut People<'_>, at: usize, need: &OpenNeed, given: &[Offer]) -> Donors {
         // The list is read once: behind the first free person nobody is of interest.
         let mut elsewhere = None;
         let mut free = None;
@@ -63,14 +70,20 @@ impl Explaining<'_> {
                 Some(_) => {}
             }
         }
+        let mut donors = Donors::default();
         for offer in given {
-            let line = self.line(people, need, *offer, elsewhere, free);
-            self.explained.lines.push(line);
+            let responder = person(*offer);
+            if people.burden(need, responder).release {
+                donors.count(self.state, responder, self.area);
+            } else {
+                let line = self.line(people, need, *offer, elsewhere, free);
+                self.explained.lines.push(line);
+            }
         }
+        donors
     }
 
     fn line(&self, people: &People<'_>, need: &OpenNeed, offer: Offer, elsewhere: Option<Offer>, free: Option<Offer>) -> FillLine {
-        let person = |offer: Offer| ResponderRef::from_index(offer.person as usize);
         let burden = people.burden(need, person(offer));
         let (runner_up, difference) = match (elsewhere.filter(|other| other.cost < offer.cost), free) {
             (Some(other), _) => (Some(other), FillDifference::NeededElsewhere),
@@ -79,6 +92,7 @@ impl Explaining<'_> {
         };
         let (state, whistle) = (self.state, self.state.ops.whistles.get(need.whistle));
         let id = |offer: Offer| state.base.responders.id(person(offer)).to_owned();
+        let named = runner_up.filter(|other| !people.burden(need, person(*other)).release);
         FillLine {
             line_id: format!("l{}", self.explained.lines.len() + 1),
             whistle_id: state.ops.whistles.id(need.whistle).to_owned(),
@@ -96,34 +110,32 @@ impl Explaining<'_> {
             life_threatening: whistle.life_threatening,
             waited_ms: (self.now_ms - whistle.blown_at_ms).max(0),
             cost: offer.cost,
-            runner_up_responder_id: runner_up.map(id).unwrap_or_default(),
+            runner_up_responder_id: named.map(id).unwrap_or_default(),
             runner_up_cost: runner_up.map_or(0, |other| other.cost),
             difference: difference.into(),
-            release_required: burden.release,
-            donor_area_id: if burden.release { self.donor(person(offer)) } else { String::new() },
+            release_required: false,
+            donor_area_id: String::new(),
         }
     }
 
-    /// The highest area around a home that the proposal's area is not in; the home itself where it holds that area too.
-    fn donor(&self, responder: ResponderRef) -> String {
-        let base = &self.state.base;
-        let home = base.home_of(responder).expect("whoever is offered has a home area");
-        let donor = base.ancestry(home).take_while(|around| !base.within(self.area, *around)).last();
-        base.areas.id(donor.unwrap_or(home)).to_owned()
-    }
-
-    fn gap(&mut self, people: &mut People<'_>, at: usize, need: &OpenNeed, unfilled: u32) {
+    fn gap(&mut self, people: &mut People<'_>, at: usize, need: &OpenNeed, unfilled: u32, elsewhere: Donors) {
         let left_out = need.missing - need.units;
-        if unfilled + left_out == 0 || self.explained.unfilled.len() == limits::FILL_LINES_MAX {
+        let quantity = unfilled + left_out + elsewhere.people();
+        if quantity == 0 || self.explained.unfilled.len() == limits::FILL_LINES_MAX {
             return;
         }
         // What was looked for and not found says more than what was not looked for.
-        let reason = if unfilled == 0 { UnfilledReason::NotLookedAt } else { self.reason(people, at, need) };
+        let reason = match unfilled {
+            0 if elsewhere.is_empty() => UnfilledReason::NotLookedAt,
+            0 => UnfilledReason::ReleaseRequired,
+            _ => self.reason(people, at, need),
+        };
         self.explained.unfilled.push(UnfilledNeed {
             whistle_id: self.state.ops.whistles.id(need.whistle).to_owned(),
             need_id: self.state.ops.whistles.get(need.whistle).needs[need.place].id.to_string(),
-            quantity: unfilled + left_out,
+            quantity,
             reason: reason.into(),
+            donors: elsewhere.listed(self.state),
         });
     }
 

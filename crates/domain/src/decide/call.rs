@@ -145,7 +145,7 @@ pub(super) fn joinable(
 }
 
 pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponder) -> Decision {
-    let responder = state.active_responder("responder_id", &body.responder_id)?;
+    let responder = state.responder("responder_id", &body.responder_id)?;
     let target = match (body.site_id.is_empty(), body.whistle_id.is_empty()) {
         (false, true) => seat_target(state, &body.site_id, &body.seat_id)?,
         (true, false) => need_target(state, &body.whistle_id, &body.need_id, Some(NeedKind::Person))?,
@@ -155,6 +155,8 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
     if body.until_ms != 0 && body.until_ms <= from_ms {
         return Err(Rejection::PeriodInvalid {});
     }
+    // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
+    moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
     state.callable(responder, from_ms)?;
     free(state, target.realm, responder, from_ms, body.until_ms)?;
     let shift = state.ops.sites.find(&target.site_id).and_then(|key| {
@@ -168,7 +170,6 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
         _ => body.until_ms,
     };
     let rest_override = rested(state, now, target.realm, responder, from_ms, &body.rest_override_reason)?;
-    moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
     moving::leave(state, &mut Floors::new(state, target.realm, now.recorded_at_ms), responder, target.area)?;
     joinable(state, target.incident, responder, &body.unit_id)?;
     if let Some(card) = &body.card {
@@ -438,9 +439,8 @@ pub(super) fn may_come_off(state: &State, now: &Now<'_>, call: &Call) -> Result<
     let Some((key, need)) = call.whistle.zip(call.need) else { return Ok(()) };
     let whistle = state.ops.whistles.get(key);
     let need = &whistle.needs[usize::from(need)];
-    let grounded = now.context.basis.as_ref().is_some_and(|basis| basis.kind != 0);
     let blowing = || state.office_area(now).is_ok_and(|office| state.base.within(whistle.area, office));
-    if need.confirmed || !whistle.phase.open() || grounded || blowing() {
+    if need.confirmed || !whistle.phase.open() || checks::grounded(now.context) || blowing() {
         return Ok(());
     }
     Err(Rejection::PartNotConfirmed {
@@ -474,7 +474,8 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     if let Some(site) = call.site.filter(|site| state.ops.sites.get(*site).suspended) {
         return Err(Rejection::SiteSuspended { id: state.ops.sites.id(site).to_owned() });
     }
-    let by = state.active_responder("by_responder_id", &body.by_responder_id)?;
+    let by = state.responder("by_responder_id", &body.by_responder_id)?;
+    moving::let_go(state, now, by, "", call.incident, call.area)?;
     // Who takes over from somebody whose duty has not begun begins with it.
     let from_ms = now.recorded_at_ms.max(call.from_ms);
     state.callable(by, from_ms)?;
@@ -491,7 +492,6 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     }
     free(state, call.realm, by, from_ms, until_ms)?;
     let rest_override = rested(state, now, call.realm, by, from_ms, &body.rest_override_reason)?;
-    moving::let_go(state, now, by, "", call.incident, call.area)?;
     moving::leave(state, &mut Floors::new(state, call.realm, now.recorded_at_ms), by, call.area)?;
     let unit_id = call.unit.map(|unit| state.ops.units.id(unit).to_owned()).unwrap_or_default();
     if let (Some(incident), Some(unit)) = (call.incident, call.unit)

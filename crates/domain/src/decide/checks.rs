@@ -1,6 +1,6 @@
 //! Questions that many commands ask: is it there, is it well formed, may this office say so.
 
-use muster_proto::v1::{Availability, Office};
+use muster_proto::v1::{Availability, BasisKind, Context, Office};
 
 use crate::execute::Now;
 use crate::ids::{AreaRef, IncidentRef, OrganizationRef, PlanRef, ResponderRef, SiteRef, UnitRef, WhistleRef};
@@ -94,6 +94,14 @@ pub(crate) fn ground(state: &State, now: &Now<'_>) -> Result<(), Rejection> {
     if now.context.basis.as_ref().is_some_and(|basis| basis.kind != 0) { Ok(()) } else { Err(Rejection::GroundRequired {}) }
 }
 
+/// Whether a ground is stated that somebody can look up: a document, consultation, telephone order or plan with its reference.
+pub(crate) fn grounded(context: &Context) -> bool {
+    context.basis.as_ref().is_some_and(|basis| {
+        let named = matches!(basis.kind(), BasisKind::Document | BasisKind::Consultation | BasisKind::Telephone | BasisKind::Plan);
+        named && !basis.reference.trim().is_empty()
+    })
+}
+
 impl State {
     /// A living area.
     pub(crate) fn area(&self, field: &'static str, id: &str) -> Result<AreaRef, Rejection> {
@@ -121,7 +129,15 @@ impl State {
     /// A responder who has not withdrawn.
     pub(crate) fn active_responder(&self, field: &'static str, id: &str) -> Result<ResponderRef, Rejection> {
         let key = self.responder(field, id)?;
-        if self.base.responders.get(key).withdrawn { Err(Rejection::ResponderWithdrawn { id: id.to_owned() }) } else { Ok(key) }
+        self.not_withdrawn(key)?;
+        Ok(key)
+    }
+
+    pub(crate) fn not_withdrawn(&self, responder: ResponderRef) -> Result<(), Rejection> {
+        if self.base.responders.get(responder).withdrawn {
+            return Err(Rejection::ResponderWithdrawn { id: self.base.responders.id(responder).to_owned() });
+        }
+        Ok(())
     }
 
     pub(crate) fn plan(&self, id: &str) -> Result<PlanRef, Rejection> {

@@ -70,6 +70,8 @@ pub(super) fn propose(state: &State, now: &Now<'_>, body: &v1::ProposeFill) -> D
     for need in &body.unfilled {
         known_need(state, realm, area, "unfilled.whistle_id", &need.whistle_id, &need.need_id)?;
         checks::known::<UnfilledReason>("unfilled.reason", need.reason)?;
+        checks::at_most("unfilled.donors", need.donors.len(), limits::DONORS_LISTED)?;
+        need.donors.iter().try_for_each(|donor| state.area("unfilled.donors.area_id", &donor.area_id).map(drop))?;
     }
     let mut drafts = parts(state, realm, area, body);
     drafts.extend(stale(state, now, body));

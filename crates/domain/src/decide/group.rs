@@ -6,7 +6,8 @@ use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, NeedKind, ReleaseReason, ResponderKind};
 
 use super::call::{Target, check_card, free, joinable, may_come_off, need_target, rested, taking_on, to_target};
-use super::{Decision, checks, moving};
+use super::moving::{self, Donors};
+use super::{Decision, checks};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, CallRef, IncidentRef, LabelRef, OrganizationRef, RealmRef, ResponderRef, ShiftRef, UnitRef};
 use crate::limits;
@@ -179,7 +180,7 @@ pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decisi
     if !body.rest_override_reason.trim().is_empty() && now.context.actor.trim().is_empty() {
         return Err(Rejection::FieldMissing { field: "context.actor" });
     }
-    state.office_area(now)?;
+    let office = state.office_area(now)?;
     if !body.released_by_area_id.is_empty() {
         state.area("released_by_area_id", &body.released_by_area_id)?;
     }
@@ -194,7 +195,7 @@ pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decisi
     let wanted = if body.quantity == 0 { open.len() } else { open.len().min(body.quantity as usize) };
     let by_name = matches!(selection, Selection::Named(_));
     let mut floors = Floors::new(state, target.realm, now.recorded_at_ms);
-    let (mut called, mut passed_over) = (Vec::new(), Vec::new());
+    let (mut called, mut passed_over, mut elsewhere) = (Vec::new(), Vec::new(), Donors::default());
     for responder in people {
         if called.len() == wanted {
             break;
@@ -208,10 +209,12 @@ pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decisi
             ) => {
                 return Err(refusal);
             }
+            // Who was not named and lives elsewhere is counted, and not told.
+            Err(Rejection::ReleaseRequired { .. }) if !by_name => elsewhere.count(state, responder, office),
             Err(refusal) => passed_over.push(passed(state, responder, &refusal)),
         }
     }
-    Ok(group_called(state, now, body, &target, &called, &passed_over))
+    Ok(group_called(state, now, body, &target, &called, &passed_over, &elsewhere.listed(state)))
 }
 
 /// One person of a group, asked under the rules of DispatchResponder.
@@ -235,6 +238,8 @@ impl Asked<'_> {
         let Self { state, now, body, target, .. } = self;
         let person = state.base.responders.get(responder);
         let id = || state.base.responders.id(responder).to_owned();
+        // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
+        moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
         state.callable(responder, self.from_ms)?;
         // Whom the own organization keeps back is called by name only.
         if let Some(organization) = person.organization.filter(|_| person.reserved && !self.by_name) {
@@ -242,7 +247,6 @@ impl Asked<'_> {
         }
         free(state, target.realm, responder, self.from_ms, body.until_ms)?;
         let rest_override = rested(state, now, target.realm, responder, self.from_ms, &body.rest_override_reason)?;
-        moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
         joinable(state, target.incident, responder, &body.unit_id)?;
         let has = |wanted: &str| state.base.labels.find(wanted).is_some_and(|wanted| person.specialties.contains(&wanted));
         let fits = |post: &Post| post.specialty.is_empty() || has(&post.specialty);
@@ -293,6 +297,7 @@ fn group_called(
     target: &Target,
     called: &[Called],
     passed_over: &[v1::PassedOver],
+    release_required: &[v1::DonorCount],
 ) -> Vec<Draft> {
     let mut drafts = Vec::with_capacity(called.len() + 1);
     for lines in parts(passed_over) {
@@ -307,6 +312,7 @@ fn group_called(
             first_call_id: if called.is_empty() { String::new() } else { state.ops.calls.upcoming(0).text() },
             passed_over_total: count(passed_over.len()),
             passed_over: lines.to_vec(),
+            release_required: release_required.to_vec(),
         });
         drafts.push(Draft::new(event, target.realm, Some(target.area)));
     }

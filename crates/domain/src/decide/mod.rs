@@ -29,9 +29,10 @@ mod zone;
 
 use muster_proto::Command;
 
-pub(crate) use checks::set;
+pub(crate) use checks::{grounded, set};
 pub(crate) use fill::call_for;
 pub(crate) use incident::plans_below;
+pub(crate) use moving::Donors;
 pub(crate) use unit::party_organization;
 pub(crate) use whistle::escalated;
 
@@ -121,7 +122,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::ScheduleShifts(body) => shift::schedule(state, now, body),
         Command::OpenShift(body) => shift::open(state, now, body),
         Command::CloseShift(body) => shift::close(state, now, body),
-        Command::SwapShift(body) => shift_change::propose(state, body),
+        Command::SwapShift(body) => shift_change::propose(state, now, body),
         Command::AnswerSwap(body) => shift_change::answer(state, body),
         Command::HandOver(body) => shift_change::hand_over(state, body),
         Command::SettlePresence(body) => presence::settle(state, now, body),

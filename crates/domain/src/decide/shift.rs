@@ -81,9 +81,10 @@ fn check_lines(state: &State, now: &Now<'_>, site: &Site, site_id: &str, lines: 
         if !seats.insert(&line.seat_id) {
             return Err(Rejection::AlreadyExists { field: "crews.lines.seat_id", id: line.seat_id.clone() });
         }
-        let responder = state.active_responder(PERSON, &line.responder_id)?;
-        seat_fits(state, PERSON, site, &line.seat_id, responder)?;
+        let responder = state.responder(PERSON, &line.responder_id)?;
         let_go(state, now, responder, "", Some(site.incident), site.area)?;
+        state.not_withdrawn(responder)?;
+        seat_fits(state, PERSON, site, &line.seat_id, responder)?;
     }
     Ok(())
 }

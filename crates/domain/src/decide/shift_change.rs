@@ -7,8 +7,8 @@ use muster_proto::v1;
 
 use super::call::{open_call, wrong_phase as wrong_call_phase};
 use super::shift::{keeps_rest, known_shift, seat_fits, wrong_phase};
-use super::{Decision, checks};
-use crate::execute::Draft;
+use super::{Decision, checks, moving};
+use crate::execute::{Draft, Now};
 use crate::ids::{OrganizationCallRef, RealmRef, ResponderRef, ShiftRef, SiteRef, SwapRef, WhistleRef};
 use crate::limits;
 use crate::rejection::Rejection;
@@ -86,7 +86,20 @@ fn of_shift(state: &State, key: ShiftRef, event: Event) -> Draft {
     Draft::new(event, realm_of(state, key), Some(state.ops.sites.get(state.ops.shifts.get(key).site).area))
 }
 
-pub(super) fn propose(state: &State, body: &v1::SwapShift) -> Decision {
+/// Each is moved only as far as their areas let them go. Asked when the swap is proposed, for its office answers for that; the other's consent
+/// moves nobody further.
+fn are_let_go(state: &State, now: &Now<'_>, body: &v1::SwapShift) -> Result<(), Rejection> {
+    let other_shift = state.ops.shifts.find(&body.other_shift_id);
+    let shift = known_shift(state, "shift_id", &body.shift_id)?;
+    let other = state.responder("other_responder_id", &body.other_responder_id)?;
+    moving::takes_over(state, now, other, state.ops.shifts.get(shift).site, other_shift)?;
+    let Some(other_shift) = other_shift else { return Ok(()) };
+    let responder = state.responder("responder_id", &body.responder_id)?;
+    moving::takes_over(state, now, responder, state.ops.shifts.get(other_shift).site, Some(shift))
+}
+
+pub(super) fn propose(state: &State, now: &Now<'_>, body: &v1::SwapShift) -> Decision {
+    are_let_go(state, now, body)?;
     let exchange = exchange(state, &body.shift_id, &body.responder_id, &body.other_shift_id, &body.other_responder_id)?;
     stands(state, &exchange)?;
     let event = Event::SwapProposed(v1::SwapProposed {

@@ -3,7 +3,7 @@
 use muster_proto::Event;
 use muster_proto::v1::{self, UnitKind};
 
-use super::{Decision, checks};
+use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{ResponderRef, UnitRef};
 use crate::rejection::Rejection;
@@ -110,10 +110,12 @@ pub(super) fn appoint_organizer(state: &State, now: &Now<'_>, body: &v1::Appoint
     Ok(vec![of_unit(state, key, event)])
 }
 
+/// Takes a person into a unit: the office moves its own people, and those who were let go.
 pub(super) fn attach(state: &State, now: &Now<'_>, body: &v1::AttachResponder) -> Decision {
     let key = state.standing_unit("unit_id", &body.unit_id)?;
     let unit = state.ops.units.get(key);
-    let responder = state.active_responder("responder_id", &body.responder_id)?;
+    let responder = state.responder("responder_id", &body.responder_id)?;
+    moving::let_go(state, now, responder, "", Some(unit.incident), unit.area)?;
     state.callable(responder, now.recorded_at_ms)?;
     if body.extra_seat {
         if unit.extra_seats.contains(&responder) {

@@ -289,6 +289,11 @@ impl Base {
         person.area.or_else(|| person.organization.and_then(|key| self.organizations.get(key).area))
     }
 
+    /// Whose release would do for somebody from `home`: the highest area around it that does not hold `near`; the home itself where that does.
+    pub(crate) fn donor(&self, home: AreaRef, near: AreaRef) -> AreaRef {
+        self.ancestry(home).take_while(|around| !self.within(near, *around)).last().unwrap_or(home)
+    }
+
     /// Who answers for an area at a time, kind by kind.
     pub(crate) fn responsible(&self, area: AreaRef, at_ms: i64) -> impl Iterator<Item = (u8, ResponderRef)> + '_ {
         let first = (area, 0, ResponderRef::from_index(0));

@@ -49,6 +49,7 @@ fn before_a_part_is_confirmed_others_recall_with_a_ground_only() {
     story.and([send("b1", "w", "n"), send("a1", "w", "n"), send("a2", "w", "m"), come("b1", "w")]);
     story.by("v2").when(recall("c1")).then_rejected("part_not_confirmed");
     story.by("").when(recall("c1")).then_rejected("part_not_confirmed");
+    story.by("v2").on_document(" ").when(recall("c1")).then_rejected("part_not_confirmed");
     story.by("v2").on_a_ground().when(recall("c1")).then(["ResponderRecalled c1"]);
     // The blowing side and those above it need none, nor does anybody once the part is done.
     story.by("v1").when(recall("c2")).then(["DutyReleased c2 Recalled"]);

@@ -184,30 +184,40 @@ fn a_later_proposal_replaces_the_open_one_of_its_realm_and_area_alone() {
     story.when(taken).then_rejected("already_exists");
 }
 
-/// 跨区增援: after everybody inside, marked, and called only once somebody let them go.
+/// 跨区增援: after everybody inside, counted by the area that could let them go, and not told; called only once it did.
 #[test]
-fn people_of_another_area_come_last_and_only_by_release() {
+fn people_of_another_area_come_last_and_are_counted_only() {
     let mut story = Story::given(town::people());
     story.and([blow("w", "v2", Severity::Severe, vec![need("n", NeedKind::Person, "", 4), need("m", NeedKind::Person, "medic", 2)])]);
     let found = proposed(&story, "f1", "", "v2");
-    let inside: Vec<_> =
-        found.lines.iter().map(|line| (line.responder_id.as_str(), line.release_required, line.donor_area_id.as_str())).collect();
+    let inside = |found: &v1::ProposeFill| found.lines.iter().map(|line| line.responder_id.clone()).collect::<Vec<_>>();
+    let counted = |found: &v1::ProposeFill| {
+        let donors = |need: &v1::UnfilledNeed| need.donors.iter().map(|donor| (donor.area_id.clone(), donor.people)).collect::<Vec<_>>();
+        found.unfilled.iter().map(|need| (need.need_id.clone(), need.quantity, need.reason(), donors(need))).collect::<Vec<_>>()
+    };
+    let of = |need: &str, quantity: u32, donors: &[(&str, u32)]| {
+        let donors = donors.iter().map(|(area, people)| ((*area).to_owned(), *people)).collect::<Vec<_>>();
+        (need.to_owned(), quantity, UnfilledReason::ReleaseRequired, donors)
+    };
     assert_eq!(
-        inside,
-        [("b1", false, ""), ("b2", false, ""), ("a1", true, "v1"), ("a2", true, "v1"), ("b3", false, ""), ("a5", true, "v1")]
+        (inside(&found), counted(&found)),
+        (vec!["b1".to_owned(), "b2".to_owned(), "b3".to_owned()], vec![of("n", 2, &[("v1", 2)]), of("m", 1, &[("v1", 1)])],)
     );
-    assert_eq!(line(&found.lines, "w", "b2").difference(), FillDifference::Release);
-    // From further off the donor is the highest area that does not hold the whistle.
+    let last = line(&found.lines, "w", "b2");
+    assert_eq!((last.difference(), last.runner_up_responder_id.as_str()), (FillDifference::Release, ""), "nor is the next best told");
+    // Whoever leads them is told who they are.
+    let whole = proposed(&story, "f1", "", "t1");
+    assert_eq!((inside(&whole).len(), whole.unfilled.len()), (6, 0));
+    // From further off the donor is the highest area that does not hold the whistle; e1 has no home area but an organization in k1.
     story.and(["a1", "a2", "a3", "a4", "a5", "a6", "d1", "d2"].map(away));
     let found = proposed(&story, "f1", "", "v2");
-    assert_eq!(line(&found.lines, "w", "f1").donor_area_id, "k2");
-    // e1 has no home area but an organization in k1.
-    assert_eq!(line(&found.lines, "w", "e1").donor_area_id, "k1");
+    assert_eq!(counted(&found), [of("n", 2, &[("k1", 2)]), of("m", 1, &[("k2", 1)])]);
     story.by("v2");
-    story.and([Command::ProposeFill(found.clone())]);
-    let far = &line(&found.lines, "w", "f1").line_id;
-    story.when(decide("f1", [accept(far)])).then_among([&*format!("FillLineRefused f1#{far} f1 release_required")]);
-    let released = FillDecision { released_by_area_id: "k2".to_owned(), ..accept(far) };
+    story.and([Command::ProposeFill(found)]);
+    // Who is found and asked for elsewhere comes in the place of a line's.
+    let (far, released) = ("l1", change("l1", "f1"));
+    story.when(decide("f1", [released.clone()])).then_among([&*format!("FillLineRefused f1#{far} f1 release_required")]);
+    let released = FillDecision { released_by_area_id: "k2".to_owned(), ..released };
     let emitted = story.when(decide("f1", [released])).events();
     let Event::ResponderCalled(body) = &emitted[1].event else { panic!("the second record calls") };
     assert_eq!((body.responder_id.as_str(), body.released_by_area_id.as_str()), ("f1", "k2"));

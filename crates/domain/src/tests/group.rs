@@ -132,6 +132,26 @@ fn people_of_another_area_are_passed_over_unless_let_go_and_floors_are_kept() {
     story.when(to_site(names(&["e1"]), 0)).then(["GroupCalled 1 called", "ResponderCalled c3 e1 s#z Dispatched"]);
 }
 
+/// Who was not named and lives elsewhere is counted by the area that could let them go, and neither named nor told of.
+#[test]
+fn people_of_other_areas_are_counted_and_not_told() {
+    let mut story = with_site();
+    story.and([town::away("b1"), town::away("f2")]);
+    let everybody = GroupSelection { kind: ResponderKind::Member.into(), ..Default::default() };
+    story.and([town::whistle_for(20)]);
+    let emitted = story.by("v1").when(to_need(everybody, 0)).events();
+    let Event::GroupCalled(body) = &emitted[0].event else { panic!("the group comes first") };
+    let donors: Vec<_> = body.release_required.iter().map(|donor| (donor.area_id.as_str(), donor.people)).collect();
+    assert_eq!(donors, [("k1", 3), ("v2", 3), ("k2", 2), ("t2", 2)], "those who are away, too: nothing is told of them");
+    assert_eq!((body.called, body.passed_over_total, body.passed_over.len()), (6, 0, 0));
+    // Of whom is named nothing is told but that the own area must let them go, however it stands with them.
+    story.by("c").and([command!(WithdrawResponder { responder_id: "b2" })]);
+    for who in ["b1", "b2", "b3"] {
+        story.by("v1").when(dispatch(who, "s", "x")).then_rejected("release_required");
+        story.when(to_site(names(&[who]), 0)).then([&*format!("GroupCalled 0 called without 1: {who} release_required")]);
+    }
+}
+
 #[test]
 fn a_group_command_must_be_understood() {
     let mut story = with_site();
@@ -155,7 +175,8 @@ fn a_long_list_of_those_passed_over_comes_in_parts() {
     let mut story = with_site();
     let people: Vec<String> = (0..501).map(|at| format!("m{at:03}")).collect();
     story.and(people.iter().map(|id| town::enroll(id, "v2", "", &[])));
-    let emitted = story.by("v1").when(to_site(of_area("v2"), 0)).events();
+    story.and([command!(SetFloor { area_id: "v2", minimum: 504u32 })]);
+    let emitted = story.when(to_site(of_area("v2"), 0)).events();
     let sizes: Vec<_> = emitted
         .iter()
         .map(|record| match &record.event {

@@ -221,6 +221,30 @@ fn a_swap_needs_the_other_and_keeps_rest() {
     story.when(command!(AnswerSwap { swap_id: "s1", responder_id: "a3" })).then(["SwapDeclined s1"]);
 }
 
+/// By consent nobody leaves an area that has not let them go: an office moves its own people, the two alone those of the site's area.
+#[test]
+fn a_swap_moves_nobody_of_another_area() {
+    let mut story = two_shifts();
+    let swap = |other_shift: &str, other: &str| {
+        command!(SwapShift { shift_id: "s~1", responder_id: "a1", other_shift_id: other_shift, other_responder_id: other })
+    };
+    for office in ["v1", ""] {
+        story.by(office).when(swap("", "b1")).then_rejected("release_required");
+    }
+    story.by("v2").when(swap("", "a3")).then_rejected("release_required");
+    story.by("").when(swap("", "a3")).then(["SwapProposed s1 a1@s~1 a3@"]);
+    story.by("t1").when(swap("", "b1")).then(["SwapProposed s2 a1@s~1 b1@"]);
+    // Whoever was let go to a site for one of its shifts may take another there, by consent alone as well.
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("d", "day"), seat("n", "night")])]);
+    let crews = vec![crew(&[("d", "b1")]), crew(&[("n", "a2")])];
+    let command = schedule(&story, 12, &[("day", 2, 8, 1), ("night", 10, 8, 1)], crews);
+    story.and([command]);
+    let exchange = command!(SwapShift { shift_id: "s~2", responder_id: "a2", other_shift_id: "s~1", other_responder_id: "b1" });
+    story.by("").when(exchange).then(["SwapProposed s1 a2@s~2 b1@s~1"]);
+    story.when(command!(AnswerSwap { swap_id: "s1", responder_id: "b1", consent: true })).then(["ShiftsSwapped s1"]);
+}
+
 #[test]
 fn a_shift_is_opened_by_hand_before_its_time_or_without_a_schedule() {
     let mut story = two_shifts();

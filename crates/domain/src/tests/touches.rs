@@ -1,7 +1,7 @@
 //! What commands touch: where they take effect, whom and what they speak of. Unknown things are left out, and nothing is refused.
 
 use muster_proto::v1::{BasisKind, UnitKind};
-use muster_proto::{Touched, path_end};
+use muster_proto::{Touched, UnitLine, path_end};
 
 use super::town::{blow, check_in, dispatch, outbreak, people, site, town, unit};
 use super::*;
@@ -12,6 +12,14 @@ fn touches(story: &Story, command: &Command) -> Touched {
 
 fn places(touched: &Touched) -> Vec<&str> {
     touched.places.iter().map(path_end).collect()
+}
+
+fn homes(touched: &Touched) -> Vec<(&str, &str)> {
+    touched.homes.iter().map(|home| (path_end(&home.area), home.incident.as_str())).collect()
+}
+
+fn line(line: &UnitLine) -> Vec<(&str, &str)> {
+    line.iter().map(|unit| (unit.id.as_str(), path_end(&unit.area))).collect()
 }
 
 fn outbreak_with_site() -> Story {
@@ -33,14 +41,91 @@ fn outbreak_with_site() -> Story {
 fn a_dispatch_touches_the_post_and_the_home_or_whoever_let_the_person_go() {
     let story = outbreak_with_site();
     let own = touches(&story, &dispatch("d1", "s", "1"));
-    assert_eq!(places(&own), ["v3"], "post and home are one place");
-    assert_eq!(own.people[0].units, [["team", "top"]], "with the units above");
+    assert_eq!((places(&own), homes(&own)), (vec!["v3"], vec![("v3", "out")]), "the home is let go for an incident");
+    assert_eq!(line(&own.people[0].units[0]), [("team", "v3"), ("top", "t2")], "with the units above");
     let foreign = touches(&story, &dispatch("a1", "s", "1"));
-    assert_eq!(places(&foreign), ["v3", "v1"]);
-    let released =
-        touches(&story, &command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "1", released_by_area_id: "t1" }));
-    assert_eq!(places(&released), ["v3", "t1"]);
-    assert_eq!(released.people[0].id, "a1");
+    assert_eq!((places(&foreign), homes(&foreign)), (vec!["v3"], vec![("v1", "out")]));
+    let released = |by: &str| {
+        touches(&story, &command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "1", released_by_area_id: by }))
+    };
+    assert_eq!((places(&released("t1")), homes(&released("t1"))), (vec!["v3", "t1"], vec![]));
+    assert_eq!(released("t1").people[0].id, "a1");
+    // An area that the home does not lie in lets nobody go.
+    assert_eq!((places(&released("t2")), homes(&released("t2"))), (vec!["v3", "t2"], vec![("v1", "out")]));
+}
+
+#[test]
+fn whoever_is_moved_is_touched_at_home() {
+    let mut story = outbreak_with_site();
+    story.and([dispatch("d1", "s", "1")]);
+    let relief = touches(&story, &command!(RelieveResponder { call_id: "c1", by_responder_id: "a1" }));
+    assert_eq!((places(&relief), homes(&relief)), (vec!["v3"], vec![("v1", "out")]));
+    let attached = touches(&story, &command!(AttachResponder { unit_id: "team", responder_id: "a1" }));
+    assert_eq!((places(&attached), homes(&attached)), (vec!["v3"], vec![("v1", "out")]));
+    let reported = touches(&story, &town::moves_to("a1", "v3"));
+    assert_eq!(places(&reported), ["v1", "v3"], "where they are now, and where they go");
+    let established =
+        touches(&story, &command!(EstablishUnit { unit_id: "u", incident_id: "out", area_id: "v1", site_id: "s", parent_unit_id: "top" }));
+    assert_eq!(places(&established), ["v1", "v3"]);
+}
+
+#[test]
+fn a_group_touches_what_it_selects_by() {
+    let mut story = outbreak_with_site();
+    story.and([town::whistle_for(2)]);
+    let group = |selection: v1::GroupSelection, released_by: &str| {
+        touches(&story, &command!(CallGroup { selection: selection, site_id: "s", released_by_area_id: released_by }))
+    };
+    let named = v1::GroupSelection { responder_ids: vec!["a1".into(), "a2".into(), "b1".into()], ..Default::default() };
+    assert_eq!(homes(&group(named.clone(), "")), [("v1", "out"), ("v2", "out")]);
+    assert_eq!((places(&group(named.clone(), "v1")), homes(&group(named, "v1"))), (vec!["v3", "v1"], vec![("v2", "out")]));
+    let area = v1::GroupSelection { area_id: "v4".into(), organization_id: "power".into(), ..Default::default() };
+    assert_eq!((homes(&group(area.clone(), "")), homes(&group(area, "k2"))), (vec![("v4", "out")], vec![]));
+    let organization = v1::GroupSelection { organization_id: "power".into(), ..Default::default() };
+    let found = group(organization, "");
+    assert_eq!((homes(&found), found.organizations.as_slice()), (vec![("k1", "out")], ["power".to_owned()].as_slice()));
+    let unit = v1::GroupSelection { unit_id: "top".into(), ..Default::default() };
+    let found = group(unit, "");
+    assert_eq!((homes(&found), line(&found.units[0])), (vec![("t2", "out")], vec![("top", "t2")]));
+    let proposed =
+        v1::FillLine { whistle_id: "w".into(), responder_id: "a1".into(), runner_up_responder_id: "f1".into(), ..v1::FillLine::default() };
+    let proposal = touches(&story, &command!(ProposeFill { area_id: "v1", lines: vec![proposed] }));
+    assert_eq!((places(&proposal), homes(&proposal)), (vec!["v1"], vec![("v1", ""), ("v4", "")]), "a whistle of no incident");
+}
+
+#[test]
+fn shifts_and_whistles_touch_the_unit() {
+    let mut story = outbreak_with_site();
+    story.and([command!(EstablishUnit {
+        unit_id: "guard",
+        incident_id: "out",
+        kind: UnitKind::VanguardTeam,
+        name: "guard",
+        area_id: "v3",
+        site_id: "s",
+    })]);
+    let seat = |seat_id: &str, who: &str| v1::ShiftLine { seat_id: seat_id.into(), responder_id: who.into() };
+    let until_ms = story.now_ms + 4 * 60 * MINUTE_MS;
+    let open = |lines: Vec<v1::ShiftLine>| command!(OpenShift { site_id: "s", minimum: 1_u32, until_ms: until_ms, lines: lines });
+    let opened = touches(&story, &open(vec![seat("1", "d1"), seat("2", "a1")]));
+    assert_eq!((homes(&opened), opened.people.len()), (vec![("v1", "out"), ("v3", "out")], 2));
+    assert_eq!(opened.around.iter().map(line).collect::<Vec<_>>(), [[("guard", "v3")]], "the unit that stands at the site");
+    story.and([open(vec![seat("1", "d1")])]);
+    for shift in [command!(CloseShift { shift_id: "s~1" }), command!(OpenShift { site_id: "s", shift_id: "s~1" })] {
+        let touched = touches(&story, &shift);
+        let people: Vec<_> = touched.people.iter().map(|person| (person.id.as_str(), line(&person.units[0]))).collect();
+        assert_eq!((places(&touched), people), (vec!["v3"], vec![("d1", vec![("team", "v3"), ("top", "t2")])]), "{shift:?}");
+    }
+    let swap = touches(&story, &command!(SwapShift { shift_id: "s~1", responder_id: "d1", other_responder_id: "a1" }));
+    assert_eq!((swap.people.len(), homes(&swap)), (1, vec![("v1", "out")]), "who takes over is moved, and does not speak");
+    let blown = |incident: &str, area: &str| {
+        let touched = touches(&story, &command!(BlowWhistle { whistle_id: "w", incident_id: incident, area_id: area }));
+        touched.around.iter().map(|line| line[0].id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(blown("out", "v3"), ["top", "team", "guard"]);
+    assert_eq!(blown("", "v3"), ["top", "team", "guard"]);
+    assert_eq!(blown("none", "v3"), Vec::<String>::new());
+    assert_eq!(blown("out", "t2"), ["top"], "only in its own area");
 }
 
 #[test]

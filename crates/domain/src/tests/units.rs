@@ -48,6 +48,20 @@ fn a_party_organization_is_approved_by_its_superior() {
     story.when(bare(UnitKind::ServiceTeam)).then_rejected("already_exists");
 }
 
+/// Whoever is taken into a unit is moved like anybody: by the own area's office or by one above, and nothing else is told of others.
+#[test]
+fn nobody_of_another_area_is_attached_without_release() {
+    let mut story = declared();
+    story.and([unit("team", "out", UnitKind::ServiceTeam, "v1"), town::away("b2")]);
+    for who in ["b1", "b2", "f1"] {
+        story.by("v1").when(attach("team", who)).then_rejected("release_required");
+    }
+    story.by("").when(attach("team", "a1")).then_rejected("office_required");
+    story.by("v1").when(attach("team", "a1")).then(["ResponderAttached team a1"]);
+    story.by("t1").when(attach("team", "b1")).then(["ResponderAttached team b1"]);
+    story.when(attach("team", "b2")).then_rejected("responder_unavailable");
+}
+
 #[test]
 fn units_are_a_tree_within_one_incident() {
     let mut story = declared();

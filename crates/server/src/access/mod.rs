@@ -11,11 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
-use muster_access::{Action, Denial, Principal, Reach, Role, Scope, may, reach, reach_by};
+use muster_access::{Action, Denial, Opened, Principal, Reach, Role, Scope, may, reach, reach_by};
 use muster_domain::State;
 use muster_engine::{Gate, Passing};
 use muster_proto::v1::AgreementScope;
-use muster_proto::{Command, Refusal, RefusalKind, Request, Touched};
+use muster_proto::{Refusal, RefusalKind, Request, Touched};
 
 use crate::gateway;
 use crate::http::wall_ms;
@@ -257,17 +257,18 @@ impl Caller {
 }
 
 impl Session {
-    /// Areas whose people an agreement in force and invoked lets the principal call as if they were its own.
-    fn shared(&self, state: &State, command: &Command) -> Vec<String> {
-        if !matches!(command, Command::DispatchResponder(_) | Command::CallGroup(_)) {
+    /// Homes that agreements in force and invoked open to the principal's grants, for the incidents that people are moved for.
+    fn opened(&self, state: &State, touched: &Touched) -> Vec<Opened> {
+        if touched.homes.iter().all(|home| home.incident.is_empty()) {
             return Vec::new();
         }
         let areas = self.principal.grants.iter().filter_map(|grant| match grant.scope() {
             Scope::Area(area) => Some(area),
             _ => None,
         });
-        let shared = areas.flat_map(|area| state.shared_with(area));
-        shared.filter(|shared| shared.shared.contains(&AgreementScope::People)).map(|shared| shared.area_id).collect()
+        let shared = areas.flat_map(|to| state.shared_with(to).into_iter().map(move |shared| (to, shared)));
+        let people = shared.filter(|(_, shared)| shared.shared.contains(&AgreementScope::People));
+        people.map(|(to, shared)| Opened { to: to.clone(), home: shared.area_id, incident: shared.incident_id }).collect()
     }
 }
 
@@ -279,8 +280,8 @@ impl Gate for Session {
             return Err(refusal(&Denial::ActorNotSelf { actor: actor.clone(), person: principal.person.clone() }));
         }
         let touched = state.touches(&request.context, &request.command);
-        let shared = self.shared(state, &request.command);
-        may(principal, Action::Command(request.command.name()), &touched, &shared).map(drop).map_err(|denial| refusal(&denial))
+        let opened = self.opened(state, &touched);
+        may(principal, Action::Command(request.command.name()), &touched, &opened).map(drop).map_err(|denial| refusal(&denial))
     }
 }
 
@@ -329,5 +330,7 @@ fn jwt_problem(fault: &JwtFault) -> Problem {
     }
 }
 
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod tests;

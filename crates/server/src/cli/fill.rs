@@ -72,7 +72,7 @@ fn lines_table(lines: &[Value], lang: Lang) -> String {
 fn unfilled_table(unfilled: &[Value], lang: Lang) -> String {
     let mut table = table(lang, &[("未满足的需求", "unfilled need"), ("缺", "missing"), ("原因", "why")]);
     for row in unfilled {
-        let words = fill_words::unfilled(text(row, "reason"));
+        let words = fill_words::unfilled(row);
         let (first, second) = if lang == Lang::Zh { (words.zh, words.en) } else { (words.en, words.zh) };
         table.add_row([need(row), row["quantity"].as_u64().unwrap_or_default().to_string(), format!("{first}\n{second}")]);
     }

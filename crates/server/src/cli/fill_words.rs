@@ -80,19 +80,33 @@ fn runner_up(row: &Value) -> (String, String) {
     (format!("次选 {other} {}", decided.0), format!("next would be {other}, who {}", decided.1))
 }
 
-/// Why a need stays without people.
-pub(super) fn unfilled(reason: &str) -> Words {
-    let (zh, en) = match reason {
+/// Why a need stays without people, and where people live who could be released.
+pub(super) fn unfilled(row: &Value) -> Words {
+    let (zh, en) = why_unfilled(row["reason"].as_str().unwrap_or_default());
+    let donors = row["donors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (mut zh, mut en) = (zh.to_owned(), en.to_owned());
+    for donor in donors {
+        let (area, people) = (donor["area_id"].as_str().unwrap_or_default(), count(donor, "people"));
+        zh.push_str(&format!("，{area} 有 {people} 人"));
+        en.push_str(&format!(", {people} in {area}"));
+    }
+    Words::new(zh, en)
+}
+
+fn why_unfilled(reason: &str) -> (&'static str, &'static str) {
+    match reason {
         "UNFILLED_REASON_NOBODY_WITH_SPECIALTY" => ("名册中没有（更多）符合条件的人", "nobody (else) enrolled has what is asked for"),
         "UNFILLED_REASON_ON_DUTY" => ("符合条件的人都有任务或在岗", "those who fit have duties or are on post"),
         "UNFILLED_REASON_RESTING" => ("符合条件的人须先休息", "those who fit are due a rest"),
         "UNFILLED_REASON_UNAVAILABLE" => ("符合条件的人不可调度或被单位留用", "those who fit are absent or kept back"),
         "UNFILLED_REASON_ASKED_BEFORE" => ("符合条件的人都已问过", "all who fit were asked before"),
         "UNFILLED_REASON_NEEDED_ELSEWHERE" => ("符合条件的人派往更紧急的哨", "those who fit are proposed for graver whistles"),
+        "UNFILLED_REASON_RELEASE_REQUIRED" => {
+            ("能来的人在外辖区，须先请其放行", "those who could come live in other areas, which must release them first")
+        }
         "UNFILLED_REASON_FLOOR" => ("再调人则当地低于留守底数", "their area would fall below its floor"),
         _ => ("一次提名的人数有限，先提更紧急的", "one proposal takes up only so many, the graver came first"),
-    };
-    Words::new(zh, en)
+    }
 }
 
 /// A line that the rules spoke against at once.
@@ -142,13 +156,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn who_would_have_to_be_released_is_counted_by_area() {
+        let row = json!({"reason": "UNFILLED_REASON_RELEASE_REQUIRED", "donors": [{"area_id": "440803", "people": 2}, {"area_id": "440804", "people": 1}]});
+        let words = unfilled(&row);
+        assert_eq!(words.zh, "能来的人在外辖区，须先请其放行，440803 有 2 人，440804 有 1 人");
+        assert_eq!(words.en, "those who could come live in other areas, which must release them first, 2 in 440803, 1 in 440804");
+    }
+
     /// Every reason that the contract has is said in words of its own.
     #[test]
     fn every_reason_has_words() {
         let mut seen = std::collections::BTreeSet::new();
-        for number in 1..=8 {
-            let reason = muster_proto::v1::UnfilledReason::try_from(number).expect("the contract has eight");
-            assert!(seen.insert(unfilled(reason.as_str_name()).zh), "{reason:?}");
+        for number in 1..=9 {
+            let reason = muster_proto::v1::UnfilledReason::try_from(number).expect("the contract has nine");
+            assert!(seen.insert(unfilled(&json!({"reason": reason.as_str_name()})).zh), "{reason:?}");
         }
         let mut seen = std::collections::BTreeSet::new();
         for number in 1..=8 {

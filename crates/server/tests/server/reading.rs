@@ -266,7 +266,7 @@ async fn people_of_the_partner_are_called_while_the_agreement_is_invoked() {
     let mut other = dispatch.clone();
     other["site_id"] = json!("s-fire");
     let refused = guarded.send(&partner, "DispatchResponder", "other", &other).await;
-    assert_eq!(refused.1["code"], "release_required", "another incident is none of the agreement's: {refused:?}");
+    assert_eq!(code(&refused), (403, "outside_scope"), "another incident is none of the agreement's: {refused:?}");
     let done = guarded.done(&partner, "DispatchResponder", "during", dispatch).await;
     assert_eq!(done["counts"]["ResponderCalled"], "1");
 }
