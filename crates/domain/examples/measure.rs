@@ -167,6 +167,27 @@ fn stand_down(incident_id: &str) -> Command {
     Command::StandDownArea(v1::StandDownArea { incident_id: incident_id.to_owned(), area_id: "4408".to_owned() })
 }
 
+/// Whistles of the whole city, for which everybody is sought at once: for anybody, and for a specialty.
+fn seek(city: &mut City, when: &str) {
+    for specialty in ["", "medic"] {
+        let need = v1::Need {
+            need_id: "n".to_owned(),
+            kind: v1::NeedKind::Person.into(),
+            specialty: specialty.to_owned(),
+            quantity: 3,
+            ..Default::default()
+        };
+        let whistle = Command::BlowWhistle(v1::BlowWhistle {
+            whistle_id: format!("w-{}", city.position),
+            area_id: "4408".to_owned(),
+            severity: Severity::Severe.into(),
+            needs: vec![need],
+            ..Default::default()
+        });
+        city.timed(&format!("  search for {specialty:?}, {when}"), &whistle);
+    }
+}
+
 /// Everybody called checks in, and out.
 fn check_everybody(city: &mut City, called: &[Emitted]) {
     let places: Vec<(String, String)> = called
@@ -204,6 +225,7 @@ fn main() {
     let start = spent();
     let mut city = city();
     println!("the city: {:.1} s, {} records", (spent() - start).as_secs_f64(), city.position);
+    seek(&mut city, "everybody free");
     let mut whole = city.state.clone();
     for round in 0..3 {
         city.state = whole.clone();
@@ -221,5 +243,6 @@ fn main() {
     city.timed("convert, one plan", &convert("outbreak-c"));
     city.timed("stand down, one plan", &stand_down("outbreak-c"));
     let called = city.timed("convert again", &convert("typhoon-a"));
+    seek(&mut city, "everybody called");
     check_everybody(&mut city, &called);
 }

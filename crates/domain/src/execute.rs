@@ -102,9 +102,10 @@ pub fn fire_timer(state: &mut State, now_ms: i64, next_position: u64) -> Option<
 fn settle(state: &mut State, now: &Now<'_>, drafts: Vec<Draft>, origin: v1::Origin) -> Vec<Emitted> {
     let mut unit = Vec::new();
     accept(state, now, &mut unit, drafts, None, origin);
+    let mut memory = policy::Memory::default();
     let mut cursor = 0;
     while cursor < unit.len() {
-        let answers = policy::react(state, now, &unit[cursor]);
+        let answers = policy::react(state, now, &unit[cursor], &mut memory);
         if !answers.is_empty() {
             let cause = u32::try_from(cursor).expect("a unit has fewer than 2^32 records");
             accept(state, now, &mut unit, answers, Some(cause), v1::Origin::Policy);

@@ -24,7 +24,7 @@ pub use assign::{FillMeasure, FillQuestion, FillWay, measure_fill, propose_fill}
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};
 pub use ids::{AreaRef, RealmRef};
 pub use lessons::lessons;
-pub use rehearse::{RehearsalQuery, rehearse};
+pub use rehearse::{RehearsalQuery, rehearse, rehearse_plan};
 pub use rejection::{Rejection, RejectionKind};
 pub use state::{SharedArea, State};
 pub use summary::{CallStanding, CallSummary};

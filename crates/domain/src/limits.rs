@@ -32,6 +32,13 @@ pub const BACKUPS_MAX: usize = 8;
 pub const PEOPLE_LIST_MAX: usize = 1_000;
 /// Candidates in one proposal: a person decides, and nobody reads more.
 pub const CANDIDATES_MAX: usize = 20;
+/// People that one search for a need looks at, in parts of the tree where somebody could be called: a county's, and a few milliseconds of the
+/// engine's thread. Whoever needs more is looked for by the joint assignment, which the planner works out.
+pub const SEARCH_PEOPLE_MAX: usize = 10_000;
+/// People that a group call chooses from, for the same reason: who calls more names a smaller area.
+pub const GROUP_POOL_MAX: usize = 10_000;
+/// Records since the state that a rehearsal was worked out on: more than a conversion of a whole city makes is another state.
+pub const REHEARSAL_BEHIND_MAX: u64 = 100_000;
 /// Lines of one fill proposal, and needs listed as unfilled: a city's worst hour, eight people for each of 500 whistles. Sums of costs stay
 /// exact up to here.
 pub const FILL_LINES_MAX: usize = 4_000;

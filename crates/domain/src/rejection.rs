@@ -129,6 +129,8 @@ rejections! {
         zh "预案“{id}”已有未发布的草案"; en "the plan {id:?} has an open draft";
     PlanHasNoDraft { id: String } "plan_has_no_draft" Conflict at "plan_id";
         zh "预案“{id}”没有草案；已发布的版本不可更改"; en "the plan {id:?} has no draft; a published version never changes";
+    RehearsalOutdated { plan: String } "rehearsal_outdated" Conflict at "base_position";
+        zh "预案“{plan}”的推演结果已过时：推演之后预案版本已变，或记录已多；请重新推演"; en "the rehearsal of the plan {plan:?} is out of date: since then another version was published, or too much was recorded; rehearse it again";
     PlanNotPublished { id: String } "plan_not_published" Conflict at "plan_id";
         zh "预案“{id}”还没有发布的版本，不能推演"; en "the plan {id:?} has no published version to rehearse";
     PlanNotStoodDown { plan: String, incident: String } "plan_not_stood_down" Conflict at "incident_id";
@@ -293,6 +295,10 @@ rejections! {
         zh "增援请求“{id}”已答复、过时或不再需要"; en "the request for reinforcement {id:?} was answered, lapsed or is no longer needed";
     NotOfArea { id: String, area: String } "not_of_area" Rejected at "responder_ids";
         zh "人员“{id}”不属于辖区“{area}”"; en "the responder {id:?} is not of the area {area:?}";
+    SelectionUnbounded {} "selection_unbounded" Rejected at "selection.area_id";
+        zh "选择须至少指明辖区（selection.area_id）、单位（organization_id）、编组（unit_id）、备勤（on_standby）或名单（responder_ids）之一"; en "a selection names at least one of area (selection.area_id), organization (organization_id), unit (unit_id), people standing by (on_standby) or people by name (responder_ids)";
+    SelectionTooWide { field: &'static str, max: usize } "selection_too_wide" Rejected at field;
+        zh "{field} 所选范围超过 {max} 人，请缩小范围"; en "{field} selects from more than {max} people: name a smaller group";
     NobodySelected {} "nobody_selected" NotFound at "selection";
         zh "没有符合条件的人员"; en "nobody answers to the selection";
     SelectionMixed {} "selection_mixed" Rejected at "selection";

@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use muster_domain::State;
 use muster_log::{EpochPosition, Log, Position};
-use muster_proto::{CommandError, CommandPort, Pending, Request, v1};
+use muster_proto::{Command, CommandError, CommandPort, Pending, Request, v1};
 
 use crate::board::Board;
 use crate::clock::Ticker;
@@ -121,7 +121,8 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// Hands a request in before it returns; the answer comes once durable. When the queue is full the answer is
+    /// Hands a request in before it returns; the answer comes once durable. A `RehearsePlan` takes the way over the planner, which works out its
+    /// figures. When the queue is full the answer is
     /// [`CommandError::Unavailable`] `queue_full`, at once.
     pub fn submit_waiting(&self, request: Request) -> Waiting<Outcome> {
         self.submit_through(None, request)
@@ -142,6 +143,13 @@ impl EngineHandle {
     }
 
     fn hand_in(&self, request: Request, gate: Passing, reply: Reply<Outcome>) {
+        match request.command {
+            Command::RehearsePlan(_) => self.hand_in_rehearsed(request, gate, reply),
+            _ => self.enqueue(request, gate, reply),
+        }
+    }
+
+    pub(crate) fn enqueue(&self, request: Request, gate: Passing, reply: Reply<Outcome>) {
         if let Some(error) = self.gone() {
             return reply.send(Err(error));
         }

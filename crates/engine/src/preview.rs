@@ -7,6 +7,7 @@ use muster_proto::{Answer, CommandError, CommonPart, Request};
 use crate::errors::NO_PLANNER;
 use crate::form;
 use crate::gate::{self, Passing};
+use crate::planning;
 use crate::reply::Unanswered;
 use crate::sequencer::nothing_changed;
 use crate::unit::UnitEncoder;
@@ -33,10 +34,12 @@ pub(crate) fn preview(state: &State, now_ms: i64, gate: &Passing, request: &Requ
     }
     gate::pass(gate, state, request).map_err(CommandError::Refused)?;
     let base = Position(state.position());
+    let mut command = request.command.clone();
+    planning::write_figures(state, now_ms, true, &mut command);
     let mut state = state.clone();
     let now = Now { recorded_at_ms: now_ms, next_position: base.next().0, context: &request.context };
     let refused = |rejection| CommandError::Refused(form::refusal_of(&rejection));
-    let emitted = execute(&mut state, now, &request.command).map_err(refused)?;
+    let emitted = execute(&mut state, now, &command).map_err(refused)?;
     if emitted.is_empty() {
         return Ok(Preview { answer: nothing_changed(), base });
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use muster_log::{Epoch, EpochPosition, Log, LogId, Position, ReadError, Record, Tail};
 use muster_proto::Event;
-use muster_vault::{EraseError, Vault};
+use muster_vault::Vault;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -122,16 +122,17 @@ impl Follower {
 
     /// Whether to go on: not when a stop was asked for while the vault refuses.
     async fn carry_out(&mut self, batch: &[Record], stopped: &mut watch::Receiver<bool>) -> bool {
-        let subjects: Vec<String> = batch.iter().filter_map(erased_by).collect();
+        let named = batch.iter().filter_map(|record| Some((record.position, erased_by(record)?)));
+        let (known, others): (Vec<_>, Vec<_>) = named.partition(|(_, subject)| Vault::may_hold(subject));
+        for (position, subject) in others {
+            tracing::error!(%position, bytes = subject.len(), "an erasure names nobody whom the vault could hold");
+        }
+        let subjects: Vec<String> = known.into_iter().map(|(_, subject)| subject).collect();
         while !subjects.is_empty() {
             let (vault, erased) = (Arc::clone(&self.vault), subjects.clone());
             let erase = move || vault.erase_many(&erased.iter().map(String::as_str).collect::<Vec<_>>());
             match tokio::task::spawn_blocking(erase).await {
                 Ok(Ok(_)) => break,
-                Ok(Err(error @ EraseError::BadSubject { .. })) => {
-                    tracing::error!(%error, "an erasure names nobody whom the vault could hold");
-                    break;
-                }
                 Ok(Err(error)) => {
                     tracing::error!(%error, people = subjects.len(), "personal data that was erased in the log is still in the vault; trying again")
                 }
@@ -174,5 +175,52 @@ fn erased_by(record: &Record) -> Option<String> {
     match muster_proto::decode(&record.bytes).ok()?.event? {
         Event::PersonalDataErased(body) => Some(body.responder_id),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use muster_log::{MemoryLog, Unit};
+    use muster_proto::{ACTUAL, CommonPart, EnvelopeEncoder, RecordPart, v1};
+    use muster_vault::{Opened, SeededEntropy, VaultOptions};
+
+    use super::*;
+
+    /// An erasure of each of them, as one unit.
+    fn erasures(ids: &[&str]) -> Unit {
+        let mut encoder = EnvelopeEncoder::new(&CommonPart { recorded_at_ms: 1, ..CommonPart::default() }, ids.len());
+        let record = |(index, id): (u32, &&str)| {
+            let event = Event::PersonalDataErased(v1::PersonalDataErased { responder_id: (*id).to_owned(), ..Default::default() });
+            encoder.encode(&RecordPart {
+                position: u64::from(index) + 1,
+                index,
+                realm: ACTUAL,
+                area_path: &v1::AreaPath::default(),
+                other_area_ids: &[],
+                cause: 0,
+                origin: v1::Origin::External,
+                event: &event,
+            })
+        };
+        Unit::records_only(Position(1), (0..).zip(ids).map(record).collect())
+    }
+
+    /// One line that named nobody whom the vault could hold made the follower pass over everybody who stood in the same batch.
+    #[tokio::test]
+    async fn a_line_that_names_nobody_skips_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::open(&folder.path().join("vault"), VaultOptions::new(Box::new(SeededEntropy::new(1)))).unwrap());
+        let (first, last) = (vault.seal("r-1", "name", "陈秀英").unwrap(), vault.seal("r-2", "name", "欧阳清婉").unwrap());
+        let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
+        let too_long = "x".repeat(2_000);
+        let (durable, done) = tokio::sync::oneshot::channel();
+        log.append(erasures(&["r-1", &too_long, "", "r-2"]), Box::new(move |outcome| durable.send(outcome.is_ok()).unwrap())).unwrap();
+        assert!(done.await.unwrap());
+        let erasures = Erasures::spawn(log, Arc::clone(&vault), folder.path());
+        erasures.wait_for(Position(4)).await;
+        assert_eq!(vault.open_field(&first, "name").unwrap(), Opened::Erased);
+        assert_eq!(vault.open_field(&last, "name").unwrap(), Opened::Erased);
+        erasures.finish().await;
     }
 }

@@ -1,5 +1,5 @@
-//! The nightly silent rehearsal 每夜推演: one `RehearsePlan` for each published plan, so that each area's share of seats that could be filled is known
-//! in the morning. The command's id is made of the day and the plan: a restart, or a second server's impatience, repeats none.
+//! The nightly silent rehearsal 每夜推演: one `RehearsePlan` for each published plan, worked out by the planner one after the other, so that each area's
+//! share of seats that could be filled is known in the morning. The command's id is made of the day and the plan: a restart, or a second server's impatience, repeats none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use crate::time;
 
 /// Who is answerable for the nightly commands.
 pub const PRINCIPAL: &str = "muster:nightly";
+
+/// The code of a rehearsal that was overtaken by what was recorded before it was.
+const OUTDATED: &str = "rehearsal_outdated";
 
 /// When in the day it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +60,10 @@ pub async fn rehearse_all(gateway: &Gateway, engine: &EngineHandle, day: i64) ->
         let body = json!({"plan_id": plan_id, "response": "RESPONSE_LEVEL_I"});
         let request = gateway.seal(gateway.prepare(principal.clone(), id, "RehearsePlan", body)?)?;
         match engine.submit_waiting(request).await {
-            // What speaks against one plan is no reason to leave out the others.
-            Err(CommandError::Refused(refusal)) => tracing::warn!(plan = %plan_id, code = refusal.code, "a plan was not rehearsed"),
+            // What speaks against one plan is no reason to leave out the others. What was recorded meanwhile speaks against none: it is tried again.
+            Err(CommandError::Refused(refusal)) if refusal.code != OUTDATED => {
+                tracing::warn!(plan = %plan_id, code = refusal.code, "a plan was not rehearsed")
+            }
             done => drop(done?),
         }
     }

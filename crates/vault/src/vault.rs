@@ -168,6 +168,12 @@ impl Vault {
         Ok(erasures)
     }
 
+    /// Whether a subject of this id could have a key at all: an id has 1 to [`KEY_ID_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn may_hold(subject: &str) -> bool {
+        is_key_id(subject)
+    }
+
     /// Whether the subject's key was erased.
     pub fn is_erased(&self, subject: &str) -> bool {
         matches!(self.table.read().entries.get(subject), Some(Entry::Erased))

@@ -10,18 +10,43 @@ use crate::state::{
 };
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
-    let base = &mut state.base;
+    if let Event::AreaReparented(body) = event {
+        return area_moved(state, body);
+    }
+    let concerned = concerned(&state.base, event);
+    concerned.iter().for_each(|who| state.count_person(*who, false));
+    let applied = change(&mut state.base, event);
+    concerned.iter().for_each(|who| state.count_person(*who, true));
+    if let Event::ResponderEnrolled(body) = event {
+        state.count_person(state.base.responders.find(&body.responder_id)?, true);
+    }
+    applied
+}
+
+/// Whose place in the counts of people by area the fact changes.
+fn concerned(base: &Base, event: &Event) -> SmallVec<[ResponderRef; 1]> {
+    let responder_id = match event {
+        Event::ResponderReportedToCommunity(body) => &body.responder_id,
+        Event::ResponderTransferred(body) => &body.responder_id,
+        Event::SpecialtiesSet(body) => &body.responder_id,
+        Event::ResponderWithdrawn(body) => &body.responder_id,
+        Event::PeopleReserved(body) => {
+            let former = base.organizations.find(&body.organization_id).map(|key| base.organizations.get(key).reserved.as_slice());
+            let mut all: SmallVec<_> = body.responder_ids.iter().filter_map(|id| base.responders.find(id)).collect();
+            all.extend_from_slice(former.unwrap_or_default());
+            all.sort_unstable();
+            all.dedup();
+            return all;
+        }
+        _ => return SmallVec::new(),
+    };
+    base.responders.find(responder_id).into_iter().collect()
+}
+
+fn change(base: &mut Base, event: &Event) -> Option<()> {
     match event {
         Event::AreaDefined(body) => area_defined(base, body),
-        Event::AreaReparented(body) => area_moved(base, body),
-        Event::AreaRetired(body) => {
-            let key = base.areas.find(&body.area_id)?;
-            let parent = base.areas.get(key).parent;
-            base.areas.get_mut(key).retired = true;
-            if let Some(parent) = parent {
-                base.areas.get_mut(parent).children.retain(|child| *child != key);
-            }
-        }
+        Event::AreaRetired(body) => area_retired(base, body)?,
         Event::AutoFillSwitched(body) => {
             let key = base.areas.find(&body.area_id)?;
             base.areas.get_mut(key).auto_fill = body.enabled;
@@ -30,12 +55,7 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let key = base.areas.find(&body.area_id)?;
             base.areas.get_mut(key).floor = body.minimum;
         }
-        Event::OrganizationRegistered(body) => {
-            let functions = body.functions.iter().map(|name| base.labels.intern(name)).collect();
-            let area = base.areas.find(&body.area_id);
-            let value = Organization { kind: body.kind(), area, functions, ties: Vec::new(), reserved: Vec::new(), holders: Vec::new() };
-            base.organizations.insert(&body.organization_id, value);
-        }
+        Event::OrganizationRegistered(body) => registered(base, body),
         Event::OrganizationTiedToArea(body) => {
             let (key, area) = (base.organizations.find(&body.organization_id)?, base.areas.find(&body.area_id)?);
             base.organizations.get_mut(key).ties.push(area);
@@ -47,16 +67,7 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let (key, area) = (base.responders.find(&body.responder_id)?, base.areas.find(&body.area_id)?);
             move_home(base, key, Some(area));
         }
-        Event::ResponderTransferred(body) => {
-            let (key, to) = (base.responders.find(&body.responder_id)?, base.organizations.find(&body.organization_id)?);
-            let from = base.responders.get(key).organization;
-            if let Some(from) = from {
-                base.organizations.get_mut(from).reserved.retain(|kept| *kept != key);
-            }
-            let person = base.responders.get_mut(key);
-            person.organization = Some(to);
-            person.reserved = false;
-        }
+        Event::ResponderTransferred(body) => transferred(base, body)?,
         Event::SpecialtiesSet(body) => {
             let specialties = specialties(base, &body.specialties);
             let key = base.responders.find(&body.responder_id)?;
@@ -127,13 +138,58 @@ fn area_defined(base: &mut Base, body: &v1::AreaDefined) {
     }
 }
 
-fn area_moved(base: &mut Base, body: &v1::AreaReparented) {
-    let (Some(key), Some(to)) = (base.areas.find(&body.area_id), base.areas.find(&body.parent_id)) else { return };
+fn area_moved(state: &mut State, body: &v1::AreaReparented) -> Option<()> {
+    let (key, to) = (state.base.areas.find(&body.area_id)?, state.base.areas.find(&body.parent_id)?);
+    // Below itself the tree would have no end.
+    if state.base.within(to, key) {
+        return None;
+    }
+    state.count_area(key, false);
+    let base = &mut state.base;
     if let Some(from) = base.areas.get(key).parent {
         base.areas.get_mut(from).children.retain(|child| *child != key);
     }
     base.areas.get_mut(key).parent = Some(to);
     base.areas.get_mut(to).children.push(key);
+    state.count_area(key, true);
+    Some(())
+}
+
+fn area_retired(base: &mut Base, body: &v1::AreaRetired) -> Option<()> {
+    let key = base.areas.find(&body.area_id)?;
+    let parent = base.areas.get(key).parent;
+    base.areas.get_mut(key).retired = true;
+    if let Some(parent) = parent {
+        base.areas.get_mut(parent).children.retain(|child| *child != key);
+    }
+    Some(())
+}
+
+fn registered(base: &mut Base, body: &v1::OrganizationRegistered) {
+    let value = Organization {
+        kind: body.kind(),
+        area: base.areas.find(&body.area_id),
+        functions: body.functions.iter().map(|name| base.labels.intern(name)).collect(),
+        ties: Vec::new(),
+        reserved: Vec::new(),
+        members: Default::default(),
+        holders: Vec::new(),
+    };
+    base.organizations.insert(&body.organization_id, value);
+}
+
+fn transferred(base: &mut Base, body: &v1::ResponderTransferred) -> Option<()> {
+    let (key, to) = (base.responders.find(&body.responder_id)?, base.organizations.find(&body.organization_id)?);
+    if let Some(from) = base.responders.get(key).organization {
+        let from = base.organizations.get_mut(from);
+        from.reserved.retain(|kept| *kept != key);
+        from.members.remove(&key);
+    }
+    base.organizations.get_mut(to).members.insert(key);
+    let person = base.responders.get_mut(key);
+    person.organization = Some(to);
+    person.reserved = false;
+    Some(())
 }
 
 fn people_reserved(base: &mut Base, body: &v1::PeopleReserved) -> Option<()> {
@@ -173,9 +229,10 @@ fn specialties(base: &mut Base, names: &[String]) -> SmallVec<[LabelRef; 2]> {
 
 fn enrolled(base: &mut Base, body: &v1::ResponderEnrolled) {
     let area = base.areas.find(&body.area_id);
+    let organization = base.organizations.find(&body.organization_id);
     let value = Responder {
         kind: body.kind(),
-        organization: base.organizations.find(&body.organization_id),
+        organization,
         area: None,
         specialties: specialties(base, &body.specialties),
         availability: Availability::Available,
@@ -185,6 +242,9 @@ fn enrolled(base: &mut Base, body: &v1::ResponderEnrolled) {
         reserved: false,
     };
     let key = base.responders.insert(&body.responder_id, value);
+    if let Some(organization) = organization {
+        base.organizations.get_mut(organization).members.insert(key);
+    }
     move_home(base, key, area);
 }
 
@@ -266,13 +326,16 @@ fn card_text(card: &v1::PostCard) -> CardText {
 }
 
 fn place<T>(list: &[T], wanted: impl Fn(&T) -> bool) -> Option<u16> {
-    list.iter().position(wanted).map(|at| u16::try_from(at).expect("lists of a plan are capped"))
+    u16::try_from(list.iter().position(wanted)?).ok()
 }
 
-/// The number under which a person's primary post is kept: type and tier.
+/// The numbers under which a person's primary post is kept: type and tier.
 fn primary_key(responder: ResponderRef, plan: &Plan, tier: ResponseLevel) -> (ResponderRef, u8, u8) {
-    let narrow = |number: i32| u8::try_from(number).expect("these enumerations are small");
-    (responder, narrow(plan.incident_type.into()), narrow(tier.into()))
+    (responder, type_number(plan), tier as u8)
+}
+
+fn type_number(plan: &Plan) -> u8 {
+    plan.incident_type as u8
 }
 
 fn post_designated(base: &mut Base, body: &v1::PostDesignated) -> Option<()> {
@@ -287,7 +350,7 @@ fn post_designated(base: &mut Base, body: &v1::PostDesignated) -> Option<()> {
     let site = place(&draft.sites, |site| *site.key == *body.site_key);
     let seat = site.and_then(|at| place(&draft.sites[usize::from(at)].seats, |seat| *seat.key == *body.seat_key));
     draft.primaries.insert((responder, primary.2));
-    let at = u32::try_from(draft.designations.len()).expect("a plan has fewer than 2^32 posts");
+    let at = u32::try_from(draft.designations.len()).ok()?;
     match site.zip(seat) {
         Some(place) => {
             draft.seated.insert(place, at);
@@ -314,7 +377,7 @@ fn plan_published(base: &mut Base, body: &v1::PlanPublished) -> Option<()> {
     let key = base.plans.find(&body.plan_id)?;
     let plan = base.plans.get_mut(key);
     let draft = plan.draft.take()?;
-    let type_number = u8::try_from(i32::from(plan.incident_type)).expect("few types");
+    let type_number = type_number(plan);
     let dropped: Vec<_> =
         plan.published.last().into_iter().flat_map(|former| former.primaries.difference(&draft.primaries).copied()).collect();
     plan.published.push(draft);

@@ -43,7 +43,10 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         Event::ResponderRecalled(body) => {
             let key = find(state, &body.call_id)?;
             answer_settled(state, key);
-            state.ops.calls.get_mut(key).phase = CallPhase::Recalled;
+            let call = state.ops.calls.get_mut(key);
+            if call.phase.open() {
+                call.phase = CallPhase::Recalled;
+            }
         }
         Event::DutyReleased(body) => released(state, at, find(state, &body.call_id)?, body.reason()),
         Event::OrganizationCalled(body) => organization_called(state, at, body)?,
@@ -70,78 +73,20 @@ fn find_organization_call(state: &State, call_id: &str) -> Option<OrganizationCa
 }
 
 fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> {
-    let responder = state.base.responders.find(&body.responder_id)?;
-    let area = state.base.areas.find(&body.area_id)?;
-    let site = state.ops.sites.find(&body.site_id);
-    let seat = site.filter(|_| !body.seat_id.is_empty()).and_then(|key| state.ops.sites.get(key).seat(&body.seat_id));
-    let whistle = state.ops.whistles.find(&body.whistle_id);
-    let need = whistle.and_then(|key| state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id));
-    let narrow = |place: usize| u16::try_from(place).expect("seats and needs are capped");
-    let call = Call {
-        responder,
-        incident: state.ops.incidents.find(&body.incident_id),
-        realm: at.realm,
-        role: body.role(),
-        unit: state.ops.units.find(&body.unit_id),
-        site,
-        seat: seat.map(narrow),
-        whistle,
-        need: need.map(narrow),
-        area,
-        plan: state.base.plans.find(&body.plan_id),
-        tier: body.tier(),
-        organization_call: find_organization_call(state, &body.organization_call_id),
-        shift: state.ops.shifts.find(&body.shift_id),
-        phase: CallPhase::Summoned,
-        from_ms: body.from_ms,
-        until_ms: body.until_ms,
-        reply_due_ms: body.reply_due_ms,
-        period_due_ms: if body.until_ms == 0 { 0 } else { body.until_ms + limits::PERIOD_GRACE_MS },
-        no_show: false,
-        called_at_ms: at.recorded_at_ms,
-        arrived_at_ms: 0,
-        released_at_ms: 0,
-        reason: body.reason(),
-        release: v1::ReleaseReason::Unspecified,
-    };
-    let whose =
-        call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
-    let (incident, plan, unit, period_due_ms) = (call.incident, call.plan, call.unit, call.period_due_ms);
-    let organization_call = find_organization_call(state, &body.organization_call_id);
-    let shift = call.shift;
+    let call = summoned(state, at, body)?;
+    let (responder, shift, unit) = (call.responder, call.shift, call.unit);
+    let (organization_call, period_due_ms) = (call.organization_call, call.period_due_ms);
+    let was_bound = state.bound(at.realm, responder);
     let key = state.ops.calls.push(call);
+    state.ops.realms.get_mut(at.realm).duties.entry(responder).or_default().push(key);
+    if !was_bound && state.bound(at.realm, responder) {
+        state.count_bound(at.realm, responder, true);
+    }
     if let Some(shift) = shift {
         state.ops.shifts.get_mut(shift).calls.insert(key);
     }
-    state.ops.realms.get_mut(at.realm).duties.entry(responder).or_default().push(key);
-    if let Some(site) = site {
-        let site = state.ops.sites.get_mut(site);
-        site.duties += 1;
-        if let Some(seat) = seat {
-            let seat = &mut site.seats[seat];
-            // Whose period begins earlier has the seat.
-            let earlier = seat.holder.is_some_and(|held| body.from_ms < state.ops.calls.get(held).from_ms);
-            if seat.holder.is_none() || earlier {
-                seat.relief = seat.holder.replace(key).or(seat.relief);
-            } else {
-                seat.relief = Some(key);
-            }
-        }
-    }
-    if let (Some(whistle), Some(need)) = (whistle, need) {
-        state.ops.whistles.get_mut(whistle).needs[need].calls.push(key);
-    }
-    if let Some(incident) = incident {
-        let incident = state.ops.incidents.get_mut(incident);
-        incident.duties.insert(key);
-        if let Some(conversion) = plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
-            conversion.duties.insert(key);
-        }
-        if let Some(conversion) = whose.and_then(|plan| incident.conversions.get_mut(&plan)) {
-            let seat_id = seat.map_or("", |_| body.seat_id.as_str());
-            conversion.given.push((key, seat_id.into()));
-        }
-    }
+    take_place(state, key);
+    join_incident(state, key, &body.seat_id);
     if let Some(unit) = unit {
         state.ops.units.get_mut(unit).duties += 1;
         join_unit(state, unit, responder);
@@ -153,6 +98,83 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
     state.set_timer(period_due_ms, Timer::PeriodEnd(key));
     already_there(state, at, key);
     Some(())
+}
+
+/// The call as it is given.
+fn summoned(state: &State, at: &At, body: &v1::ResponderCalled) -> Option<Call> {
+    let site = state.ops.sites.find(&body.site_id);
+    let seat = site.filter(|_| !body.seat_id.is_empty()).and_then(|key| state.ops.sites.get(key).seat(&body.seat_id));
+    let whistle = state.ops.whistles.find(&body.whistle_id);
+    let need = whistle.and_then(|key| state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id));
+    let narrow = |place: usize| u16::try_from(place).ok();
+    Some(Call {
+        responder: state.base.responders.find(&body.responder_id)?,
+        incident: state.ops.incidents.find(&body.incident_id),
+        realm: at.realm,
+        role: body.role(),
+        unit: state.ops.units.find(&body.unit_id),
+        site,
+        seat: seat.and_then(narrow),
+        whistle,
+        need: need.and_then(narrow),
+        area: state.base.areas.find(&body.area_id)?,
+        plan: state.base.plans.find(&body.plan_id),
+        tier: body.tier(),
+        organization_call: find_organization_call(state, &body.organization_call_id),
+        shift: state.ops.shifts.find(&body.shift_id),
+        phase: CallPhase::Summoned,
+        from_ms: body.from_ms,
+        until_ms: body.until_ms,
+        reply_due_ms: body.reply_due_ms,
+        period_due_ms: if body.until_ms == 0 { 0 } else { body.until_ms.saturating_add(limits::PERIOD_GRACE_MS) },
+        no_show: false,
+        called_at_ms: at.recorded_at_ms,
+        arrived_at_ms: 0,
+        released_at_ms: 0,
+        reason: body.reason(),
+        release: v1::ReleaseReason::Unspecified,
+    })
+}
+
+/// The seat or need that the call is for has it.
+fn take_place(state: &mut State, key: CallRef) {
+    let call = state.ops.calls.get(key);
+    let (site, seat, whistle, need, from_ms) = (call.site, call.seat, call.whistle, call.need, call.from_ms);
+    if let Some(site) = site {
+        let site = state.ops.sites.get_mut(site);
+        site.duties += 1;
+        if let Some(seat) = seat.and_then(|at| site.seats.get_mut(usize::from(at))) {
+            // Whose period begins earlier has the seat.
+            let earlier = seat.holder.is_some_and(|held| from_ms < state.ops.calls.get(held).from_ms);
+            if seat.holder.is_none() || earlier {
+                seat.relief = seat.holder.replace(key).or(seat.relief);
+            } else {
+                seat.relief = Some(key);
+            }
+        }
+    }
+    if let (Some(whistle), Some(need)) = (whistle, need)
+        && let Some(need) = state.ops.whistles.get_mut(whistle).needs.get_mut(usize::from(need))
+    {
+        need.calls.push(key);
+    }
+}
+
+/// The incident, and the conversion that the post belongs to, know of the duty.
+fn join_incident(state: &mut State, key: CallRef, seat_id: &str) {
+    let call = state.ops.calls.get(key);
+    let Some(incident) = call.incident else { return };
+    let of_site = || call.site.and_then(|key| state.ops.sites.get(key).plan);
+    let whose = call.plan.or_else(of_site).or_else(|| call.unit.and_then(|key| state.ops.units.get(key).plan));
+    let (plan, seated) = (call.plan, call.seat.is_some());
+    let incident = state.ops.incidents.get_mut(incident);
+    incident.duties.insert(key);
+    if let Some(conversion) = plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
+        conversion.duties.insert(key);
+    }
+    if let Some(conversion) = whose.and_then(|plan| incident.conversions.get_mut(&plan)) {
+        conversion.given.push((key, if seated { seat_id } else { "" }.into()));
+    }
 }
 
 /// Somebody who came without a call and is called to that very place is on post.
@@ -202,6 +224,10 @@ fn answered(state: &mut State, call_id: &str, phase: CallPhase) -> Option<()> {
 }
 
 fn released(state: &mut State, at: &At, key: CallRef, reason: v1::ReleaseReason) {
+    // A duty ends once.
+    if !state.ops.calls.get(key).phase.open() {
+        return;
+    }
     answer_settled(state, key);
     period_settled(state, key);
     let call = state.ops.calls.get_mut(key);
@@ -209,38 +235,10 @@ fn released(state: &mut State, at: &At, key: CallRef, reason: v1::ReleaseReason)
     call.released_at_ms = at.recorded_at_ms;
     call.release = reason;
     let call = call.clone();
-    let realm = state.ops.realms.get_mut(call.realm);
-    if let Some(duties) = realm.duties.get_mut(&call.responder) {
-        duties.retain(|held| *held != key);
-        if duties.is_empty() {
-            realm.duties.remove(&call.responder);
-        }
-    }
-    *realm.past_duties.entry(call.responder).or_default() += 1;
-    if let Some(presence) = realm.presence.get_mut(&call.responder)
-        && presence.call == Some(key)
-    {
-        presence.call = None;
-    }
-    if let Some(site) = call.site {
-        let site = state.ops.sites.get_mut(site);
-        site.duties -= 1;
-        if let Some(seat) = call.seat {
-            let seat = &mut site.seats[usize::from(seat)];
-            if seat.holder == Some(key) {
-                seat.holder = seat.relief.take();
-            } else if seat.relief == Some(key) {
-                seat.relief = None;
-            }
-        }
-    }
+    free_person(state, key, &call);
+    leave_place(state, key, &call);
     if let Some(shift) = call.shift {
         state.ops.shifts.get_mut(shift).calls.remove(&key);
-    }
-    if let (Some(whistle), Some(need)) = (call.whistle, call.need) {
-        let need = &mut state.ops.whistles.get_mut(whistle).needs[usize::from(need)];
-        need.calls.retain(|held| *held != key);
-        need.tried.insert(call.responder);
     }
     if let Some(incident) = call.incident {
         let incident = state.ops.incidents.get_mut(incident);
@@ -258,6 +256,46 @@ fn released(state: &mut State, at: &At, key: CallRef, reason: v1::ReleaseReason)
     }
 }
 
+fn free_person(state: &mut State, key: CallRef, call: &Call) {
+    let was_bound = state.bound(call.realm, call.responder);
+    let realm = state.ops.realms.get_mut(call.realm);
+    if let Some(duties) = realm.duties.get_mut(&call.responder) {
+        duties.retain(|held| *held != key);
+        if duties.is_empty() {
+            realm.duties.remove(&call.responder);
+        }
+    }
+    *realm.past_duties.entry(call.responder).or_default() += 1;
+    if let Some(presence) = realm.presence.get_mut(&call.responder)
+        && presence.call == Some(key)
+    {
+        presence.call = None;
+    }
+    if was_bound && !state.bound(call.realm, call.responder) {
+        state.count_bound(call.realm, call.responder, false);
+    }
+}
+
+fn leave_place(state: &mut State, key: CallRef, call: &Call) {
+    if let Some(site) = call.site {
+        let site = state.ops.sites.get_mut(site);
+        site.duties -= 1;
+        if let Some(seat) = call.seat.and_then(|at| site.seats.get_mut(usize::from(at))) {
+            if seat.holder == Some(key) {
+                seat.holder = seat.relief.take();
+            } else if seat.relief == Some(key) {
+                seat.relief = None;
+            }
+        }
+    }
+    if let (Some(whistle), Some(need)) = (call.whistle, call.need)
+        && let Some(need) = state.ops.whistles.get_mut(whistle).needs.get_mut(usize::from(need))
+    {
+        need.calls.retain(|held| *held != key);
+        need.tried.insert(call.responder);
+    }
+}
+
 fn organization_called(state: &mut State, at: &At, body: &v1::OrganizationCalled) -> Option<()> {
     let whistle = state.ops.whistles.find(&body.whistle_id);
     let need = whistle.and_then(|key| state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id));
@@ -266,7 +304,7 @@ fn organization_called(state: &mut State, at: &At, body: &v1::OrganizationCalled
         incident: state.ops.incidents.find(&body.incident_id),
         realm: at.realm,
         whistle,
-        need: need.map(|place| u16::try_from(place).expect("needs are capped")),
+        need: need.and_then(|place| u16::try_from(place).ok()),
         site: state.ops.sites.find(&body.site_id),
         area: state.base.areas.find(&body.area_id)?,
         quantity: body.quantity,

@@ -46,7 +46,7 @@ fn proposed(state: &mut State, at: &At, body: &v1::FillProposed) -> Option<()> {
         let need = state.ops.whistles.get(whistle).needs.iter().position(|need| *need.id == *line.need_id)?;
         let known = FillLineState {
             whistle,
-            need: u16::try_from(need).expect("needs are capped"),
+            need: u16::try_from(need).ok()?,
             responder: state.base.responders.find(&line.responder_id)?,
             decided: FillChoice::Unspecified,
             decided_for: None,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
 
-use crate::ids::{AreaRef, CallRef, IncidentRef};
+use super::call;
+use crate::ids::{AreaRef, IncidentRef};
 use crate::state::{Recall, State, Timer};
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
@@ -19,9 +20,10 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let (key, area) = find(state, &body.incident_id, &body.recalled_area_id)?;
             let responder = state.base.responders.find(&body.responder_id)?;
             let place = state.place(&body.site_id, &body.whistle_id)?;
+            let call = call::find(state, &body.call_id);
             let recall = state.ops.incidents.get_mut(key).recalls.get_mut(&area)?;
             recall.safe.remove(&responder);
-            recall.unaccounted.insert(responder, (CallRef::parse(&body.call_id), place));
+            recall.unaccounted.insert(responder, (call, place));
         }
         Event::SafetyConfirmed(body) => {
             let (key, area) = find(state, &body.incident_id, &body.recalled_area_id)?;

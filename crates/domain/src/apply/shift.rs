@@ -34,8 +34,11 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
             };
             state.ops.swaps.push(swap);
         }
-        Event::ShiftsSwapped(body) => swapped(state, SwapRef::parse(&body.swap_id)?),
-        Event::SwapDeclined(body) => state.ops.swaps.get_mut(SwapRef::parse(&body.swap_id)?).answered = true,
+        Event::ShiftsSwapped(body) => swapped(state, find_swap(state, &body.swap_id)?),
+        Event::SwapDeclined(body) => {
+            let key = find_swap(state, &body.swap_id)?;
+            state.ops.swaps.get_mut(key).answered = true;
+        }
         Event::HandedOver(body) => {
             let key = state.ops.shifts.find(&body.shift_id)?;
             state.ops.shifts.get_mut(key).handed_over = true;
@@ -56,6 +59,11 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         _ => {}
     }
     Some(())
+}
+
+fn find_swap(state: &State, swap_id: &str) -> Option<SwapRef> {
+    let key = SwapRef::parse(swap_id)?;
+    state.ops.swaps.find(key).map(|_| key)
 }
 
 fn planned(site: SiteRef, entry: &v1::ShiftEntry) -> Shift {

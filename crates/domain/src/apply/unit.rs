@@ -94,7 +94,7 @@ fn grids(state: &State, ids: &[String]) -> Vec<AreaRef> {
 /// The place in the plan of a part that a conversion made: its id ends with the part's key.
 fn part_of(id: &str, mut keys: impl Iterator<Item = impl AsRef<str>>) -> Option<u16> {
     let key = id.rsplit('/').next()?;
-    keys.position(|candidate| candidate.as_ref() == key).map(|at| u16::try_from(at).expect("parts of a plan are capped"))
+    u16::try_from(keys.position(|candidate| candidate.as_ref() == key)?).ok()
 }
 
 fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option<()> {
@@ -134,7 +134,15 @@ fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option
             let conversion = state.ops.incidents.get(incident).conversions.get(&plan)?;
             let version = state.base.plans.get(plan).version(conversion.version)?;
             let part = part_of(&body.unit_id, version.units.iter().map(|unit| &unit.key))?;
-            state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?.units[usize::from(part)] = Some(key);
+            state
+                .ops
+                .incidents
+                .get_mut(incident)
+                .conversions
+                .get_mut(&plan)?
+                .units
+                .get_mut(usize::from(part))
+                .map(|held| *held = Some(key))?;
             state.ops.units.get_mut(key).part = part;
         }
     }
@@ -170,6 +178,10 @@ pub(super) fn leave_unit(state: &mut State, key: UnitRef, responder: ResponderRe
 fn dissolved(state: &mut State, key: UnitRef) {
     organizer_settled(state, key);
     let unit = state.ops.units.get_mut(key);
+    // Its parent lost it once.
+    if unit.dissolved {
+        return;
+    }
     unit.dissolved = true;
     unit.secretary = None;
     unit.organizer = None;
@@ -234,7 +246,15 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
             let conversion = state.ops.incidents.get(incident).conversions.get(&plan)?;
             let version = state.base.plans.get(plan).version(conversion.version)?;
             let part = part_of(&body.site_id, version.sites.iter().map(|site| &site.key))?;
-            state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?.sites[usize::from(part)] = Some(key);
+            state
+                .ops
+                .incidents
+                .get_mut(incident)
+                .conversions
+                .get_mut(&plan)?
+                .sites
+                .get_mut(usize::from(part))
+                .map(|held| *held = Some(key))?;
             state.ops.sites.get_mut(key).part = part;
         }
     }
@@ -250,7 +270,7 @@ fn renumber(state: &mut State, key: SiteRef, former: &[SeatState]) {
             (kept.holder, kept.relief) = (seat.holder, seat.relief);
         }
         for call in seat.holder.into_iter().chain(seat.relief) {
-            state.ops.calls.get_mut(call).seat = place.map(|at| u16::try_from(at).expect("seats are capped"));
+            state.ops.calls.get_mut(call).seat = place.and_then(|at| u16::try_from(at).ok());
         }
     }
 }

@@ -54,13 +54,13 @@ pub(super) fn apply(state: &mut State, at: &At, event: &Event) -> Option<()> {
         }
         Event::ReinforcementRequested(body) => {
             let (key, from) = (state.ops.whistles.find(&body.whistle_id)?, state.base.areas.find(&body.from_area_id)?);
-            let at = state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id)?;
+            let needs = &mut state.ops.whistles.get_mut(key).needs;
+            let (at, need) = needs.iter_mut().enumerate().find(|(_, need)| *need.id == *body.need_id)?;
             if body.request_id.is_empty() {
-                state.ops.whistles.get_mut(key).needs[at].reach = Some(from);
+                need.reach = Some(from);
             } else {
-                let need = u16::try_from(at).expect("needs are capped");
-                let request = state.ops.requests.push(Request { whistle: key, need, from, due_ms: body.due_ms });
-                let need = &mut state.ops.whistles.get_mut(key).needs[at];
+                let at = u16::try_from(at).ok()?;
+                let request = state.ops.requests.push(Request { whistle: key, need: at, from, due_ms: body.due_ms });
                 need.request = Some(request);
                 need.asked.insert(from);
                 state.set_timer(body.due_ms, Timer::ReinforcementDue(request));
@@ -147,8 +147,9 @@ fn request_settled(state: &mut State, key: RequestRef) {
     let due_ms = std::mem::take(&mut request.due_ms);
     let (whistle, need) = (request.whistle, usize::from(request.need));
     state.clear_timer(due_ms, Timer::ReinforcementDue(key));
-    let need = &mut state.ops.whistles.get_mut(whistle).needs[need];
-    if need.request == Some(key) {
+    if let Some(need) = state.ops.whistles.get_mut(whistle).needs.get_mut(need)
+        && need.request == Some(key)
+    {
         need.request = None;
     }
 }

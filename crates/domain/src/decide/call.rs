@@ -145,6 +145,16 @@ pub(super) fn joinable(
 }
 
 pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponder) -> Decision {
+    dispatch_among(state, now, body, None)
+}
+
+/// As [`dispatch`], for one of several who are called together: `floors` knows the others.
+pub(super) fn dispatch_among<'a>(
+    state: &'a State,
+    now: &Now<'_>,
+    body: &v1::DispatchResponder,
+    floors: Option<&mut Floors<'a>>,
+) -> Decision {
     let responder = state.responder("responder_id", &body.responder_id)?;
     let target = match (body.site_id.is_empty(), body.whistle_id.is_empty()) {
         (false, true) => seat_target(state, &body.site_id, &body.seat_id)?,
@@ -170,11 +180,13 @@ pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponde
         _ => body.until_ms,
     };
     let rest_override = rested(state, now, target.realm, responder, from_ms, &body.rest_override_reason)?;
-    moving::leave(state, &mut Floors::new(state, target.realm, now.recorded_at_ms), responder, target.area)?;
     joinable(state, target.incident, responder, &body.unit_id)?;
     if let Some(card) = &body.card {
         check_card(card)?;
     }
+    // Last, for it is noted.
+    let mut own = Floors::new(state, target.realm, now.recorded_at_ms);
+    moving::leave(state, floors.unwrap_or(&mut own), responder, target.area)?;
     let summons = Summons {
         from_ms,
         until_ms,

@@ -11,17 +11,18 @@ use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, FillRef, RealmRef, WhistleRef};
 use crate::limits;
 use crate::rejection::Rejection;
-use crate::state::{FillLineState, FillProposal, State};
+use crate::state::{FillLineState, FillProposal, Floors, State};
 
 /// The code of a line that was decided before, otherwise.
 const DECIDED: &str = "fill_line_decided";
 /// The code of a line beyond what its need asks for.
 const NEED_MET: &str = "need_met";
 
-/// The call that a line leads to, or what speaks against it.
-pub(crate) fn call_for(
-    state: &State,
+/// The call that a line leads to, or what speaks against it. `floors` knows who is called by the lines before.
+pub(crate) fn call_for<'a>(
+    state: &'a State,
     now: &Now<'_>,
+    floors: &mut Floors<'a>,
     [proposal_id, line_id]: [&str; 2],
     [whistle_id, need_id]: [&str; 2],
     [responder_id, released_by_area_id]: [&str; 2],
@@ -33,7 +34,7 @@ pub(crate) fn call_for(
         released_by_area_id: released_by_area_id.to_owned(),
         ..Default::default()
     };
-    let mut drafts = call::dispatch(state, now, &asked)?;
+    let mut drafts = call::dispatch_among(state, now, &asked, Some(floors))?;
     for draft in &mut drafts {
         if let Event::ResponderCalled(body) = &mut draft.event {
             body.set_reason(CallReason::Fill);
@@ -74,7 +75,7 @@ pub(super) fn propose(state: &State, now: &Now<'_>, body: &v1::ProposeFill) -> D
         need.donors.iter().try_for_each(|donor| state.area("unfilled.donors.area_id", &donor.area_id).map(drop))?;
     }
     let mut drafts = parts(state, realm, area, body);
-    drafts.extend(stale(state, now, body));
+    drafts.extend(stale(state, now, realm, body));
     Ok(drafts)
 }
 
@@ -136,9 +137,10 @@ fn parts(state: &State, realm: RealmRef, area: AreaRef, body: &v1::ProposeFill) 
     (0..parts).map(|at| Draft::new(part(at), realm, Some(area))).collect()
 }
 
-/// The lines that do not hold any more: the planner saw an older state.
-fn stale(state: &State, now: &Now<'_>, body: &v1::ProposeFill) -> Vec<Draft> {
+/// The lines that do not hold any more: the planner saw an older state. All of them together leave every area its floor.
+fn stale(state: &State, now: &Now<'_>, realm: RealmRef, body: &v1::ProposeFill) -> Vec<Draft> {
     let mut given: BTreeMap<(WhistleRef, &str), usize> = BTreeMap::new();
+    let mut floors = Floors::new(state, realm, now.recorded_at_ms);
     let mut drafts = Vec::new();
     for line in &body.lines {
         let Some(key) = state.ops.whistles.find(&line.whistle_id) else { continue };
@@ -147,16 +149,18 @@ fn stale(state: &State, now: &Now<'_>, body: &v1::ProposeFill) -> Vec<Draft> {
         let home = state.base.responders.find(&line.responder_id).and_then(|key| state.base.home_of(key));
         let home = home.map(|home| state.base.areas.id(home)).unwrap_or_default();
         let ids = [&*body.proposal_id, &*line.line_id];
-        let code = match call_for(state, now, ids, [&*line.whistle_id, &*line.need_id], [&*line.responder_id, home]) {
-            Err(refusal) => refusal.code(),
-            Ok(_) => {
-                let given = given.entry((key, &*line.need_id)).or_default();
-                *given += 1;
-                let need = whistle.needs.iter().find(|need| *need.id == *line.need_id);
-                if need.is_some_and(|need| need.fulfilled as usize + need.calls.len() + *given <= need.quantity as usize) {
+        let given = given.entry((key, &*line.need_id)).or_default();
+        let need = whistle.needs.iter().find(|need| *need.id == *line.need_id);
+        let met = need.is_some_and(|need| need.fulfilled as usize + need.calls.len() + *given >= need.quantity as usize);
+        let code = if met && *given > 0 {
+            NEED_MET
+        } else {
+            match call_for(state, now, &mut floors, ids, [&*line.whistle_id, &*line.need_id], [&*line.responder_id, home]) {
+                Err(refusal) => refusal.code(),
+                Ok(_) => {
+                    *given += 1;
                     continue;
                 }
-                NEED_MET
             }
         };
         let event = Event::FillLineRefused(v1::FillLineRefused {

@@ -38,6 +38,12 @@ fn nothing_common(selection: &v1::GroupSelection) -> bool {
     area_id.is_empty() && specialties.is_empty() && *kind == 0 && organization_id.is_empty() && unit_id.is_empty() && !on_standby
 }
 
+/// Whether everybody in the tree would have to be looked at.
+fn unbounded(selection: &v1::GroupSelection) -> bool {
+    let v1::GroupSelection { responder_ids, area_id, organization_id, unit_id, on_standby, .. } = selection;
+    responder_ids.is_empty() && area_id.is_empty() && organization_id.is_empty() && unit_id.is_empty() && !on_standby
+}
+
 fn understood(state: &State, selection: &v1::GroupSelection) -> Result<Selection, Rejection> {
     if !selection.responder_ids.is_empty() {
         if !nothing_common(selection) {
@@ -88,20 +94,48 @@ impl Common {
             && (!self.on_standby || standing_by())
     }
 
-    /// Everybody who fits. Looks where the fewest are to be looked at.
-    fn people(&self, state: &State, incident: Option<IncidentRef>) -> Vec<ResponderRef> {
-        let pool: Vec<ResponderRef> = match (self.unit, incident.filter(|_| self.on_standby), self.area) {
-            (Some(unit), _, _) => {
-                let unit = state.ops.units.get(unit);
-                unit.members.union(&unit.extra_seats).copied().collect()
-            }
-            (None, Some(incident), _) => state.ops.incidents.get(incident).standby.keys().copied().collect(),
-            (None, None, Some(area)) => {
-                state.base.subtree(area).into_iter().flat_map(|key| state.base.areas.get(key).residents.iter().copied()).collect()
-            }
-            (None, None, None) => state.base.responders.iter().map(|(key, _)| key).collect(),
+    /// Everybody who fits.
+    fn people(&self, state: &State, incident: Option<IncidentRef>) -> Result<Vec<ResponderRef>, Rejection> {
+        let mut pool = self.pool(state, incident)?;
+        pool.retain(|responder| self.fits(state, incident, *responder));
+        Ok(pool)
+    }
+
+    /// The people to choose from: of what the selection names, the first that has no more of them than may be looked at.
+    fn pool(&self, state: &State, incident: Option<IncidentRef>) -> Result<Vec<ResponderRef>, Rejection> {
+        let mut field = "selection";
+        let mut bounded = |named: &'static str, people: &mut dyn Iterator<Item = ResponderRef>| {
+            field = named;
+            let some: Vec<_> = people.take(limits::GROUP_POOL_MAX + 1).collect();
+            (some.len() <= limits::GROUP_POOL_MAX).then_some(some)
         };
-        pool.into_iter().filter(|responder| self.fits(state, incident, *responder)).collect()
+        if let Some(unit) = self.unit {
+            let unit = state.ops.units.get(unit);
+            let members = bounded("selection.unit_id", &mut unit.members.union(&unit.extra_seats).copied());
+            if let Some(members) = members {
+                return Ok(members);
+            }
+        }
+        if self.on_standby {
+            let standby = incident.into_iter().flat_map(|key| state.ops.incidents.get(key).standby.keys().copied());
+            if let Some(standby) = bounded("selection.on_standby", &mut { standby }) {
+                return Ok(standby);
+            }
+        }
+        if let Some(organization) = self.organization {
+            let members = state.base.organizations.get(organization).members.iter().copied();
+            if let Some(members) = bounded("selection.organization_id", &mut { members }) {
+                return Ok(members);
+            }
+        }
+        if let Some(area) = self.area {
+            let areas = state.base.subtree(area).into_iter();
+            let residents = areas.flat_map(|key| state.base.areas.get(key).residents.iter().copied());
+            if let Some(residents) = bounded("selection.area_id", &mut { residents }) {
+                return Ok(residents);
+            }
+        }
+        Err(Rejection::SelectionTooWide { field, max: limits::GROUP_POOL_MAX })
     }
 }
 
@@ -166,8 +200,11 @@ fn posts(state: &State, body: &v1::CallGroup, from_ms: i64) -> Result<Posts, Rej
 }
 
 pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decision {
-    let selection = body.selection.as_ref().ok_or(Rejection::FieldMissing { field: "selection" })?;
-    let selection = understood(state, selection)?;
+    let selected = body.selection.as_ref().ok_or(Rejection::FieldMissing { field: "selection" })?;
+    let selection = understood(state, selected)?;
+    if unbounded(selected) {
+        return Err(Rejection::SelectionUnbounded {});
+    }
     let from_ms = if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms };
     let Posts { target, mut open } = posts(state, body, from_ms)?;
     if body.quantity > limits::NEED_QUANTITY_MAX {
@@ -188,7 +225,7 @@ pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decisi
         state.standing_unit("unit_id", &body.unit_id)?;
     }
     body.card.as_ref().map(check_card).transpose()?;
-    let people = in_order(state, &selection, &target);
+    let people = in_order(state, &selection, &target)?;
     if people.is_empty() {
         return Err(Rejection::NobodySelected {});
     }
@@ -257,10 +294,10 @@ impl Asked<'_> {
 }
 
 /// Names in their order; others nearest first, then those who stand by, then the least burdened.
-fn in_order(state: &State, selection: &Selection, target: &Target) -> Vec<ResponderRef> {
+fn in_order(state: &State, selection: &Selection, target: &Target) -> Result<Vec<ResponderRef>, Rejection> {
     let common = match selection {
-        Selection::Named(people) => return people.clone(),
-        Selection::Nobody => return Vec::new(),
+        Selection::Named(people) => return Ok(people.clone()),
+        Selection::Nobody => return Ok(Vec::new()),
         Selection::Common(common) => common,
     };
     let rings: Vec<AreaRef> = state.base.ancestry(target.area).collect();
@@ -271,9 +308,9 @@ fn in_order(state: &State, selection: &Selection, target: &Target) -> Vec<Respon
         let standing_by = target.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(responder));
         (distance, !standing_by, realm.past_duties.get(responder).copied().unwrap_or(0), *responder)
     };
-    let mut people = common.people(state, target.incident);
+    let mut people = common.people(state, target.incident)?;
     people.sort_by_cached_key(rank);
-    people
+    Ok(people)
 }
 
 fn passed(state: &State, responder: ResponderRef, refusal: &Rejection) -> v1::PassedOver {

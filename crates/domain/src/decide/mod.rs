@@ -33,6 +33,7 @@ pub(crate) use checks::{grounded, set};
 pub(crate) use fill::call_for;
 pub(crate) use incident::plans_below;
 pub(crate) use moving::Donors;
+pub(crate) use plan::rehearsable;
 pub(crate) use unit::party_organization;
 pub(crate) use whistle::escalated;
 
@@ -69,7 +70,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::DesignatePost(body) => plan::designate(state, body),
         Command::PublishPlan(body) => plan::publish(state, body),
         Command::DraftNextVersion(body) => next_version::draft(state, body),
-        Command::RehearsePlan(body) => plan::rehearse(state, now, body),
+        Command::RehearsePlan(body) => plan::rehearse(state, body),
         Command::DeclareIncident(body) => incident::declare(state, now, body),
         Command::ConvertArea(body) => incident::convert(state, now, body),
         Command::ChangeResponse(body) => incident::change_response(state, now, body),

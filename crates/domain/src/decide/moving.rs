@@ -97,6 +97,6 @@ pub(super) fn leave(state: &State, floors: &mut Floors<'_>, responder: Responder
         minimum,
         free,
     })?;
-    floors.leave(responder, to);
+    floors.leave(responder);
     Ok(())
 }

@@ -7,8 +7,7 @@ use muster_proto::v1::{self, DutyRole, IncidentType, ResponseLevel, SiteKind, Un
 
 use super::area::peacetime;
 use super::{Decision, checks};
-use crate::execute::Now;
-use crate::ids::{AreaRef, ResponderRef};
+use crate::ids::{AreaRef, PlanRef, ResponderRef};
 use crate::limits;
 use crate::rejection::Rejection;
 use crate::state::{PlanVersion, State};
@@ -219,7 +218,7 @@ fn check_place(draft: &PlanVersion, body: &v1::DesignatePost, tier: ResponseLeve
 /// Whether these people may be named for a post: `own` are the primaries that the draft has so far. The place that the primary takes among them.
 pub(super) fn check_people(
     state: &State,
-    key: crate::ids::PlanRef,
+    key: PlanRef,
     own: &BTreeSet<(ResponderRef, u8)>,
     responder_id: &str,
     backup_ids: &[String],
@@ -248,21 +247,42 @@ pub(super) fn check_people(
     Ok((responder, tier_number))
 }
 
-pub(super) fn rehearse(state: &State, now: &Now<'_>, body: &v1::RehearsePlan) -> Decision {
+/// The plan that a rehearsal is of, its published version, and the level.
+pub(crate) fn rehearsable<'a>(state: &'a State, body: &v1::RehearsePlan) -> Result<(PlanRef, &'a PlanVersion, ResponseLevel), Rejection> {
     let key = state.plan(&body.plan_id)?;
     let response: ResponseLevel = checks::set("response", body.response)?;
+    let current = state.base.plans.get(key).current();
+    let version = current.ok_or_else(|| Rejection::PlanNotPublished { id: body.plan_id.clone() })?;
+    Ok((key, version, response))
+}
+
+/// Keeps the figures of a rehearsal, if the state that they were worked out on is still this one by and large. They are not counted again.
+pub(super) fn rehearse(state: &State, body: &v1::RehearsePlan) -> Decision {
+    let (key, version, _) = rehearsable(state, body)?;
+    if body.base_position > state.position {
+        let (reason_zh, reason_en) = ("超出日志末尾", "it is beyond the end of the log");
+        return Err(Rejection::FieldInvalid { field: "base_position", reason_zh, reason_en });
+    }
+    let behind = state.position - body.base_position;
+    if body.version != version.version || behind > limits::REHEARSAL_BEHIND_MAX {
+        return Err(Rejection::RehearsalOutdated { plan: body.plan_id.clone() });
+    }
+    let empty = body.seats.checked_sub(body.fillable).ok_or(Rejection::FieldInvalid {
+        field: "fillable",
+        reason_zh: "超过席位数",
+        reason_en: "it is more than there are seats",
+    })?;
     let plan = state.base.plans.get(key);
-    let version = plan.current().ok_or_else(|| Rejection::PlanNotPublished { id: body.plan_id.clone() })?;
-    let found = crate::rehearse::one_plan(state, now.recorded_at_ms, key, response);
     let event = Event::PlanRehearsed(v1::PlanRehearsed {
         plan_id: body.plan_id.clone(),
         version: version.version,
         area_id: state.base.areas.id(plan.area).to_owned(),
         response: body.response,
-        seats: found.seats,
-        fillable: found.seats_filled,
-        empty: found.seats - found.seats_filled,
-        single_points: found.single_points,
+        seats: body.seats,
+        fillable: body.fillable,
+        empty,
+        single_points: body.single_points,
+        base_position: body.base_position,
     });
     Ok(vec![peacetime(state, event, Some(plan.area))])
 }

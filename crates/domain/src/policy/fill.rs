@@ -57,6 +57,8 @@ pub(super) struct Search<'a> {
     /// The specialty asked for; nobody has one that no record ever named.
     specialty: Result<Option<LabelRef>, ()>,
     floors: Floors<'a>,
+    /// How many people may still be looked at.
+    left: usize,
 }
 
 fn specialty_of(state: &State, name: &str) -> Result<Option<LabelRef>, ()> {
@@ -75,6 +77,7 @@ impl<'a> Search<'a> {
             former: None,
             specialty: specialty_of(state, &need.specialty),
             floors: Floors::new(state, whistle.realm, now.recorded_at_ms),
+            left: limits::SEARCH_PEOPLE_MAX,
         }
     }
 
@@ -90,44 +93,64 @@ impl<'a> Search<'a> {
             former: Some(former),
             specialty: specialty_of(state, specialty),
             floors: Floors::new(state, realm, now.recorded_at_ms),
+            left: limits::SEARCH_PEOPLE_MAX,
         }
     }
 
     /// Candidates within `reach`, ring by ring upward from the whistle's area; within a ring those on standby first, then the least loaded.
-    /// All of them together leave every area its floor.
+    /// All of them together leave every area its floor. Of a ring with more people than may be looked at, the first are.
     pub(super) fn nearest(&mut self, reach: AreaRef, wanted: usize) -> Vec<Found> {
         let (state, towards) = (self.state, self.area);
+        self.left = self.left.max(2 * wanted);
         let mut found = Vec::new();
         let mut searched: Option<AreaRef> = None;
         for (distance, ring) in (0u32..).zip(state.base.ancestry(towards)) {
             let inner = searched;
-            let start = found.len();
-            visit(state, ring, inner, &mut |responder| found.extend(self.candidate(responder, distance)));
-            let mut of_ring = found.split_off(start);
+            let mut of_ring = Vec::new();
+            self.visit(ring, inner, |search, responder| {
+                of_ring.extend(search.candidate(responder, distance));
+                false
+            });
             of_ring.sort_by_key(|found: &Found| (!found.on_standby, found.recent_duties, found.responder));
             for one in of_ring {
                 if found.len() < wanted && self.floors.allows(one.responder, towards).is_ok() {
-                    self.floors.leave(one.responder, towards);
+                    self.floors.leave(one.responder);
                     found.push(one);
                 }
             }
             searched = Some(ring);
-            if ring == reach || found.len() >= wanted {
+            if ring == reach || found.len() >= wanted || self.left == 0 {
                 break;
             }
         }
         found
     }
 
-    /// Whether anybody at home in the area could come.
+    /// Whether anybody at home in the area could come, or whether nobody knows: who was not looked at may.
     pub(super) fn any_in(&mut self, area: AreaRef) -> bool {
-        let mut open = vec![area];
+        let towards = self.area;
+        let could = |search: &mut Self, who| search.candidate(who, 0).is_some() && search.floors.allows(who, towards).is_ok();
+        self.visit(area, None, could)
+    }
+
+    /// Looks at the residents of a subtree but for the part searched before, until `enough` says so. Parts where nobody could be called at all are
+    /// left out. Whether it ended before all were looked at.
+    fn visit(&mut self, top: AreaRef, inner: Option<AreaRef>, mut enough: impl FnMut(&mut Self, ResponderRef) -> bool) -> bool {
+        let Ok(specialty) = self.specialty else { return false };
+        let mut open = vec![top];
         while let Some(key) = open.pop() {
+            if Some(key) == inner || self.state.idle(self.realm, key, specialty) == 0 {
+                continue;
+            }
             let area = self.state.base.areas.get(key);
-            let towards = self.area;
-            let mut residents = area.residents.iter();
-            if residents.any(|who| self.candidate(*who, 0).is_some() && self.floors.allows(*who, towards).is_ok()) {
-                return true;
+            for responder in &area.residents {
+                if self.left == 0 {
+                    return true;
+                }
+                self.left -= 1;
+                if enough(self, *responder) {
+                    return true;
+                }
             }
             open.extend_from_slice(&area.children);
         }
@@ -150,19 +173,6 @@ impl<'a> Search<'a> {
         let on_standby = self.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));
         let recent_duties = realm.past_duties.get(&responder).copied().unwrap_or(0);
         Some(Found { responder, distance, on_standby, recent_duties })
-    }
-}
-
-/// The residents of a subtree but for the part searched before.
-fn visit(state: &State, top: AreaRef, inner: Option<AreaRef>, take: &mut impl FnMut(ResponderRef)) {
-    let mut open = vec![top];
-    while let Some(key) = open.pop() {
-        if Some(key) == inner {
-            continue;
-        }
-        let area = state.base.areas.get(key);
-        area.residents.iter().for_each(|responder| take(*responder));
-        open.extend_from_slice(&area.children);
     }
 }
 
@@ -224,7 +234,7 @@ impl<'a> Filling<'a> {
             if self.floors.allows(found.responder, whistle.area).is_err() {
                 continue;
             }
-            self.floors.leave(found.responder, whistle.area);
+            self.floors.leave(found.responder);
             self.taken.insert(found.responder);
             summon(state, self.calls_ahead, found.responder, to_need(state, now, self.key, need), &mut drafts);
             self.calls_ahead += 1;

@@ -27,10 +27,21 @@ use muster_proto::v1::{self, ReleaseReason, ResponseLevel};
 
 use crate::execute::{Draft, Emitted, Now};
 use crate::ids::CallRef;
-use crate::state::{State, Timer};
+use crate::state::{Counted, State, Timer};
+
+/// What the policies know of a unit on their way through it.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Free people counted for decided lines, until something else is answered: between two lines nothing happens but their calls.
+    counted: Counted,
+}
 
 /// The policies' answer to one fact, which is applied already.
-pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft> {
+pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted, memory: &mut Memory) -> Vec<Draft> {
+    if let Event::FillLineDecided(body) = &cause.event {
+        return fill_lines::decided(state, now, body, &mut memory.counted);
+    }
+    memory.counted.clear();
     match &cause.event {
         Event::AreaConverted(body) => conversion::raise(state, now, body),
         Event::PlanPublished(body) => rebase::published(state, body),
@@ -100,7 +111,6 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted) -> Vec<Draft>
         Event::PeopleReleased(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
         Event::ReinforcementRefused(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
         Event::ReinforcementLapsed(body) => reinforcement::answered(state, now, &body.whistle_id, &body.need_id),
-        Event::FillLineDecided(body) => fill_lines::decided(state, now, body),
         Event::NeedFulfilled(body) => fill::after_arrival(state, &body.whistle_id),
         Event::PartConfirmed(body) => fill::part_confirmed(state, body),
         Event::DeliveryRecorded(body) => reach::after_delivery(state, now, body),

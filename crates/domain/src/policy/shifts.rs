@@ -98,7 +98,8 @@ pub(super) fn held(state: &State, cause: &Emitted, body: &v1::ShiftHeld) -> Vec<
 pub(super) fn call_crew(state: &State, now: &Now<'_>, shift_id: &str) -> Vec<Draft> {
     let mut drafts = Vec::new();
     if let Some(key) = state.ops.shifts.find(shift_id) {
-        call_roster(state, now, key, &mut 0, &mut drafts);
+        let mut floors = floors_at(state, now, state.ops.shifts.get(key).site);
+        call_roster(state, now, key, &mut floors, &mut 0, &mut drafts);
     }
     drafts
 }
@@ -107,21 +108,25 @@ pub(super) fn call_crew(state: &State, now: &Now<'_>, shift_id: &str) -> Vec<Dra
 pub(super) fn resumed(state: &State, now: &Now<'_>, site_id: &str, drafts: &mut Vec<Draft>) {
     let Some(site) = state.ops.sites.find(site_id) else { return };
     let mut ahead = drafts.iter().filter(|draft| matches!(draft.event, Event::ResponderCalled(_))).count();
+    let mut floors = floors_at(state, now, site);
     for key in &state.ops.sites.get(site).shifts {
         if state.ops.shifts.get(*key).phase == ShiftPhase::Open {
-            call_roster(state, now, *key, &mut ahead, drafts);
+            call_roster(state, now, *key, &mut floors, &mut ahead, drafts);
         }
     }
 }
 
-fn call_roster(state: &State, now: &Now<'_>, key: ShiftRef, ahead: &mut usize, drafts: &mut Vec<Draft>) {
+fn floors_at<'a>(state: &'a State, now: &Now<'_>, site: SiteRef) -> Floors<'a> {
+    Floors::new(state, state.ops.incidents.get(state.ops.sites.get(site).incident).realm, now.recorded_at_ms)
+}
+
+fn call_roster(state: &State, now: &Now<'_>, key: ShiftRef, floors: &mut Floors<'_>, ahead: &mut usize, drafts: &mut Vec<Draft>) {
     let shift = state.ops.shifts.get(key);
     // Nobody is called out while the area takes shelter, nor to what is being taken off.
     if state.ops.sites.get(shift.site).suspended || taken_off(state, shift) || now.recorded_at_ms >= shift.until_ms {
         return;
     }
     let site = state.ops.sites.get(shift.site);
-    let mut floors = Floors::new(state, state.ops.incidents.get(site.incident).realm, now.recorded_at_ms);
     for (seat_id, responder) in &shift.roster {
         if shift.calls.iter().any(|call| state.ops.calls.get(*call).responder == *responder) {
             continue;
@@ -135,7 +140,7 @@ fn call_roster(state: &State, now: &Now<'_>, key: ShiftRef, ahead: &mut usize, d
                 drafts.push(gap(state, shift.site, seat_id, *responder, GapReason::Floor, None));
             }
             Ok(summons) => {
-                floors.leave(*responder, site.area);
+                floors.leave(*responder);
                 let shift_id = state.ops.shifts.id(key).to_owned();
                 summon(state, *ahead, *responder, Summons { shift_id, ..summons }, drafts);
                 *ahead += 1;

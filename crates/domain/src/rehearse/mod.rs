@@ -53,13 +53,27 @@ pub fn rehearse(state: &State, now_ms: i64, query: &RehearsalQuery) -> Result<v1
     })
 }
 
-/// The figures of one plan by itself, converted to `response`.
-pub(crate) fn one_plan(state: &State, now_ms: i64, plan: PlanRef, response: ResponseLevel) -> v1::RehearsalFigures {
+/// Works out what a `RehearsePlan` keeps: the figures of one plan by itself, converted to the level at `now_ms`, as of the state. Whatever figures the
+/// command had are replaced. It takes as long as the plan is large, which is no work for the thread that decides commands.
+///
+/// # Errors
+/// A plan that is not there or not published, or a level that is not set.
+pub fn rehearse_plan(state: &State, now_ms: i64, asked: &v1::RehearsePlan) -> Result<v1::RehearsePlan, Rejection> {
+    let (plan, version, response) = decide::rehearsable(state, asked)?;
     let definition = state.base.plans.get(plan);
     let scene = Scene::new(state, now_ms, definition.incident_type, definition.area);
     let (acts, ahead) = scene.play(&[plan], response);
-    let act = acts.first().expect("one plan is one act");
-    scene.tally(act, &scene.others(act, &ahead)).figures(state)
+    let tally = acts.first().map(|act| scene.tally(act, &scene.others(act, &ahead)));
+    let figures = tally.unwrap_or_default().figures(state);
+    Ok(v1::RehearsePlan {
+        plan_id: asked.plan_id.clone(),
+        response: asked.response,
+        base_position: state.position(),
+        version: version.version,
+        seats: figures.seats,
+        fillable: figures.seats_filled,
+        single_points: figures.single_points,
+    })
 }
 
 /// The supposed incident.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::ids::{AgreementRef, AreaRef, Dense as _, LabelRef, OrganizationRef, PlanRef, ResponderRef, Table};
-use crate::state::Point;
+use crate::state::{HeadsByArea, Point};
 use crate::words;
 
 /// The peacetime facts.
@@ -30,6 +30,8 @@ pub(crate) struct Base {
     /// Whose data is kept for a reason, which is the value.
     pub(crate) holds: BTreeMap<ResponderRef, Box<str>>,
     pub(crate) erasures: BTreeMap<ResponderRef, Erasure>,
+    /// People at home in each area and below it who are not kept back.
+    pub(crate) callable: HeadsByArea,
 }
 
 /// 边界联建协议
@@ -106,6 +108,8 @@ pub(crate) struct Organization {
     pub(crate) functions: Vec<LabelRef>,
     pub(crate) ties: Vec<AreaRef>,
     pub(crate) reserved: Vec<ResponderRef>,
+    /// Who belongs to it, whoever has withdrawn included.
+    pub(crate) members: BTreeSet<ResponderRef>,
     /// Offices and who holds them, in the order they were first filled.
     pub(crate) holders: Vec<(Box<str>, ResponderRef)>,
 }

@@ -14,18 +14,33 @@ pub(crate) struct Floor {
     pub(crate) free: u32,
 }
 
-/// The floors of a realm at one moment, with those who were let go since. Counts each area once.
+/// Free people counted, by area.
+pub(crate) type Counted = BTreeMap<AreaRef, u32>;
+
+/// The floors of a realm at one moment, with those who were called since. Counts each area once.
 pub(crate) struct Floors<'a> {
     state: &'a State,
     realm: RealmRef,
     at_ms: i64,
     /// Free people by area, for areas with a floor.
-    free: BTreeMap<AreaRef, u32>,
+    free: Counted,
+    /// Who was free and is called: an area that is counted later counts them no more.
+    called: Vec<ResponderRef>,
 }
 
 impl<'a> Floors<'a> {
     pub(crate) fn new(state: &'a State, realm: RealmRef, at_ms: i64) -> Self {
-        Self { state, realm, at_ms, free: BTreeMap::new() }
+        Self::resume(state, realm, at_ms, Counted::new())
+    }
+
+    /// Goes on with what was counted before, when everybody called since has the duty.
+    pub(crate) fn resume(state: &'a State, realm: RealmRef, at_ms: i64, free: Counted) -> Self {
+        Self { state, realm, at_ms, free, called: Vec::new() }
+    }
+
+    /// What was counted, for who goes on with it.
+    pub(crate) fn counted(self) -> Counted {
+        self.free
     }
 
     /// Whether every area that the person leaves keeps its floor.
@@ -40,11 +55,15 @@ impl<'a> Floors<'a> {
         Ok(())
     }
 
-    /// Notes that the person goes.
-    pub(crate) fn leave(&mut self, responder: ResponderRef, target: AreaRef) {
-        for area in self.left(responder, target) {
-            let free = self.free(area);
-            self.free.insert(area, free.saturating_sub(1));
+    /// Notes that the person is called: free no more, in the areas that are left and in those that are not.
+    pub(crate) fn leave(&mut self, responder: ResponderRef) {
+        let base = &self.state.base;
+        let Some(home) = base.responders.get(responder).area else { return };
+        if self.state.stays_free(self.realm, responder, self.at_ms) {
+            for area in base.ancestry(home) {
+                self.free.entry(area).and_modify(|free| *free = free.saturating_sub(1));
+            }
+            self.called.push(responder);
         }
     }
 
@@ -58,8 +77,12 @@ impl<'a> Floors<'a> {
     }
 
     fn free(&mut self, area: AreaRef) -> u32 {
-        let (state, realm, at_ms) = (self.state, self.realm, self.at_ms);
-        *self.free.entry(area).or_insert_with(|| state.free_people(realm, area, at_ms))
+        let Self { state, realm, at_ms, free, called } = self;
+        *free.entry(area).or_insert_with(|| {
+            let at_home = |who: &&ResponderRef| state.base.responders.get(**who).area.is_some_and(|home| state.base.within(home, area));
+            let called = u32::try_from(called.iter().filter(at_home).count()).unwrap_or(u32::MAX);
+            state.free_people(*realm, area, *at_ms).saturating_sub(called)
+        })
     }
 }
 
@@ -73,8 +96,15 @@ impl State {
 
     /// The free people at home in an area and below it.
     pub(crate) fn free_people(&self, realm: RealmRef, area: AreaRef, at_ms: i64) -> u32 {
-        let residents = self.base.subtree(area).into_iter().flat_map(|key| &self.base.areas.get(key).residents);
-        let free = residents.filter(|responder| self.stays_free(realm, **responder, at_ms)).count();
+        let mut open = vec![area];
+        let mut free = 0;
+        while let Some(key) = open.pop() {
+            if self.idle(realm, key, None) > 0 {
+                let area = self.base.areas.get(key);
+                free += area.residents.iter().filter(|responder| self.stays_free(realm, **responder, at_ms)).count();
+                open.extend_from_slice(&area.children);
+            }
+        }
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 }

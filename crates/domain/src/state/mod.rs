@@ -6,6 +6,7 @@ mod arrivals;
 mod base;
 mod floor;
 mod hours;
+mod idle;
 mod operations;
 mod point;
 mod reach;
@@ -19,8 +20,9 @@ pub(crate) use arrivals::{Arrivals, Awaited, ring};
 pub(crate) use base::{
     Agreement, Area, Base, CardText, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Responder, Side,
 };
-pub(crate) use floor::{Floor, Floors};
+pub(crate) use floor::{Counted, Floor, Floors};
 pub(crate) use hours::{fatigue_level, rest_needed};
+pub(crate) use idle::HeadsByArea;
 pub(crate) use operations::{
     Call, CallPhase, Conversion, FillLineState, FillProposal, Incident, NO_PART, NeedState, Observation, Operations, OrganizationCall,
     OrganizationCallPhase, Place, Presence, Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,

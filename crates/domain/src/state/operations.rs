@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::hours::Work;
 use super::reach::{Deliveries, Reach};
 use super::shifts::{Shift, Swap};
-use super::{Arrivals, PlanVersion};
+use super::{Arrivals, HeadsByArea, PlanVersion};
 use crate::ids::{
     AgreementRef, AreaRef, CallRef, Dense as _, FillRef, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef,
     RequestRef, ResponderRef, ShiftRef, SiteRef, SwapRef, Table, UnitRef, WhistleRef,
@@ -105,6 +105,8 @@ pub(crate) struct Realm {
     pub(crate) work: BTreeMap<ResponderRef, Work>,
     /// The shifts not closed that somebody is rostered for.
     pub(crate) rosters: BTreeMap<ResponderRef, SmallVec<[ShiftRef; 2]>>,
+    /// Of the people counted in `Base::callable`, those with a duty without an end.
+    pub(crate) bound: HeadsByArea,
 }
 
 /// 应急事件

@@ -43,6 +43,26 @@ fn the_first_search_ends_at_the_township_then_goes_one_level_up_at_a_time() {
     ]);
 }
 
+/// The engine's thread looks at so many people for one need; where those are all away, a neighbour is asked as if there was nobody.
+#[test]
+fn a_search_ends_after_so_many_people() {
+    let story = Story::given(town::people());
+    let mut state = story.state.clone();
+    let mut carry_out = |command| super::carry_out(&mut state, story.now_ms, &command).expect("it is right");
+    carry_out(town::enroll("z", "t2", "", &[]));
+    for number in 0..crate::limits::SEARCH_PEOPLE_MAX - 2 {
+        carry_out(town::enroll(&format!("m{number}"), "v3", "", &[]));
+        carry_out(away(&format!("m{number}")));
+    }
+    carry_out(away("d1"));
+    carry_out(away("d2"));
+    let blown = |id: &str| blow(id, "v3", Severity::Minor, vec![need("n", NeedKind::Person, "", 1)]);
+    assert_eq!(super::lines(&carry_out(blown("w1"))), ["WhistleBlown w1", "ReinforcementRequested w1#n 1 from t1 r1"]);
+    // Who cannot be called at all is not counted.
+    carry_out(command!(WithdrawResponder { responder_id: "m0", reason: "迁出" }));
+    assert_eq!(super::lines(&carry_out(blown("w2"))), ["WhistleBlown w2", "DispatchProposed w2#n 1: z"]);
+}
+
 /// A long list is cut for the reader's sake; that is no reason to ask a level up.
 #[test]
 fn many_people_needed_and_there_are_asked_for_nowhere_else() {

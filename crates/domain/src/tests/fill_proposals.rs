@@ -286,6 +286,35 @@ fn an_area_keeps_its_floor() {
     story.when(decide("f1", [accept("l2")])).then(["FillLineDecided f1#l2 b3 Accept", "FillLineRefused f1#l2 b3 floor_reached"]);
 }
 
+/// Each line for itself would leave enough; the lines of one command are counted together, whether they lead out of the area or not.
+#[test]
+fn lines_of_one_command_keep_a_floor_together() {
+    let mut story = Story::given(town::people());
+    story.and([whistle_for(8), command!(SetFloor { area_id: "v2", minimum: 2u32 })]);
+    let command = propose(&story, "f1", "c");
+    let emitted = story.when(command).events();
+    assert_eq!(lines(&emitted)[1..], ["FillLineRefused f1#l8 b2 floor_reached"]);
+    story.when(decide("f1", [accept("l7"), accept("l8")])).then([
+        "FillLineDecided f1#l7 b1 Accept",
+        "FillLineDecided f1#l8 b2 Accept",
+        "ResponderCalled c1 b1 w#n Fill",
+        "FillLineRefused f1#l8 b2 floor_reached",
+    ]);
+    // Eleven live in k1 and ten stay: whoever is called inside is not free any more for the count of whoever leaves.
+    let mut story = Story::given(town::people());
+    story.and([command!(SetFloor { area_id: "k1", minimum: 10u32 })]);
+    story.and([blow("in", "v1", Severity::Extreme, vec![need("n", NeedKind::Person, "", 1)])]);
+    story.and([blow("out", "v4", Severity::Minor, vec![need("n", NeedKind::Person, "", 3)])]);
+    let body = proposed(&story, "f1", "", "c");
+    let leaves = |line: &&FillLine| line.whistle_id == "out" && !line.responder_id.starts_with('f');
+    let outward = body.lines.iter().find(leaves).expect("k2 has two people").clone();
+    let inward = line(&body.lines, "in", "a1").clone();
+    let emitted = story.when(Command::ProposeFill(body)).events();
+    assert_eq!(lines(&emitted)[1..], [format!("FillLineRefused f1#{} {} floor_reached", outward.line_id, outward.responder_id)]);
+    let emitted = story.when(decide("f1", [accept(&inward.line_id), accept(&outward.line_id)])).events();
+    assert!(lines(&emitted)[3].ends_with("floor_reached"), "{:?}", lines(&emitted));
+}
+
 #[test]
 fn an_exercise_has_proposals_of_its_own() {
     let mut story = Story::given(town::people());

@@ -5,6 +5,7 @@ use muster_proto::{Command, Event};
 
 use super::Story;
 use super::town::{self, attach, blow, come, convert, dispatch, need, send};
+use crate::limits;
 
 fn names(people: &[&str]) -> GroupSelection {
     GroupSelection { responder_ids: people.iter().map(|id| (*id).to_owned()).collect(), ..Default::default() }
@@ -65,7 +66,7 @@ fn a_selection_is_asked_nearest_first_then_the_least_burdened() {
 fn a_selection_says_what_its_people_have_in_common() {
     let mut story = with_site();
     story.and([town::whistle_for(20)]);
-    let medics = GroupSelection { specialties: vec!["medic".to_owned()], ..Default::default() };
+    let medics = GroupSelection { specialties: vec!["medic".to_owned()], ..of_area("k1") };
     story.when(to_need(medics, 2)).then([
         "GroupCalled 2 called",
         "ResponderCalled c1 a5 w#n Dispatched",
@@ -80,9 +81,9 @@ fn a_selection_says_what_its_people_have_in_common() {
         "ResponderCalled c4 a4 w#n Dispatched",
         "ResponderCalled c5 d1 w#n Dispatched",
     ]);
-    let divers = GroupSelection { specialties: vec!["diver".to_owned()], ..Default::default() };
+    let divers = GroupSelection { specialties: vec!["diver".to_owned()], ..of_area("c") };
     story.when(to_need(divers, 0)).then_rejected("nobody_selected");
-    let drivers = GroupSelection { kind: ResponderKind::Driver.into(), ..Default::default() };
+    let drivers = GroupSelection { kind: ResponderKind::Driver.into(), ..of_area("c") };
     story.when(to_need(drivers, 0)).then_rejected("nobody_selected");
 }
 
@@ -168,6 +169,33 @@ fn a_group_command_must_be_understood() {
         .then_rejected("period_invalid");
     story.when(command!(CallGroup { selection: names(&["a1"]), site_id: "s", unit_id: "none" })).then_rejected("unknown_unit");
     story.by("").when(to_site(names(&["a1"]), 0)).then_rejected("office_required");
+}
+
+/// Whoever names neither area, organization nor unit would have the whole tree looked at, person by person.
+#[test]
+fn a_selection_says_where_to_look_and_looks_at_a_county_at_most() {
+    let mut story = with_site();
+    let medics = GroupSelection { specialties: vec!["medic".to_owned()], ..Default::default() };
+    let drivers = GroupSelection { kind: ResponderKind::Driver.into(), ..Default::default() };
+    let unknown = GroupSelection { specialties: vec!["diver".to_owned()], ..Default::default() };
+    for selection in [medics, drivers, unknown] {
+        story.when(to_site(selection, 0)).then_rejected("selection_unbounded");
+    }
+    // Where everything is looked at after every step so many people take long: this state is asked alone.
+    let mut state = story.state.clone();
+    for number in 0..limits::GROUP_POOL_MAX {
+        super::carry_out(&mut state, story.now_ms, &town::enroll(&format!("m{number}"), "v4", "", &[])).expect("somebody new");
+    }
+    let mut refused = |selection: GroupSelection| {
+        let refusal = super::carry_out(&mut state, story.now_ms, &to_site(selection, 1)).expect_err("too many to choose from");
+        (refusal.code(), refusal.field().to_owned())
+    };
+    assert_eq!(refused(of_area("c")), ("selection_too_wide", "selection.area_id".to_owned()));
+    // The narrower of two is looked at.
+    let engineers = GroupSelection { organization_id: "power".to_owned(), ..of_area("c") };
+    assert_eq!(refused(engineers).0, "nobody_selected");
+    let emitted = super::carry_out(&mut state, story.now_ms, &to_site(of_area("k1"), 1)).expect("k1 is small enough");
+    assert_eq!(super::lines(&emitted), ["GroupCalled 1 called", "ResponderCalled c1 a1 s#x Dispatched"]);
 }
 
 #[test]

@@ -21,12 +21,14 @@ mod erasure;
 mod fatigue;
 mod fill;
 pub(crate) mod fill_proposals;
+mod foreign;
 mod group;
 mod incident;
 mod invariants;
 mod lessons;
 mod line;
 mod moving;
+mod naive_hours;
 mod organization;
 mod period;
 mod plans;
@@ -54,6 +56,7 @@ mod zones;
 use muster_proto::{Command, v1};
 
 use crate::execute::{Emitted, Meta, Now, execute, fire_timer};
+use crate::rehearse::rehearse_plan;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::words;
@@ -65,6 +68,7 @@ pub(crate) const MINUTE_MS: i64 = 60_000;
 pub(crate) struct Story {
     pub(crate) state: State,
     replica: State,
+    hours: naive_hours::NaiveHours,
     pub(crate) now_ms: i64,
     position: u64,
     office: String,
@@ -81,6 +85,7 @@ impl Story {
         let mut story = Self {
             state: State::default(),
             replica: State::default(),
+            hours: naive_hours::NaiveHours::default(),
             now_ms: START_MS,
             position: 0,
             office: "c".to_owned(),
@@ -173,6 +178,8 @@ impl Story {
         };
         let on_behalf_of = std::mem::take(&mut self.on_behalf_of);
         let context = v1::Context { actor: self.actor.clone(), actor_office, basis, on_behalf_of, occurred_at_ms, ..Default::default() };
+        let rehearsed = planned(&self.state, self.now_ms, command);
+        let command = rehearsed.as_ref().unwrap_or(command);
         let before = words::canonical_bytes(&self.state);
         let touched = self.state.touches(&context, command);
         let now = Now { recorded_at_ms: self.now_ms, next_position: self.position + 1, context: &context };
@@ -202,9 +209,25 @@ impl Story {
         assert!(stated == replayed, "the replay of {:?} differs from the state", lines(emitted));
         let restored: State = postcard::from_bytes(&stated).expect("a state reads what it wrote");
         assert!(stated == words::canonical_bytes(&restored), "a state read from its bytes has other bytes");
+        self.hours.follow(&self.state, emitted, occurred_at_ms.min(self.now_ms));
+        self.hours.invariant_hours_are_those_of_the_observations(&self.state, self.now_ms);
         invariants::check(&self.state);
         invariants::invariant_no_shift_closes_below_its_minimum(emitted);
     }
+}
+
+/// A command in the city's office, alone: nothing is looked at afterwards.
+fn carry_out(state: &mut State, now_ms: i64, command: &Command) -> Result<Vec<Emitted>, Rejection> {
+    let actor_office = Some(v1::Office { area_id: "c".to_owned(), ..Default::default() });
+    let context = v1::Context { actor: "tester".to_owned(), actor_office, ..Default::default() };
+    let next_position = state.position() + 1;
+    execute(state, Now { recorded_at_ms: now_ms, next_position, context: &context }, command)
+}
+
+/// A rehearsal as the planner hands it in.
+fn planned(state: &State, now_ms: i64, command: &Command) -> Option<Command> {
+    let Command::RehearsePlan(asked) = command else { return None };
+    rehearse_plan(state, now_ms, asked).ok().map(Command::RehearsePlan)
 }
 
 pub(crate) fn lines(emitted: &[Emitted]) -> Vec<String> {

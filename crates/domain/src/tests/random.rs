@@ -39,10 +39,12 @@ fn roll() -> impl Strategy<Value = Roll> {
 struct Telling {
     steps: Vec<String>,
     happened: Vec<String>,
+    records: Vec<(String, Event)>,
 }
 
 impl Telling {
-    fn happened(&mut self, emitted: &[Emitted]) {
+    fn happened(&mut self, state: &State, emitted: &[Emitted]) {
+        self.records.extend(emitted.iter().map(|record| (state.realm_name(record.realm).to_owned(), record.event.clone())));
         let lines = lines(emitted);
         self.steps.push(format!("    {lines:?}"));
         self.happened.extend(lines);
@@ -86,7 +88,7 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     let minutes = if roll.minutes.is_multiple_of(8) { i64::from(roll.minutes) } else { i64::from(roll.minutes % 3) };
     told.steps.push(format!("+{minutes} min"));
     let fired = story.after_minutes(minutes).events();
-    told.happened(&fired);
+    told.happened(&story.state, &fired);
     moving::released(&story.state, &fired, "");
     peacetime.follow(&fired);
     let asked = command(story, roll);
@@ -102,7 +104,7 @@ fn step(story: &mut Story, told: &mut Telling, peacetime: &mut Peacetime, roll: 
     let before = actual(&story.state);
     match story.run(&asked) {
         Ok(emitted) => {
-            told.happened(&emitted);
+            told.happened(&story.state, &emitted);
             let exercise = |record: &Emitted| story.state.realm_name(record.realm) != ACTUAL;
             let realms: BTreeSet<_> = emitted.iter().map(exercise).collect();
             // What is so of a person in peacetime counts in every realm.
@@ -190,7 +192,7 @@ fn zones_at_risk(state: &State) -> Vec<String> {
 fn end(story: &mut Story, told: &mut Telling, command: Command) {
     told.steps.push(format!("ending: {command:?}"));
     let emitted = story.when(command).events();
-    told.happened(&emitted);
+    told.happened(&story.state, &emitted);
 }
 
 /// Brings everything to its end, as people would.
@@ -234,6 +236,21 @@ fn end_all(story: &mut Story, told: &mut Telling) {
     }
 }
 
+/// A log of which parts are missing, and parts stand twice, is read to its end all the same. What comes of it is nobody's concern.
+fn torn(mut state: State, records: &[(String, Event)], rolls: &[Roll]) {
+    for (at, (realm, event)) in records.iter().enumerate() {
+        let die = rolls[at % rolls.len()].dice[at / rolls.len() % 4];
+        let times = if die.is_multiple_of(4) { 0 } else { 1 + usize::from(die.is_multiple_of(7)) };
+        let at_ms = START_MS + i64::try_from(at).expect("a history is short") * MINUTE_MS;
+        for _ in 0..times {
+            let meta = Meta { position: at as u64, recorded_at_ms: at_ms, occurred_at_ms: at_ms, realm };
+            state.apply(&meta, event);
+        }
+    }
+    let bytes = words::canonical_bytes(&state);
+    assert!(postcard::from_bytes::<State>(&bytes).is_ok(), "a state of a torn log reads what it wrote");
+}
+
 /// What happened, as lines.
 fn play(rolls: &[Roll]) -> Vec<String> {
     let mut story = Story::given(town::town());
@@ -242,14 +259,16 @@ fn play(rolls: &[Roll]) -> Vec<String> {
         town::declare("typ", IncidentType::Typhoon, "k1", Severity::Severe, ""),
         town::declare("drill", IncidentType::Outbreak, "c", Severity::Extreme, "drill-1"),
     ]);
-    let mut peacetime = Peacetime { state: story.state.clone() };
-    let mut told = Telling { steps: Vec::new(), happened: Vec::new() };
+    let begun = story.state.clone();
+    let mut peacetime = Peacetime { state: begun.clone() };
+    let mut told = Telling { steps: Vec::new(), happened: Vec::new(), records: Vec::new() };
     for roll in rolls {
         step(&mut story, &mut told, &mut peacetime, roll);
     }
     super::rehearsal::invariant_a_rehearsal_is_what_a_conversion_then_does(&story.state, story.now_ms);
     assert!(story.now_ms >= START_MS && story.now_ms < START_MS + 1_000_000 * MINUTE_MS);
     end_all(&mut story, &mut told);
+    torn(begun, &told.records, rolls);
     // Neither incidents nor their end leave anything in the base.
     assert!(story.state.base_digest() == peacetime.state.base_digest(), "the base differs from that of the peacetime commands alone");
     for (_, realm) in story.state.ops.realms.iter() {

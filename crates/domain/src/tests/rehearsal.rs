@@ -8,7 +8,7 @@ use muster_proto::{Command, Event};
 use super::Story;
 use super::town::{self, away, check_in, convert, draft, plan_site, post, publish};
 use crate::execute::{Emitted, Now, execute};
-use crate::rehearse::{RehearsalQuery, rehearse};
+use crate::rehearse::{RehearsalQuery, rehearse, rehearse_plan};
 use crate::state::State;
 use crate::words;
 use ResponseLevel::{I, Ii, Iii, Iv};
@@ -37,7 +37,7 @@ fn gaps(plan: &v1::RehearsedPlan) -> Vec<String> {
     plan.gaps.iter().map(gap).collect()
 }
 
-fn rehearse_plan(plan_id: &str, response: ResponseLevel) -> Command {
+fn rehearsal_of(plan_id: &str, response: ResponseLevel) -> Command {
     command!(RehearsePlan { plan_id: plan_id, response: response })
 }
 
@@ -138,14 +138,40 @@ fn seats_that_take_shelter_are_neither_filled_nor_gaps() {
 #[test]
 fn a_plan_is_rehearsed_on_the_live_roster_and_the_figures_are_kept() {
     let mut story = Story::given(town::town());
-    story.when(rehearse_plan("out-v1", Iii)).then(["PlanRehearsed out-v1@1 III 3/3 single 2"]);
+    story.when(rehearsal_of("out-v1", Iii)).then(["PlanRehearsed out-v1@1 III 3/3 single 2"]);
     story.and([away("a4"), away("a1"), away("a6")]);
-    story.when(rehearse_plan("out-v1", Iii)).then(["PlanRehearsed out-v1@1 III 1/3 single 1"]);
-    story.when(rehearse_plan("none", Iii)).then_rejected("unknown_plan");
-    story.when(rehearse_plan("", Iii)).then_rejected("field_missing");
+    story.when(rehearsal_of("out-v1", Iii)).then(["PlanRehearsed out-v1@1 III 1/3 single 1"]);
+    story.when(rehearsal_of("none", Iii)).then_rejected("unknown_plan");
+    story.when(rehearsal_of("", Iii)).then_rejected("field_missing");
     story.when(command!(RehearsePlan { plan_id: "out-v1" })).then_rejected("field_missing");
     story.and([draft("p", "v1", IncidentType::Fire, vec![], vec![])]);
-    story.when(rehearse_plan("p", Iii)).then_rejected("plan_not_published");
+    story.when(rehearsal_of("p", Iii)).then_rejected("plan_not_published");
+}
+
+/// What the planner worked out is checked again where it is cheap, and never counted again.
+#[test]
+fn figures_of_another_state_are_refused() {
+    let story = Story::given(town::town());
+    let asked = v1::RehearsePlan { plan_id: "out-v1".to_owned(), response: Iii.into(), ..Default::default() };
+    let figures = rehearse_plan(&story.state, story.now_ms, &asked).expect("the plan is published");
+    assert_eq!((figures.base_position, figures.version), (story.state.position(), 1));
+    let code = |state: &State, body: v1::RehearsePlan| {
+        super::carry_out(&mut state.clone(), story.now_ms, &Command::RehearsePlan(body))
+            .map(|emitted| emitted.len())
+            .map_err(|refusal| refusal.code())
+    };
+    assert_eq!(code(&story.state, figures.clone()), Ok(1));
+    assert_eq!(code(&story.state, v1::RehearsePlan { version: 0, ..figures.clone() }), Err("rehearsal_outdated"));
+    assert_eq!(code(&story.state, v1::RehearsePlan { base_position: figures.base_position + 1, ..figures.clone() }), Err("field_invalid"));
+    assert_eq!(code(&story.state, v1::RehearsePlan { fillable: figures.seats + 1, ..figures.clone() }), Err("field_invalid"));
+    let mut later = story.state.clone();
+    later.position += crate::limits::REHEARSAL_BEHIND_MAX;
+    assert_eq!(code(&later, figures.clone()), Ok(1));
+    later.position += 1;
+    assert_eq!(code(&later, figures), Err("rehearsal_outdated"));
+    // Figures that somebody states are not those that are kept.
+    let forged = v1::RehearsePlan { seats: 99, fillable: 99, version: 9, ..asked.clone() };
+    assert_eq!(rehearse_plan(&story.state, story.now_ms, &forged), rehearse_plan(&story.state, story.now_ms, &asked));
 }
 
 #[test]
