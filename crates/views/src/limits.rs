@@ -40,9 +40,9 @@ pub const COMMIT_ROWS_MAX: usize = 131_072;
 /// Records folded between two snapshots of the fold states. After a crash at most so many are folded again: a second or two.
 pub const STATE_RECORDS: u64 = 1_000_000;
 
-/// Rows that a subscriber gets at a time, and all that is held for it beside its place: half a megabyte. Each page is found in the index without
-/// looking at the rows before it, so that small ones cost nothing but a look at the tree of areas.
-pub const SUBSCRIBER_PAGE_ROWS: usize = 512;
+/// Rows that a subscriber gets at a time, and all that is held for it beside its place: some 250 KB. Each page is found in the index without looking
+/// at the rows before it, so that small ones cost little more than a look at the tree of areas.
+pub const SUBSCRIBER_PAGE_ROWS: usize = 256;
 
 /// Changes of each view that are kept, once for all subscribers and for readers who come back and name the last position they saw. A subscriber who
 /// is slower than that, or absent for longer, gets the rows anew; others do not notice. A minute of a busy incident, some 30 MB a view, as

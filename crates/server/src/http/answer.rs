@@ -148,7 +148,7 @@ impl Names {
     /// A page without names is better than none: what the views cannot say is left to the ids.
     fn of(app: &App, call: &CallSummary) -> Self {
         let find = |view: View, wanted: &dyn Fn(&Row) -> bool| -> Option<Row> {
-            let filter = Filter { realm: Some(call.realm.clone()), area: Some(call.area_id.clone()) };
+            let filter = Filter { realm: Some(call.realm.clone()), area: Some(call.area_id.clone()), any_of: None };
             let found = app.try_views()?.snapshot(view, &filter, &Page { after: None, rows_max: Some(limits::VIEW_PAGE_ROWS) }).ok()?;
             found.rows.iter().find(|placed| wanted(&placed.row)).map(|placed| (*placed.row).clone())
         };

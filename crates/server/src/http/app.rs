@@ -47,8 +47,6 @@ pub struct App {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) started: Instant,
     pub(super) as_of: AsOf,
-    /// Whose turn it is to read rows that are cut one by one.
-    pub(super) row_scans: Semaphore,
     pub(super) enrollments: Arc<Enrollments>,
     /// Who is asking.
     pub(super) access: Access,
@@ -81,7 +79,6 @@ impl App {
             streams: Arc::new(Semaphore::new(limits::STREAMS_MAX)),
             started: Instant::now(),
             as_of: AsOf::new(),
-            row_scans: Semaphore::new(limits::ROW_SCANS_MAX),
             enrollments: Arc::default(),
             worker,
             access,
