@@ -144,8 +144,7 @@ impl Places {
             let above = forest.closure(held, &forest.above).into_iter().filter(|held| !held.site);
             above.map(|held| names.name(held.name).into()).collect()
         };
-        let units =
-            (place.held != Held::NONE).then(|| Arc::clone(units.entry(place.held).or_insert_with(|| above(place.held))));
+        let units = (place.held != Held::NONE).then(|| Arc::clone(units.entry(place.held).or_insert_with(|| above(place.held))));
         Path { at, also, units }
     }
 
@@ -221,11 +220,15 @@ struct Forest {
 
 impl Forest {
     fn take(&mut self, turn: &UnitTurn) {
-        let former = self.above.get(&turn.unit).and_then(|above| above.first().copied());
-        former.inspect(|parent| self.part(*parent, turn.unit));
-        turn.parent.inspect(|parent| self.join(*parent, turn.unit));
-        let site = self.sites.remove(&turn.unit);
-        site.inspect(|site| self.part(turn.unit, *site));
+        if let Some(former) = self.above.get(&turn.unit).and_then(|above| above.first().copied()) {
+            self.part(former, turn.unit);
+        }
+        if let Some(parent) = turn.parent {
+            self.join(parent, turn.unit);
+        }
+        if let Some(former) = self.sites.remove(&turn.unit) {
+            self.part(turn.unit, former);
+        }
         if let Some(site) = turn.site {
             self.sites.insert(turn.unit, site);
             self.join(turn.unit, site);

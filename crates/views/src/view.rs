@@ -186,12 +186,9 @@ impl Row {
                 site_id: "",
                 incident_id: &row.incident_id,
             },
-            Self::Responder(row) => Ties {
-                organization_id: &row.organization_id,
-                responder_id: &row.responder_id,
-                unit_id: &row.unit_id,
-                ..Ties::default()
-            },
+            Self::Responder(row) => {
+                Ties { organization_id: &row.organization_id, responder_id: &row.responder_id, unit_id: &row.unit_id, ..Ties::default() }
+            }
         }
     }
 

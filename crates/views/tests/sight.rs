@@ -10,9 +10,7 @@ use std::sync::Arc;
 use muster_log::Log;
 use muster_proto::Event;
 use muster_proto::v1;
-use muster_views::{
-    Bound, ChangeKind, Filter, Form, Live, Page, PlacedRow, Row, RunnerOptions, Start, View, ViewsHandle, as_of, limits,
-};
+use muster_views::{Bound, ChangeKind, Filter, Form, Live, Page, PlacedRow, Row, RunnerOptions, Start, View, ViewsHandle, as_of, limits};
 use support::live::*;
 use support::world::history;
 use support::*;
@@ -255,7 +253,8 @@ async fn a_row_that_leaves_is_removed_and_who_never_had_it_hears_nothing() {
     assert_eq!(told(&mut old).await, [("q".to_owned(), true)], "p is nobody's here any more");
 
     // A unit that is formed for a site brings the site along, though its row stays as it was; one below brings itself.
-    let (mut sites, mut units) = (open(View::Sites, bound(Bound::Unit("u".into()))).await, open(View::Units, bound(Bound::Unit("u".into()))).await);
+    let (mut sites, mut units) =
+        (open(View::Sites, bound(Bound::Unit("u".into()))).await, open(View::Units, bound(Bound::Unit("u".into()))).await);
     let mut others = open(View::Sites, bound(Bound::Unit("v".into()))).await;
     append(&*log, &[actual(established("below", "u", "s", "g1"))]);
     assert_eq!(told(&mut sites).await, [("s/".to_owned(), true)]);

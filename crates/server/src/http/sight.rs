@@ -15,11 +15,8 @@ use crate::problem::Problem;
 /// Rights and what agreements open, as the views take them.
 pub(super) fn bounds_of(bounds: Bounds, shares: &[SharedArea]) -> Arc<[Bound]> {
     let Bounds { areas, organizations, units, responders } = bounds;
-    let share = |share: &SharedArea| Bound::Share {
-        area: share.area_id.clone(),
-        realm: share.realm.clone(),
-        incident: share.incident_id.clone(),
-    };
+    let share =
+        |share: &SharedArea| Bound::Share { area: share.area_id.clone(), realm: share.realm.clone(), incident: share.incident_id.clone() };
     let areas = areas.into_iter().map(Bound::Area).chain(organizations.into_iter().map(Bound::Organization));
     let people = units.into_iter().map(Bound::Unit).chain(responders.into_iter().map(Bound::Responder));
     areas.chain(people).chain(shares.iter().map(share)).collect()

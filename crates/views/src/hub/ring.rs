@@ -103,7 +103,8 @@ impl Ring {
         let mut inner = self.inner.lock();
         let lines = std::array::from_fn(|_| Line { reach: at.position, ..Line::default() });
         let valid_from = if valid { at.position } else { at.position.next() };
-        *inner = Inner { generation: inner.generation + 1, epoch: at.epoch, position: at.position, valid_from, lines, closed: inner.closed };
+        *inner =
+            Inner { generation: inner.generation + 1, epoch: at.epoch, position: at.position, valid_from, lines, closed: inner.closed };
         drop(inner);
         View::ALL.into_iter().for_each(|view| self.tell(view));
     }

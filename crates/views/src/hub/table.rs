@@ -101,8 +101,7 @@ impl Table {
         };
         let start: Option<Arc<str>> = start.map(Arc::from);
         let mut lists: Vec<_> = keys.iter().map(|key| self.listed(*key, start.as_ref())).collect();
-        let mut heads: BinaryHeap<_> =
-            lists.iter_mut().enumerate().filter_map(|(list, ids)| Some(Reverse((ids.next()?, list)))).collect();
+        let mut heads: BinaryHeap<_> = lists.iter_mut().enumerate().filter_map(|(list, ids)| Some(Reverse((ids.next()?, list)))).collect();
         let (mut picked, mut last) = (Vec::new(), None);
         while picked.len() < rows_max
             && let Some(Reverse((id, list))) = heads.pop()

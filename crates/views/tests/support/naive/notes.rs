@@ -276,7 +276,6 @@ impl Realm {
             self.arrivals.push((site.opened.kind, (occurred_at_ms - duty.called_ms).max(0)));
         }
     }
-
 }
 
 impl Whistle {
