@@ -32,9 +32,6 @@ pub const VIEW_PAGE_ROWS: usize = 1_000;
 /// Most rows on one page: about 5 MB of JSON.
 pub const VIEW_PAGE_ROWS_MAX: usize = 10_000;
 
-/// Rows in one `snapshot` event of a live view: about 100 KB, which a phone's browser parses without a stutter.
-pub const LIVE_SNAPSHOT_ROWS: usize = 256;
-
 /// Records read from the log at a time for `/v1/events`.
 pub const EVENTS_BATCH_RECORDS: usize = 512;
 
@@ -44,8 +41,9 @@ pub const EVENTS_BATCH_BYTES: usize = 512 * 1024;
 /// How often a quiet stream says where it stands. Proxies cut connections that are silent for 30 seconds or more.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Streams (SSE, `/v1/events`) open at the same time. Each holds a socket and up to a page of rows; 10,000 of them would
-/// hold about 1 GB.
+/// Streams (SSE, `/v1/events`) open at the same time. Each holds a socket and at most a page of rows
+/// ([`muster_views::limits::SUBSCRIBER_PAGE_ROWS`], as rows and as JSON about half a megabyte, while it begins) or references to changes that are
+/// kept once for all; so many at their beginning at once hold 2 GB, and next to nothing afterwards.
 pub const STREAMS_MAX: usize = 4_096;
 
 /// How long open requests may take to finish once a stop was asked for. Streams are told at once; what remains is
@@ -80,15 +78,8 @@ pub const FATAL_LINGER: Duration = Duration::from_secs(1);
 /// engine needs one as well.
 pub const AS_OF_FOLDS_MAX: usize = 1;
 
-/// Pages and snapshots of views that are cut row by row, to an organization, a unit, a person or an agreement, and are made at the same time:
-/// each reads the rows between as well, some microseconds a row.
-pub const ROW_SCANS_MAX: usize = 2;
-
 /// Areas whose agreements are kept as they were found last: as many callers, each with an area of its own, as there are streams.
 pub const SHARED_AREAS_KEPT_MAX: usize = STREAMS_MAX;
-
-/// How old the known sites of a unit may be: a unit formed for a site that stands already is rare.
-pub const UNIT_LINES_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Answers of `as_of` that are kept for the pages after the first: some 5 MB each.
 pub const AS_OF_KEPT_MAX: usize = 4;

@@ -40,15 +40,14 @@ pub const COMMIT_ROWS_MAX: usize = 131_072;
 /// Records folded between two snapshots of the fold states. After a crash at most so many are folded again: a second or two.
 pub const STATE_RECORDS: u64 = 1_000_000;
 
-/// Commits that may wait for one subscriber. At ten a second this is six seconds of a reader that does not read; then it gets a new snapshot
-/// instead. The commits are shared among subscribers, so the cap is on time rather than on memory.
-pub const SUBSCRIBER_COMMITS_MAX: usize = 64;
+/// Rows that a subscriber gets at a time, and all that is held for it beside its place: some 250 KB. Each page is found in the index without looking
+/// at the rows before it, so that small ones cost little more than a look at the tree of areas.
+pub const SUBSCRIBER_PAGE_ROWS: usize = 256;
 
-/// Changes that the ring keeps for readers who come back and name the last position they saw: a minute of a busy incident, some 50 MB.
-pub const RING_CHANGES_MAX: usize = 50_000;
-
-/// Commits that the ring keeps, for quiet times: each may be empty but for its position.
-pub const RING_COMMITS_MAX: usize = 10_000;
+/// Changes of each view that are kept, once for all subscribers and for readers who come back and name the last position they saw. A subscriber who
+/// is slower than that, or absent for longer, gets the rows anew; others do not notice. A minute of a busy incident, some 30 MB a view, as
+/// much again where somebody was sent them. The newest commit is kept however large.
+pub const RING_CHANGES_MAX: usize = 32_768;
 
 /// Rows of one snapshot page unless asked for fewer: the whole city of 7,000 areas at once; a province in several.
 pub const PAGE_ROWS_MAX: usize = 20_000;

@@ -1,21 +1,14 @@
 //! What readers of the views get: snapshots, changes, positions. Plain data.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use muster_log::EpochPosition;
 use muster_proto::v1;
 
+use crate::places::Path;
 use crate::view::{Row, View};
-
-/// Which rows of a view somebody wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// One realm, or every realm.
-    pub realm: Option<String>,
-    /// The area whose subtree is wanted, or everything. An area that no record has named has no rows.
-    pub area: Option<String>,
-}
 
 /// Which part of the rows somebody wants at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,22 +19,19 @@ pub struct Page {
     pub rows_max: Option<usize>,
 }
 
-/// A row and where it stands in the tree of areas.
+/// A row and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlacedRow {
     /// The row.
     pub row: Arc<Row>,
     /// The path to its area as of the snapshot's or change's position.
     pub path: Arc<v1::AreaPath>,
-    /// The path to the other area in whose subtrees it is seen as well, if there is one.
-    pub also: Option<Arc<v1::AreaPath>>,
+    pub(crate) place: Path,
 }
 
 impl PlacedRow {
-    /// Whether the row is seen in an area's subtree.
-    #[must_use]
-    pub fn is_within(&self, area_id: &str) -> bool {
-        std::iter::once(&self.path).chain(&self.also).any(|path| muster_proto::path_is_within(path, area_id))
+    pub(crate) fn new(row: Arc<Row>, place: Path) -> Self {
+        Self { row, path: Arc::clone(&place.at.levels), place }
     }
 }
 
@@ -62,24 +52,55 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The row's realm.
-    pub realm: String,
+    pub realm: Arc<str>,
     /// The row's id within view and realm.
-    pub id: String,
+    pub id: Arc<str>,
     /// What became of it.
     pub kind: ChangeKind,
+    /// What is sent of it.
+    pub frames: Arc<Frames>,
 }
 
-/// What became of a row, seen through a [`Filter`].
+/// How a change is shown: all who are shown it in the same form are sent the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The row, whole.
+    Whole,
+    /// The row without persons.
+    WithoutPersons,
+    /// That the row is gone.
+    Gone,
+}
+
+/// What is sent of one change to whoever is told of it, made when the first of them is and kept for the others.
+#[derive(Debug, Default)]
+pub struct Frames([OnceLock<Bytes>; 3]);
+
+impl Frames {
+    /// The bytes of a form, made now if nobody asked for them before. All who ask must make the same.
+    pub fn get(&self, form: Form, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.0[form as usize].get_or_init(make).clone()
+    }
+}
+
+/// They follow from the change and say nothing of their own.
+impl PartialEq for Frames {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// What became of a row, seen through a [`crate::Filter`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeKind {
-    /// It is new, or changed, or came into the subtree.
+    /// It is new, or changed, or came among the rows wanted.
     Upsert {
         /// The row now.
         placed: PlacedRow,
         /// Where it stood before, if it moved in the tree.
         former_path: Option<Arc<v1::AreaPath>>,
     },
-    /// It is gone, or left the subtree.
+    /// It is gone, or left the rows wanted.
     Remove {
         /// Where it stood before.
         former_path: Arc<v1::AreaPath>,
@@ -98,17 +119,19 @@ pub struct ChangeBatch {
 /// What a subscription hands out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Live {
-    /// Apply these to what you have.
+    /// The next rows of what there is, in order of realm and id; with `next` empty they were the last.
+    Rows(Snapshot),
+    /// Apply these to what you have. While rows are still to come they are of rows that you had.
     Changes(ChangeBatch),
-    /// Forget what you have: you read too slowly, or the log was restored. Here is everything anew.
-    Reset(Snapshot),
+    /// Forget what you have: you read too slowly, or the log was restored. Rows follow.
+    Reset(EpochPosition),
 }
 
 /// How a subscription begins.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With all rows.
-    Snapshot(Snapshot),
+    /// With all rows, page by page.
+    Rows,
     /// The changes after the position that was named follow; no rows are needed.
     Resumed(EpochPosition),
 }

@@ -5,14 +5,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use muster_log::{EpochPosition, Log, Position};
-use rustc_hash::FxHashMap;
 
-use crate::areas::AreaTree;
 use crate::errors::ReplayError;
 use crate::fact::{Batch, Scribe};
+use crate::filter::Filter;
 use crate::fold::{Folds, RowChange};
 use crate::limits;
-use crate::live::{Filter, PlacedRow, Snapshot};
+use crate::live::{PlacedRow, Snapshot};
+use crate::places::Places;
 use crate::runner::Dump;
 use crate::view::{Row, View};
 
@@ -90,32 +90,28 @@ fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
 /// See [`ReplayError`]; [`ReplayError::NotYet`] above the watermark.
 pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> Result<Snapshot, ReplayError> {
     reachable(log, position)?;
-    let mut replayed = Replayed::new(&[view]);
+    // Rows of a unit are those of the units below it as well.
+    let mut views = vec![view];
+    views.extend(Some(View::Units).filter(|units| *units != view && matches!(view, View::Sites | View::Calls | View::Responders)));
+    let mut replayed = Replayed::new(&views);
     replayed.advance(log, position)?;
     let mut rows = replayed.rows();
-    let tree = &mut replayed.folds.ledger.tree;
-    rows.retain(|row| seen(tree, filter, row));
+    let mut places = Places::new(replayed.folds.ledger.tree);
+    for row in &rows {
+        if let Row::Unit(unit) = row
+            && let Some(turn) = places.unit_turn(unit)
+        {
+            places.take_unit(&turn);
+        }
+    }
+    rows.retain(|row| row.view() == view);
     rows.sort_by_cached_key(|row| (row.realm().to_owned(), row.id()));
-    let mut paths = FxHashMap::default();
-    let mut path = |area_id: &str| {
-        let node = tree.node(area_id);
-        Arc::clone(paths.entry(node).or_insert_with(|| Arc::new(tree.path(node))))
+    let mut placed = |row: Row| {
+        let place = places.entry(&row).place;
+        PlacedRow::new(row.into(), places.path(place))
     };
-    let placed = |row: Row| {
-        let also = Some(row.also_area_id()).filter(|area_id| !area_id.is_empty() && *area_id != row.area_id());
-        PlacedRow { path: path(row.area_id()), also: also.map(&mut path), row: row.into() }
-    };
-    let rows = rows.into_iter().map(placed).collect();
+    let rows = rows.into_iter().map(&mut placed).filter(|placed| filter.takes(placed)).collect();
     Ok(Snapshot { view, at: EpochPosition { epoch: log.epoch(), position }, rows, next: None })
-}
-
-fn seen(tree: &AreaTree, filter: &Filter, row: &Row) -> bool {
-    let in_realm = filter.realm.as_ref().is_none_or(|realm| realm == row.realm());
-    let in_area = filter.area.as_ref().is_none_or(|area| {
-        let nodes = [row.area_id(), row.also_area_id()].into_iter().filter(|id| !id.is_empty()).filter_map(|id| tree.find(id));
-        nodes.into_iter().any(|node| tree.upward(node).any(|above| tree.id(above) == area))
-    });
-    in_realm && in_area
 }
 
 /// The last position recorded at or before a time, Unix milliseconds; 0 if the log begins later. The log's own times never go back within an epoch.

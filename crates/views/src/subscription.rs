@@ -1,14 +1,16 @@
-//! A reader's line to the views: first everything, then what changes, in order, without a gap; or word that it has to start anew.
+//! A reader's line to the views: first everything, page by page, then what changes, in order, without a gap; or word that it has to start anew. It
+//! holds a place and at most one page: changes are read from where they are kept once for all.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use muster_log::EpochPosition;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use crate::errors::QueryError;
-use crate::hub::{Changed, Commit};
-use crate::live::{Change, ChangeBatch, ChangeKind, Filter, Live, Page, PlacedRow, Snapshot, Start};
+use crate::filter::Filter;
+use crate::hub::{Changed, Commit, Mark, Next};
+use crate::limits;
+use crate::live::{Change, ChangeBatch, ChangeKind, Live, Page, PlacedRow, Snapshot, Start};
 use crate::runner::Shared;
 use crate::view::View;
 
@@ -17,10 +19,27 @@ pub struct Subscription {
     shared: Arc<Shared>,
     view: View,
     filter: Filter,
-    /// Commits to hand out before the line's.
-    backlog: VecDeque<Arc<Commit>>,
-    line: mpsc::Receiver<Arc<Commit>>,
-    at: EpochPosition,
+    news: watch::Receiver<()>,
+    /// The rows handed out so far are as of here.
+    mark: Mark,
+    /// How far the reader is with the rows.
+    rows: Rows,
+}
+
+/// Which rows a reader has.
+enum Rows {
+    /// Those up to a cursor; none where there is no cursor. The page after it may have been read already.
+    Upto(Option<String>, Option<(Mark, Snapshot)>),
+    All,
+}
+
+impl Rows {
+    /// Keeps the next page until all that comes before it was handed out.
+    fn hold(&mut self, read: (Mark, Snapshot)) {
+        if let Self::Upto(_, page) = self {
+            *page = Some(read);
+        }
+    }
 }
 
 impl Subscription {
@@ -31,90 +50,134 @@ impl Subscription {
         from: Option<EpochPosition>,
     ) -> Result<(Start, Self), QueryError> {
         shared.check(view)?;
-        if let Some(from) = from {
-            let mut hub = shared.hub.lock();
-            if let Some(backlog) = hub.since(view, from) {
-                let line = hub.subscribe(view, shared.subscriber_commits_max());
-                drop(hub);
-                let this = Self { shared: Arc::clone(shared), view, filter, backlog, line, at: from };
-                return Ok((Start::Resumed(from), this));
-            }
-        }
-        let (snapshot, line) = open(shared, view, &filter)?;
-        let this = Self { shared: Arc::clone(shared), view, filter, backlog: VecDeque::new(), line, at: snapshot.at };
-        Ok((Start::Snapshot(snapshot), this))
+        // First, so that nothing comes unnoticed.
+        let news = shared.ring.watch(view);
+        let resumed = from.and_then(|from| shared.ring.resume(view, from));
+        let (start, mark, rows) = match resumed {
+            Some(mark) => (Start::Resumed(mark.at), mark, Rows::All),
+            None => (Start::Rows, shared.ring.mark(), Rows::Upto(None, None)),
+        };
+        Ok((start, Self { shared: Arc::clone(shared), view, filter, news, mark, rows }))
     }
 
-    /// The place up to which everything was handed out. Behind the views' own position while there is nothing for this filter.
+    /// The place of which the reader has all rows and changes; nothing while rows are still to come.
     #[must_use]
-    pub const fn at(&self) -> EpochPosition {
-        self.at
+    pub fn at(&self) -> Option<EpochPosition> {
+        match (&self.rows, self.shared.ring.after(self.view, self.mark)) {
+            (Rows::Upto(..), _) => None,
+            (Rows::All, Next::Nothing(at)) => Some(at),
+            (Rows::All, Next::Commit(_) | Next::Lost) => Some(self.mark.at),
+        }
     }
 
-    /// The next changes, or everything anew; waits for them. Nothing once the views have stopped. Safe to cancel.
+    /// What comes next; waits for it. Nothing once the views have stopped. Safe to cancel.
     pub async fn next(&mut self) -> Option<Live> {
         loop {
-            let commit = match self.backlog.pop_front() {
-                Some(commit) => commit,
-                None => match self.line.recv().await {
-                    Some(commit) => commit,
-                    None => return self.anew().await.map(Live::Reset),
-                },
-            };
-            self.at = commit.at;
-            let changes: Vec<Change> = commit.changes[self.view.index()].iter().filter_map(|changed| seen(&self.filter, changed)).collect();
-            if !changes.is_empty() {
-                return Some(Live::Changes(ChangeBatch { at: commit.at, changes }));
+            if let Rows::Upto(cursor, None) = &self.rows {
+                match self.read(cursor.clone()).await {
+                    Ok(read) => self.rows.hold(read),
+                    Err(QueryError::NotReady { .. }) => self.ready().await?,
+                    Err(error) => return self.end(&error),
+                }
+            }
+            match self.shared.ring.after(self.view, self.mark) {
+                Next::Commit(commit) if self.is_before_the_page(&commit) => {
+                    self.mark = self.mark.at(commit.at);
+                    let changes: Vec<_> = commit.changes.iter().filter_map(|changed| self.seen(changed)).collect();
+                    if !changes.is_empty() {
+                        return Some(Live::Changes(ChangeBatch { at: commit.at, changes }));
+                    }
+                }
+                Next::Lost => return self.anew().await.map(Live::Reset),
+                Next::Nothing(at) if matches!(self.rows, Rows::All) => {
+                    self.mark = self.mark.at(at);
+                    self.news.changed().await.ok()?;
+                }
+                Next::Commit(_) | Next::Nothing(_) => {
+                    if let Some(live) = self.turn_page() {
+                        return Some(live);
+                    }
+                }
             }
         }
+    }
+
+    /// Reads the page after a cursor, and where it is of.
+    async fn read(&self, after: Option<String>) -> Result<(Mark, Snapshot), QueryError> {
+        let (shared, view, filter) = (Arc::clone(&self.shared), self.view, self.filter.clone());
+        let page = Page { after, rows_max: Some(limits::SUBSCRIBER_PAGE_ROWS) };
+        let read = tokio::task::spawn_blocking(move || shared.snapshot_and(view, &filter, &page, |hub| hub.ring.mark()));
+        let (snapshot, mark) = read.await.map_err(|_| QueryError::Stopped(Arc::new(crate::RunnerError::Closed)))??;
+        Ok((mark, snapshot))
+    }
+
+    /// Whether a reader is told of a commit before it gets the page that was read.
+    fn is_before_the_page(&self, commit: &Commit) -> bool {
+        match &self.rows {
+            Rows::Upto(_, Some((mark, _))) => commit.at.position <= mark.at.position,
+            Rows::Upto(_, None) => false,
+            Rows::All => true,
+        }
+    }
+
+    /// Hands out the page that was read, now that all before it was. Nothing if what the reader has is void meanwhile.
+    fn turn_page(&mut self) -> Option<Live> {
+        let Rows::Upto(_, page) = &mut self.rows else { return None };
+        let (mark, page) = page.take().filter(|(mark, _)| mark.goes_with(self.mark))?;
+        self.mark = mark;
+        self.rows = match &page.next {
+            Some(next) => Rows::Upto(Some(next.clone()), None),
+            None => Rows::All,
+        };
+        Some(Live::Rows(page))
     }
 
     /// The line was cut: this reader was too slow, or the records are of another log now.
-    async fn anew(&mut self) -> Option<Snapshot> {
-        loop {
-            let mut progress = self.shared.progress.subscribe();
-            let now = progress.wait_for(|now| now.ready || now.stopped.is_some()).await.ok()?.clone();
-            if now.stopped.is_some() {
-                return None;
-            }
-            let (shared, view, filter) = (Arc::clone(&self.shared), self.view, self.filter.clone());
-            let opened = tokio::task::spawn_blocking(move || open(&shared, view, &filter)).await.ok()?;
-            match opened {
-                Ok((snapshot, line)) => {
-                    self.line = line;
-                    self.at = snapshot.at;
-                    return Some(snapshot);
-                }
-                Err(QueryError::NotReady { .. }) => {}
-                Err(error) => {
-                    tracing::error!(%error, view = %self.view, "a subscription to a view ends");
-                    return None;
-                }
-            }
-        }
+    async fn anew(&mut self) -> Option<EpochPosition> {
+        self.ready().await?;
+        self.mark = self.shared.ring.mark();
+        self.rows = Rows::Upto(None, None);
+        Some(self.mark.at)
     }
-}
 
-fn open(shared: &Arc<Shared>, view: View, filter: &Filter) -> Result<(Snapshot, mpsc::Receiver<Arc<Commit>>), QueryError> {
-    let commits_max = shared.subscriber_commits_max();
-    let page = Page { after: None, rows_max: Some(usize::MAX) };
-    shared.snapshot_and(view, filter, &page, |hub| hub.subscribe(view, commits_max))
-}
-
-/// What a reader with this filter sees of a change.
-fn seen(filter: &Filter, changed: &Changed) -> Option<Change> {
-    if filter.realm.as_ref().is_some_and(|realm| *realm != changed.realm) {
-        return None;
+    /// Waits until rows can be read. Nothing once the views have stopped.
+    async fn ready(&self) -> Option<()> {
+        let mut progress = self.shared.progress.subscribe();
+        let now = progress.wait_for(|now| now.ready || now.stopped.is_some()).await.ok()?;
+        now.stopped.is_none().then_some(())
     }
-    let within = |path: &Arc<crate::hub::Path>| filter.area.as_ref().is_none_or(|area| path.within(area));
-    let before = changed.before.as_ref().filter(|path| within(path));
-    let kind = match &changed.now {
-        Some((row, path)) if within(path) => {
-            let placed = PlacedRow { row: Arc::clone(row), path: Arc::clone(&path.levels), also: path.also.clone() };
-            let moved = changed.before.as_ref().filter(|before| before.levels != path.levels);
-            ChangeKind::Upsert { placed, former_path: moved.map(|before| Arc::clone(&before.levels)) }
+
+    fn end(&self, error: &QueryError) -> Option<Live> {
+        if !matches!(error, QueryError::Stopped(_)) {
+            tracing::error!(%error, view = %self.view, "a subscription to a view ends");
         }
-        _ => ChangeKind::Remove { former_path: Arc::clone(&before?.levels) },
-    };
-    Some(Change { realm: changed.realm.clone(), id: changed.id.clone(), kind })
+        None
+    }
+
+    /// What this reader sees of a change.
+    fn seen(&self, changed: &Changed) -> Option<Change> {
+        match &self.rows {
+            Rows::All => {}
+            Rows::Upto(Some(cursor), _) if cursor.split_once('/') >= Some((&*changed.realm, &*changed.id)) => {}
+            // The page with this row is still to come.
+            Rows::Upto(..) => return None,
+        }
+        let row = changed.now.as_ref().map(|(row, _)| &**row);
+        let taken_before = |before: &&crate::hub::Before| self.filter.takes_at(self.view, &changed.realm, before.ties(row), &before.path);
+        let kind = match &changed.now {
+            Some((row, path)) if self.filter.takes_at(self.view, &changed.realm, row.ties(), path) => {
+                let moved = changed.before.as_ref().filter(|before| before.path.at.levels != path.at.levels);
+                ChangeKind::Upsert {
+                    placed: PlacedRow::new(Arc::clone(row), path.clone()),
+                    former_path: moved.map(|before| Arc::clone(&before.path.at.levels)),
+                }
+            }
+            _ => {
+                let before = changed.before.as_ref().filter(taken_before)?;
+                ChangeKind::Remove { former_path: Arc::clone(&before.path.at.levels) }
+            }
+        };
+        let (realm, id, frames) = (Arc::clone(&changed.realm), Arc::clone(&changed.id), Arc::clone(&changed.frames));
+        Some(Change { realm, id, kind, frames })
+    }
 }

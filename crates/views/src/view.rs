@@ -94,6 +94,21 @@ pub enum Row {
     Responder(Box<v1::ResponderRow>),
 }
 
+/// To whom a row belongs beside its areas; what is empty says nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ties<'a> {
+    /// The organization that it is about, or whose person it is about.
+    pub organization_id: &'a str,
+    /// The person.
+    pub responder_id: &'a str,
+    /// The unit: whoever is bound to it, or to one above it, sees the row.
+    pub unit_id: &'a str,
+    /// The site: whoever is bound to a unit of the site, or to one above such a unit, sees the row.
+    pub site_id: &'a str,
+    /// The incident.
+    pub incident_id: &'a str,
+}
+
 impl Row {
     /// The view it belongs to.
     #[must_use]
@@ -153,6 +168,27 @@ impl Row {
         match self {
             Self::Responder(row) => &row.post_area_id,
             Self::Coverage(_) | Self::Unit(_) | Self::Site(_) | Self::Whistle(_) | Self::Call(_) => "",
+        }
+    }
+
+    /// To whom it belongs beside its areas: what it is listed under for those who are bound to an organization, a unit, a person or an incident.
+    #[must_use]
+    pub fn ties(&self) -> Ties<'_> {
+        match self {
+            Self::Coverage(_) => Ties::default(),
+            Self::Unit(row) => Ties { unit_id: &row.unit_id, incident_id: &row.incident_id, ..Ties::default() },
+            Self::Site(row) => Ties { site_id: &row.site_id, incident_id: &row.incident_id, ..Ties::default() },
+            Self::Whistle(row) => Ties { incident_id: &row.incident_id, ..Ties::default() },
+            Self::Call(row) => Ties {
+                organization_id: &row.organization_id,
+                responder_id: &row.responder_id,
+                unit_id: &row.unit_id,
+                site_id: "",
+                incident_id: &row.incident_id,
+            },
+            Self::Responder(row) => {
+                Ties { organization_id: &row.organization_id, responder_id: &row.responder_id, unit_id: &row.unit_id, ..Ties::default() }
+            }
         }
     }
 

@@ -20,7 +20,8 @@ use tokio::sync::watch;
 fn filters() -> Vec<Filter> {
     let areas = [None, Some("c"), Some("k1"), Some("t2"), Some("g1"), Some("nowhere")];
     let realms = [None, Some("actual"), Some("drill")];
-    let filter = |area: Option<&str>, realm: Option<&str>| Filter { area: area.map(Into::into), realm: realm.map(Into::into) };
+    let filter =
+        |area: Option<&str>, realm: Option<&str>| Filter { area: area.map(Into::into), realm: realm.map(Into::into), any_of: None };
     areas.iter().flat_map(|area| realms.iter().map(move |realm| filter(*area, *realm))).collect()
 }
 
@@ -35,10 +36,10 @@ async fn snapshot_and_changes_equal_the_rows_for_every_view_area_and_realm() {
     let mut lines = Vec::new();
     for view in View::ALL {
         for filter in filters() {
-            let (begin, line) = views.subscribe(view, filter.clone(), None).unwrap();
-            let Start::Snapshot(snapshot) = begin else { panic!("nobody named a position") };
+            let (begin, mut line) = views.subscribe(view, filter.clone(), None).unwrap();
+            assert_eq!(begin, Start::Rows, "nobody named a position");
             let mut held = Held::default();
-            held.take_all(&snapshot);
+            held.fill(&mut line).await;
             lines.push((view, filter, held, line));
         }
     }
@@ -55,33 +56,34 @@ async fn snapshot_and_changes_equal_the_rows_for_every_view_area_and_realm() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_subscriber_is_reset_and_the_others_do_not_notice() {
+async fn a_slow_subscriber_catches_up_and_the_others_do_not_notice() {
     let happenings = history(&choices(12, 2_000));
     let log = memory_log(&happenings[..50]);
     let dir = tempfile::tempdir().unwrap();
-    let views = start(&log, dir.path(), muster_views::RunnerOptions { merge_ms: 0, subscriber_commits_max: 4, ..quick() });
+    // Enough for the changes of a part or two, and far less than are made.
+    let views = start(&log, dir.path(), muster_views::RunnerOptions { merge_ms: 0, ring_changes_max: 200, ..quick() });
     caught_up(&views, &log).await;
-    let (_, slow) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
-    let (begin, mut quick_line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
-    let Start::Snapshot(snapshot) = begin else { panic!("nobody named a position") };
+    let (_, mut slow) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
+    let (_, mut line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
     let (mut quick_reader, mut slow_reader) = (Held::default(), Held::default());
-    quick_reader.take_all(&snapshot);
-    slow_reader.take_all(&snapshot);
+    quick_reader.fill(&mut line).await;
+    slow_reader.fill(&mut slow).await;
     for part in happenings[50..].chunks(25) {
         append(&*log, part);
         caught_up(&views, &log).await;
-        // Every part changes coverage somewhere or nothing at all; the quick reader never waits long.
-        while quick_line.at() < views.at() {
-            match tokio::time::timeout(std::time::Duration::from_millis(20), quick_line.next()).await {
-                Ok(live) => drop(quick_reader.take(live.unwrap())),
-                Err(_) => break,
-            }
+        while line.at() < Some(views.at()) {
+            quick_reader.take(soon("the change", line.next()).await.unwrap());
         }
     }
     let held = read_to_the_end(&views, slow, slow_reader, View::Coverage, &Filter::default()).await;
-    assert!(held.resets > 0, "four commits are less than were made");
-    let quick_reader = read_to_the_end(&views, quick_line, quick_reader, View::Coverage, &Filter::default()).await;
+    assert!(held.resets > 0, "fewer changes are kept than were made");
+    let quick_reader = read_to_the_end(&views, line, quick_reader, View::Coverage, &Filter::default()).await;
     assert_eq!(quick_reader.resets, 0);
+    // Both have what the log says, folded from its beginning by nobody of them.
+    let replayed = expected(&log).into_iter().find(|(view, _)| *view == View::Coverage).unwrap().1;
+    for held in [held, quick_reader] {
+        assert_eq!(held.rows.into_iter().map(|(key, (bytes, _))| (key, bytes)).collect::<Vec<_>>(), replayed);
+    }
     views.shutdown().await.unwrap();
 }
 
@@ -92,29 +94,29 @@ async fn a_reader_comes_back_with_its_position_and_misses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let views = start(&log, dir.path(), quick());
     caught_up(&views, &log).await;
-    let filter = Filter { area: Some("k1".into()), realm: None };
-    let (begin, line) = views.subscribe(View::Sites, filter.clone(), None).unwrap();
-    let Start::Snapshot(snapshot) = begin else { panic!("nobody named a position") };
+    let filter = Filter { area: Some("k1".into()), ..Filter::default() };
+    let (_, mut line) = views.subscribe(View::Sites, filter.clone(), None).unwrap();
     let mut held = Held::default();
-    held.take_all(&snapshot);
+    held.fill(&mut line).await;
+    let at = line.at().unwrap();
     drop(line);
     for part in happenings[300..].chunks(50) {
         append(&*log, part);
         caught_up(&views, &log).await;
     }
-    let (begin, line) = views.subscribe(View::Sites, filter.clone(), Some(snapshot.at)).unwrap();
-    assert_eq!(begin, Start::Resumed(snapshot.at));
+    let (begin, line) = views.subscribe(View::Sites, filter.clone(), Some(at)).unwrap();
+    assert_eq!(begin, Start::Resumed(at));
     let held = read_to_the_end(&views, line, held, View::Sites, &filter).await;
     assert_eq!(held.resets, 0);
-    let foreign = EpochPosition { epoch: Epoch(9), position: snapshot.at.position };
-    assert!(matches!(views.subscribe(View::Sites, filter.clone(), Some(foreign)).unwrap().0, Start::Snapshot(_)));
-    let beyond = EpochPosition { position: Position(1 << 40), ..snapshot.at };
-    assert!(matches!(views.subscribe(View::Sites, filter.clone(), Some(beyond)).unwrap().0, Start::Snapshot(_)));
+    let foreign = EpochPosition { epoch: Epoch(9), position: at.position };
+    assert_eq!(views.subscribe(View::Sites, filter.clone(), Some(foreign)).unwrap().0, Start::Rows);
+    let beyond = EpochPosition { position: Position(1 << 40), ..at };
+    assert_eq!(views.subscribe(View::Sites, filter.clone(), Some(beyond)).unwrap().0, Start::Rows);
     views.shutdown().await.unwrap();
     // After a restart the recent changes are gone.
     let views = start(&log, dir.path(), quick());
     caught_up(&views, &log).await;
-    assert!(matches!(views.subscribe(View::Sites, filter.clone(), Some(snapshot.at)).unwrap().0, Start::Snapshot(_)));
+    assert_eq!(views.subscribe(View::Sites, filter.clone(), Some(at)).unwrap().0, Start::Rows);
     assert!(matches!(views.subscribe(View::Sites, filter, Some(views.at())).unwrap().0, Start::Resumed(_)));
     views.shutdown().await.unwrap();
 }
@@ -127,15 +129,18 @@ async fn a_row_that_leaves_the_subtree_is_removed_and_one_that_comes_is_put() {
     let dir = tempfile::tempdir().unwrap();
     let views = start(&log, dir.path(), quick());
     caught_up(&views, &log).await;
-    let inside = |area: &str| Filter { area: Some(area.into()), realm: None };
+    let inside = |area: &str| Filter { area: Some(area.into()), ..Filter::default() };
     let (_, mut from) = views.subscribe(View::Sites, inside("k1"), None).unwrap();
     let (_, mut to) = views.subscribe(View::Sites, inside("k2"), None).unwrap();
     let (_, mut both) = views.subscribe(View::Sites, inside("c"), None).unwrap();
+    for line in [&mut from, &mut to, &mut both] {
+        Held::default().fill(line).await;
+    }
     append(&*log, &[actual(reparented("t1", "k2"))]);
     let mut kinds = Vec::new();
     for line in [&mut from, &mut to, &mut both] {
         let Some(Live::Changes(batch)) = soon("the move", line.next()).await else { panic!("a change") };
-        assert_eq!((batch.at.position, batch.changes.len(), batch.changes[0].id.as_str()), (log.watermark(), 1, "s/"));
+        assert_eq!((batch.at.position, batch.changes.len(), &*batch.changes[0].id), (log.watermark(), 1, "s/"));
         kinds.push(batch.changes.into_iter().next().unwrap().kind);
     }
     let ChangeKind::Remove { former_path } = &kinds[0] else { panic!("it left") };
@@ -312,10 +317,9 @@ async fn a_rebuild_equals_the_live_rows_and_nobody_notices_it() {
     let dir = tempfile::tempdir().unwrap();
     let views = start(&log, dir.path(), quick());
     caught_up(&views, &log).await;
-    let (begin, line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
-    let Start::Snapshot(snapshot) = begin else { panic!("nobody named a position") };
+    let (_, mut line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
     let mut held = Held::default();
-    held.take_all(&snapshot);
+    held.fill(&mut line).await;
     let report = soon("the rebuild", views.rebuild(Arc::clone(&log) as Arc<dyn Log>)).await.unwrap();
     assert_eq!((report.at, report.differences.len(), report.compared.len()), (log.end(), 0, View::ALL.len()));
     assert!(dir.path().join("generation-2").exists() && !dir.path().join("generation-1").exists());
@@ -370,15 +374,20 @@ async fn a_rebuild_tells_of_a_wrong_row_and_puts_it_right() {
     spoil_a_row(dir.path());
     let views = start(&log, dir.path(), quick());
     caught_up(&views, &log).await;
-    let (_, line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
+    let (_, mut line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
+    let mut held = Held::default();
+    held.fill(&mut line).await;
+    let wrong = views.at();
+    assert_eq!(views.subscribe(View::Coverage, Filter::default(), Some(wrong)).unwrap().0, Start::Resumed(wrong));
     let report = soon("the rebuild", views.rebuild(Arc::clone(&log) as Arc<dyn Log>)).await.unwrap();
     assert_eq!(report.differences.len(), 1);
+    assert_eq!(views.subscribe(View::Coverage, Filter::default(), Some(wrong)).unwrap().0, Start::Rows, "nobody goes on from wrong rows");
     assert_rows(&views, &log);
     // The folds were replaced too; what comes next goes on from them.
     append(&*log, &happenings[800..]);
     caught_up(&views, &log).await;
     assert_rows(&views, &log);
-    let held = read_to_the_end(&views, line, Held::default(), View::Coverage, &Filter::default()).await;
+    let held = read_to_the_end(&views, line, held, View::Coverage, &Filter::default()).await;
     assert!(held.resets > 0, "rows were wrong: everybody starts anew");
     views.shutdown().await.unwrap();
     let views = start(&log, dir.path(), quick());
@@ -393,7 +402,7 @@ async fn as_of_any_position_equals_what_the_views_showed_then() {
     let log = memory_log(&[]);
     let dir = tempfile::tempdir().unwrap();
     let views = start(&log, dir.path(), quick());
-    let filter = Filter { area: Some("k2".into()), realm: Some("actual".into()) };
+    let filter = Filter { area: Some("k2".into()), realm: Some("actual".into()), any_of: None };
     let mut shown = Vec::new();
     for part in happenings.chunks(41) {
         append(&*log, part);
@@ -447,6 +456,7 @@ async fn the_views_end_with_their_log_and_the_lag_is_told() {
     caught_up(&views, &log).await;
     assert_eq!((views.lag().positions, views.lag().age), (0, std::time::Duration::ZERO));
     let (_, mut line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
+    Held::default().fill(&mut line).await;
     log.close();
     assert_eq!(soon("the end", line.next()).await, None);
     let mut progress = views.progress();

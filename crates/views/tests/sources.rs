@@ -76,7 +76,7 @@ async fn repeats_breaks_and_a_new_epoch_of_the_source_are_taken() {
     let mut held = Held::default();
     let end = EpochPosition { epoch: Epoch(2), position: second.watermark() };
     soon("the second log's end", async {
-        while held.resets == 0 || line.at() < end {
+        while held.resets == 0 || line.at() < Some(end) {
             held.take(line.next().await.unwrap());
         }
     })

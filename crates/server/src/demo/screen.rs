@@ -111,7 +111,7 @@ impl Screen {
 
     fn rows(&self) -> Vec<CoverageRow> {
         let mut found = vec![None; self.counties.len()];
-        let filter = Filter { realm: Some(ACTUAL.to_owned()), area: None };
+        let filter = Filter { realm: Some(ACTUAL.to_owned()), area: None, any_of: None };
         let mut after = None;
         // While the views come back, the last table stands.
         while let Ok(snapshot) = self.views.snapshot(View::Coverage, &filter, &Page { after, rows_max: None }) {

@@ -49,8 +49,6 @@ pub struct App {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) started: Instant,
     pub(super) as_of: AsOf,
-    /// Whose turn it is to read rows that are cut one by one.
-    pub(super) row_scans: Semaphore,
     pub(super) enrollments: Arc<Enrollments>,
     /// What is shown to those who must not know persons.
     pub(super) redaction: Arc<Redaction>,
@@ -87,7 +85,6 @@ impl App {
             streams: Arc::new(Semaphore::new(limits::STREAMS_MAX)),
             started: Instant::now(),
             as_of: AsOf::new(),
-            row_scans: Semaphore::new(limits::ROW_SCANS_MAX),
             enrollments: Arc::default(),
             redaction: Arc::new(Redaction::new(descriptors)),
             standing: Standing::default(),

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::app::{App, log_unreadable};
 use super::events::foreign_epoch;
-use super::views::{Asked, key, unreadable};
+use super::views::{Asked, key};
 use crate::limits;
 use crate::problem::Problem;
 use crate::time::parse_rfc3339;
@@ -44,15 +44,14 @@ pub(super) async fn snapshot(app: &Arc<App>, asked: &Asked, page: &Page, as_of: 
     }
     let log = Arc::clone(&app.node()?.log);
     let position = position(&log, as_of)?;
-    let question = (asked.view, asked.filter.clone(), EpochPosition { epoch: log.epoch(), position });
+    // What of it somebody may see is cut out afterwards, so that one fold serves all who ask.
+    let filter = Filter { any_of: None, ..asked.filter.clone() };
+    let question = (asked.view, filter, EpochPosition { epoch: log.epoch(), position });
     let whole = match kept(&app.as_of, &question) {
         Some(whole) => whole,
         None => fold(app, log, question).await?,
     };
-    if let Some(sight) = &asked.sight {
-        sight.learn(app.views()?, &whole.rows).map_err(|error| unreadable(&error))?;
-    }
-    Ok(cut(&whole, page, |placed| asked.shows(placed)))
+    Ok(cut(&whole, page, |placed| asked.filter.takes(placed)))
 }
 
 fn kept(as_of: &AsOf, question: &Question) -> Option<Arc<Snapshot>> {

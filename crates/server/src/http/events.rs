@@ -135,7 +135,7 @@ async fn wanted(app: &Arc<App>, caller: &Caller, parameters: &Parameters) -> Res
 pub(super) async fn subtree(app: &Arc<App>, top: &str) -> Result<Subtree, Problem> {
     super::views::catch_up(app).await?;
     let views = app.views()?;
-    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(top.to_owned()) };
+    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(top.to_owned()), any_of: None };
     let (mut below, mut page) = (HashSet::from([top.to_owned()]), Page::default());
     loop {
         let snapshot = views.snapshot(View::Coverage, &filter, &page).map_err(|error| super::views::unreadable(&error))?;

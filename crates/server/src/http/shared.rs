@@ -86,7 +86,7 @@ impl Partner {
         let views = app.views()?;
         let mut known = HashSet::new();
         for view in [View::Sites, View::Whistles] {
-            let filter = Filter { realm: Some(share.realm.clone()), area: Some(share.area_id.clone()) };
+            let filter = Filter { realm: Some(share.realm.clone()), area: Some(share.area_id.clone()), any_of: None };
             let mut page = Page::default();
             loop {
                 let part = views.snapshot(view, &filter, &page).map_err(|error| unreadable(&error))?;

@@ -1,23 +1,24 @@
 //! `GET /v1/views/{name}`: rows of a view by page; and what status and metrics say of the views.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use muster_access::{Action, Bounds, Denial, Reach, reads};
+use muster_domain::SharedArea;
 use muster_proto::ACTUAL;
 use muster_proto::v1::{AreaLevel, AreaPath};
-use muster_views::{Filter, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
+use muster_views::{Bound, Filter, Form, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::SemaphorePermit;
 
 use super::app::App;
 use super::asof;
 use super::ops::as_f64;
 use super::redact::Redaction;
-use super::sight::{self, Sight};
+use super::sight;
 use crate::access::{Caller, denied};
 use crate::limits;
 use crate::problem::Problem;
@@ -38,13 +39,14 @@ pub(super) struct Parameters {
 #[derive(Clone)]
 pub(super) struct Asked {
     pub(super) view: View,
+    /// With what of the rows the caller sees.
     pub(super) filter: Filter,
     /// Coverage only: nothing below this level.
     level_max: Option<i32>,
-    /// What of these rows the caller sees; all of them where the area of the filter says it.
-    pub(super) sight: Option<Arc<Sight>>,
+    /// What of these rows agreements open.
+    pub(super) shares: Vec<SharedArea>,
     /// Which rows are shown with the persons in them; all where there is nothing.
-    named: Option<Arc<Sight>>,
+    named: Option<Filter>,
     redaction: Arc<Redaction>,
 }
 
@@ -59,7 +61,7 @@ impl Asked {
             realm => realm,
         };
         let reach = caller.reach(Action::View(view.name()))?;
-        let mut filter = Filter { realm, area: given(&parameters.area) };
+        let mut filter = Filter { realm, area: given(&parameters.area), any_of: None };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
         // As of an earlier place an area may have been there that is gone now.
         if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
@@ -67,36 +69,40 @@ impl Asked {
         }
         // Where some grant reads rows without persons, those of the others say where they are shown.
         let named = match caller.reach_by(Action::View(view.name()), reads::persons_in_rows) {
-            Reach::Within(bounds) if reach != Reach::Within(bounds.clone()) => Some(Arc::new(Sight::new(bounds, Vec::new()))),
+            Reach::Within(bounds) if reach != Reach::Within(bounds.clone()) => {
+                Some(Filter { any_of: Some(sight::bounds_of(bounds, &[])), ..Filter::default() })
+            }
             _ => None,
         };
-        let sight = match reach {
-            Reach::Everything => None,
-            Reach::Within(bounds) => scope(app, caller, view, bounds, &mut filter).await?.map(Arc::new),
+        let shares = match reach {
+            Reach::Everything => Vec::new(),
+            Reach::Within(bounds) => scope(app, caller, view, bounds, &mut filter).await?,
         };
-        Ok(Self { view, filter, level_max, sight, named, redaction: Arc::clone(&app.redaction) })
+        Ok(Self { view, filter, level_max, shares, named, redaction: Arc::clone(&app.redaction) })
     }
 
-    /// Whether a row of the filter may be shown.
-    pub(super) fn shows(&self, placed: &PlacedRow) -> bool {
-        self.sight.as_ref().is_none_or(|sight| sight.sees(placed))
+    /// How a row is shown.
+    pub(super) fn form(&self, placed: &PlacedRow) -> Form {
+        if self.named.as_ref().is_some_and(|named| !named.takes(placed)) { Form::WithoutPersons } else { Form::Whole }
     }
 
     /// The row as it is shown.
     pub(super) fn json(&self, placed: &PlacedRow) -> Value {
         let mut row = row_json(&placed.row);
-        if self.named.as_ref().is_some_and(|named| !named.sees(placed)) {
+        if self.form(placed) == Form::WithoutPersons {
             self.redaction.row(self.view, &mut row);
         }
         row
     }
 
-    /// Waits for its turn where rows are cut one by one.
-    pub(super) async fn turn<'a>(&self, app: &'a App) -> Result<Option<SemaphorePermit<'a>>, Problem> {
-        if self.sight.is_none() {
-            return Ok(None);
-        }
-        app.row_scans.acquire().await.map(Some).map_err(|_| Problem::internal())
+    /// Tells apart who is shown other rows, or the same rows otherwise, where view and area do not say it already.
+    pub(super) fn fingerprint(&self) -> Option<u64> {
+        let plain = self.filter.any_of.is_none() && self.named.is_none();
+        (!plain).then(|| {
+            let mut hasher = DefaultHasher::new();
+            (self.view, &self.filter, &self.named).hash(&mut hasher);
+            hasher.finish()
+        })
     }
 
     /// Whether the row is high enough in the tree.
@@ -108,21 +114,19 @@ impl Asked {
     }
 }
 
-/// Cuts the filter to the area of the bounds that holds the area asked for; with none asked for, to the only one there is. What the filter
-/// cannot say is said by a sight.
-async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filter: &mut Filter) -> Result<Option<Sight>, Problem> {
+/// Cuts the filter to the bounds: to the area of them that holds the area asked for; with none asked for, to the only one there is. Returns what
+/// agreements open of it.
+async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filter: &mut Filter) -> Result<Vec<SharedArea>, Problem> {
     let Some(asked) = filter.area.clone() else {
-        return match bounds.areas.as_slice() {
-            _ if !bounds.holds_no_one() => Ok(Some(Sight::new(bounds, Vec::new()))),
-            [only] => {
-                filter.area = Some(only.clone());
-                Ok(None)
-            }
-            several => Err(area_required(several)),
-        };
+        match bounds.areas.as_slice() {
+            _ if !bounds.holds_no_one() => filter.any_of = Some(sight::bounds_of(bounds, &[])),
+            [only] => filter.area = Some(only.clone()),
+            several => return Err(area_required(several)),
+        }
+        return Ok(Vec::new());
     };
     if bounds.areas.contains(&asked) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     // A row of the subtree has the whole path, and whatever lies above the area asked for lies before it there.
     let path = some_path(app.views()?, &asked)?.unwrap_or_default();
@@ -130,7 +134,8 @@ async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filte
     let at = levels.iter().position(|id| *id == asked).map_or(0, |at| at + 1);
     let above: Vec<_> = levels[..at].iter().filter(|id| !id.is_empty()).collect();
     if let Some(area) = above.iter().find(|id| bounds.areas.iter().any(|area| area == **id)) {
-        return Ok(Some(Sight::of_area((**area).to_owned())));
+        filter.any_of = Some(Arc::new([Bound::Area((**area).to_owned())]));
+        return Ok(Vec::new());
     }
     let mut shares = sight::shares(app, caller, view).await?;
     shares.retain(|share| above.iter().any(|id| **id == share.area_id));
@@ -138,7 +143,8 @@ async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filte
         return Err(denied(&Denial::OutsideScope { area: asked, scopes: bounds.areas.join(", ") }).at("area"));
     }
     bounds.areas.clear();
-    Ok(Some(Sight::new(bounds, shares)))
+    filter.any_of = Some(sight::bounds_of(bounds, &shares));
+    Ok(shares)
 }
 
 fn area_required(areas: &[String]) -> Problem {
@@ -152,7 +158,7 @@ fn area_required(areas: &[String]) -> Problem {
 
 /// The path of an area that is not retired, as the views know it.
 pub(super) fn some_path(views: &ViewsHandle, area: &str) -> Result<Option<AreaPath>, Problem> {
-    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()) };
+    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()), any_of: None };
     let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
     Ok(found.map_err(|error| unreadable(&error))?.rows.first().map(|placed| (*placed.path).clone()))
 }
@@ -181,7 +187,7 @@ async fn check_area(app: &App, area: &str) -> Result<(), Problem> {
 }
 
 fn has_area(views: &ViewsHandle, area: &str) -> Result<bool, Problem> {
-    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()) };
+    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()), any_of: None };
     let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
     Ok(!found.map_err(|error| unreadable(&error))?.rows.is_empty())
 }
@@ -236,12 +242,8 @@ pub(super) async fn view(
     let snapshot = match parameters.as_of.as_deref().filter(|text| !text.is_empty()) {
         Some(as_of) => asof::snapshot(&app, &asked, &page, as_of).await?,
         None => {
-            let _turn = asked.turn(&app).await?;
             let (views, asked) = (app.views()?.clone(), asked.clone());
-            let read = tokio::task::spawn_blocking(move || match &asked.sight {
-                Some(sight) => sight::page(&views, asked.view, &asked.filter, sight, &page),
-                None => views.snapshot(asked.view, &asked.filter, &page),
-            });
+            let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page));
             read.await.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
         }
     };

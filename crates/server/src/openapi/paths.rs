@@ -197,9 +197,10 @@ fn live() -> Value {
         "tags": ["views"],
         "operationId": "live",
         "summary": "A view live, as server-sent events",
-        "description": "`snapshot` events with rows, the last one with `\"complete\": true`; then `change` with a row and `remove` with a key. \
-            `id` is epoch.position; `Last-Event-ID` resumes there, and `reset` says that it cannot: drop all rows, a new snapshot follows. \
-            `heartbeat` events carry position and time.",
+        "description": "`snapshot` events with rows, the last one with `\"complete\": true`; then `change` with a row and `remove` with a key, which \
+            may also come between two `snapshot` events, of rows that were sent. `id` is epoch.position, with more behind it where rights cut the \
+            rows one by one; `Last-Event-ID` resumes there, and `reset` says that it cannot, or that you read too slowly: drop all rows, a new \
+            snapshot follows. `heartbeat` events carry position and time.",
         "parameters": [
             view_name(),
             parameter("Area"),

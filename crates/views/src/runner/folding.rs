@@ -226,7 +226,7 @@ impl Folder {
             // The present folds are as good as the new ones, and the reader knows their names.
             hub.store = Some(self.store.clone());
         } else {
-            hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views)?;
+            hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, false)?;
             let rewind = Rewind { names: folds.ledger.names.clone(), next: self.folded.next() };
             self.rewinds
                 .try_send(rewind)

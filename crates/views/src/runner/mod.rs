@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::errors::{QueryError, ReplayError, RunnerError};
 use crate::fact::Scribe;
-use crate::hub::{Hub, read_found};
+use crate::filter::Filter;
+use crate::hub::{Hub, Ring, read_found};
 use crate::limits;
-use crate::live::{Filter, Lag, Page, Snapshot, Start};
+use crate::live::{Lag, Page, Snapshot, Start};
 use crate::rebuild::{Draft, Rebuilt};
 use crate::source::EventSource;
 use crate::store::ViewStore;
@@ -41,8 +42,8 @@ pub struct RunnerOptions {
     pub commit_rows_max: usize,
     /// See [`limits::STATE_RECORDS`].
     pub state_records: u64,
-    /// See [`limits::SUBSCRIBER_COMMITS_MAX`].
-    pub subscriber_commits_max: usize,
+    /// See [`limits::RING_CHANGES_MAX`].
+    pub ring_changes_max: usize,
 }
 
 impl Default for RunnerOptions {
@@ -53,7 +54,7 @@ impl Default for RunnerOptions {
             commit_records_max: limits::COMMIT_RECORDS_MAX,
             commit_rows_max: limits::COMMIT_ROWS_MAX,
             state_records: limits::STATE_RECORDS,
-            subscriber_commits_max: limits::SUBSCRIBER_COMMITS_MAX,
+            ring_changes_max: limits::RING_CHANGES_MAX,
         }
     }
 }
@@ -73,6 +74,8 @@ pub struct Progress {
 pub(crate) struct Shared {
     pub(crate) views: Vec<View>,
     pub(crate) hub: Mutex<Hub>,
+    /// The hub's, for those who only want what changed.
+    pub(crate) ring: Arc<Ring>,
     pub(crate) progress: watch::Sender<Progress>,
     /// Where the folds have to come to before rows may be read.
     target: Mutex<Position>,
@@ -108,13 +111,15 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let runtime = tokio::runtime::Handle::current();
     let origin = source.origin();
     let restore::Restored { folds, target } = restore::restore(&store, &views, origin)?;
-    let mut hub = Hub::default();
+    let ring = Arc::new(Ring::new(options.ring_changes_max));
+    let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
-    hub.load(at, folds.ledger.tree.clone(), &store, &views)?;
+    hub.load(at, folds.ledger.tree.clone(), &store, &views, true)?;
     let progress = Progress { at, ready: target <= at.position, stopped: None };
     let shared = Arc::new(Shared {
         views,
         hub: Mutex::new(hub),
+        ring,
         progress: watch::Sender::new(progress),
         target: Mutex::new(target),
         end: Mutex::new(source.end()),
@@ -201,8 +206,9 @@ impl ViewsHandle {
         self.shared.row(view, realm, id)
     }
 
-    /// All rows that the filter lets through and then their changes, or only the changes after `from` if they are still known.
-    /// Reads the store on the calling thread.
+    /// All rows that the filter lets through, page by page, and then their changes, or only the changes after `from` if they are still known and the
+    /// reader had the rows of this very filter. It holds a place and at most one page; who reads too slowly is told to start anew, and nobody else
+    /// notices.
     ///
     /// # Errors
     /// See [`QueryError`].
@@ -305,7 +311,7 @@ impl Shared {
         view: View,
         filter: &Filter,
         page: &Page,
-        beside: impl FnOnce(&mut Hub) -> T,
+        beside: impl FnOnce(&Hub) -> T,
     ) -> Result<(Snapshot, T), QueryError> {
         self.check(view)?;
         let mut hub = self.hub.lock();
@@ -315,20 +321,18 @@ impl Shared {
         let at = hub.at();
         let store = hub.store.clone().ok_or_else(|| QueryError::Stopped(Arc::new(RunnerError::Closed)))?;
         let read = store.frozen();
-        let extra = beside(&mut hub);
+        let extra = beside(&hub);
         drop(hub);
         let rows = read_found(found.rows, view, &read)?;
         Ok((Snapshot { view, at, rows, next: found.next }, extra))
     }
 
-    pub(crate) fn subscriber_commits_max(&self) -> usize {
-        self.options.subscriber_commits_max
-    }
-
     /// Tells that the runner ended, and why.
     fn stop(&self, error: RunnerError) {
-        self.hub.lock().hang_up();
         self.progress.send_modify(|now| now.stopped = Some(Arc::new(error)));
+        self.hub.lock().store = None;
+        // Last, for readers who are told look why.
+        self.ring.close();
     }
 
     fn moved(&self, epoch: Epoch, position: Position) {

@@ -58,19 +58,39 @@ pub struct Held {
 }
 
 impl Held {
-    pub fn take_all(&mut self, snapshot: &muster_views::Snapshot) {
-        let row = |placed: &muster_views::PlacedRow| {
-            (format!("{}/{}", placed.row.realm(), placed.row.id()), (placed.row.encode(), placed.path.as_ref().clone()))
-        };
-        self.rows = snapshot.rows.iter().map(row).collect();
+    /// What a whole listing says.
+    pub fn of(snapshot: &muster_views::Snapshot) -> Self {
+        let mut held = Self::default();
+        held.take_page(snapshot);
+        held
+    }
+
+    fn take_page(&mut self, page: &muster_views::Snapshot) {
+        for placed in &page.rows {
+            let key = format!("{}/{}", placed.row.realm(), placed.row.id());
+            let row = (placed.row.encode(), placed.path.as_ref().clone());
+            assert_eq!(self.rows.insert(key.clone(), row), None, "{key} came twice");
+        }
+    }
+
+    /// Takes all rows that a line begins with.
+    pub async fn fill(&mut self, line: &mut Subscription) {
+        while line.at().is_none() {
+            let live = soon("the rows", line.next()).await.expect("the views run");
+            self.take(live);
+        }
     }
 
     pub fn take(&mut self, live: Live) -> EpochPosition {
         match live {
-            Live::Reset(snapshot) => {
-                self.take_all(&snapshot);
+            Live::Rows(page) => {
+                self.take_page(&page);
+                page.at
+            }
+            Live::Reset(at) => {
+                self.rows.clear();
                 self.resets += 1;
-                snapshot.at
+                at
             }
             Live::Changes(batch) => {
                 for change in batch.changes {
@@ -98,10 +118,9 @@ impl Held {
 
 /// Reads until the rows equal those of a fresh snapshot at the end.
 pub async fn read_to_the_end(views: &ViewsHandle, mut line: Subscription, mut held: Held, view: View, filter: &Filter) -> Held {
-    let mut wanted = Held::default();
-    wanted.take_all(&views.snapshot(view, filter, &Page { after: None, rows_max: None }).unwrap());
+    let wanted = Held::of(&views.snapshot(view, filter, &Page { after: None, rows_max: None }).unwrap());
     soon("the last change", async {
-        while held.rows != wanted.rows {
+        while held.rows != wanted.rows || line.at().is_none() {
             let live = line.next().await.expect("the views run");
             held.take(live);
         }

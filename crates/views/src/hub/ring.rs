@@ -1,0 +1,156 @@
+//! The recent changes of each view, kept once for all subscribers, who read them here each at their own pace. It must never wait for one of them, nor
+//! keep anything for one: who comes too late for a change is told so.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use muster_log::{Epoch, EpochPosition, Position};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::Commit;
+use crate::view::View;
+
+/// See the module.
+pub(crate) struct Ring {
+    changes_max: usize,
+    inner: Mutex<Inner>,
+    /// By view: sent when there is something new for its readers.
+    moved: [watch::Sender<()>; View::ALL.len()],
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Rises whenever what readers have is void.
+    generation: u64,
+    epoch: Epoch,
+    position: Position,
+    /// Before this place nobody from outside may resume: what was shown then may have been wrong.
+    valid_from: Position,
+    lines: [Line; View::ALL.len()],
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Line {
+    /// Those that changed something, oldest first.
+    commits: VecDeque<Arc<Commit>>,
+    changes: usize,
+    /// All changes after this place are here.
+    reach: Position,
+}
+
+/// Where a reader is. Void once the generation is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    generation: u64,
+    pub(crate) at: EpochPosition,
+}
+
+impl Mark {
+    /// The same reader, further on.
+    pub(crate) fn at(self, at: EpochPosition) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Whether both are of the same rows.
+    pub(crate) fn goes_with(self, other: Self) -> bool {
+        (self.generation, self.at.epoch) == (other.generation, other.at.epoch)
+    }
+}
+
+/// What comes after a mark.
+pub(crate) enum Next {
+    /// These changes.
+    Commit(Arc<Commit>),
+    /// Nothing up to this place.
+    Nothing(EpochPosition),
+    /// That is not known any more.
+    Lost,
+}
+
+impl Ring {
+    /// Keeps so many changes of each view; see [`crate::limits::RING_CHANGES_MAX`].
+    pub(crate) fn new(changes_max: usize) -> Self {
+        Self { changes_max, inner: Mutex::default(), moved: std::array::from_fn(|_| watch::Sender::new(())) }
+    }
+
+    /// Takes in what became visible, one commit a view.
+    pub(super) fn push(&self, position: Position, commits: impl IntoIterator<Item = (View, Arc<Commit>)>) {
+        let mut inner = self.inner.lock();
+        inner.position = position;
+        let mut told = Vec::new();
+        for (view, commit) in commits {
+            let line = &mut inner.lines[view.index()];
+            line.changes += commit.changes.len();
+            line.commits.push_back(commit);
+            // The newest stays, however large: most readers want it at once.
+            while line.changes > self.changes_max
+                && line.commits.len() > 1
+                && let Some(oldest) = line.commits.pop_front()
+            {
+                line.changes -= oldest.changes.len();
+                line.reach = oldest.at.position;
+            }
+            told.push(view);
+        }
+        drop(inner);
+        told.into_iter().for_each(|view| self.tell(view));
+    }
+
+    /// Starts anew from a place: whatever readers have is void. Who names that very place from outside may go on where `valid`.
+    pub(super) fn reset(&self, at: EpochPosition, valid: bool) {
+        let mut inner = self.inner.lock();
+        let lines = std::array::from_fn(|_| Line { reach: at.position, ..Line::default() });
+        let valid_from = if valid { at.position } else { at.position.next() };
+        *inner =
+            Inner { generation: inner.generation + 1, epoch: at.epoch, position: at.position, valid_from, lines, closed: inner.closed };
+        drop(inner);
+        View::ALL.into_iter().for_each(|view| self.tell(view));
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn close(&self) {
+        self.inner.lock().closed = true;
+        View::ALL.into_iter().for_each(|view| self.tell(view));
+    }
+
+    fn tell(&self, view: View) {
+        self.moved[view.index()].send_replace(());
+    }
+
+    /// Tells when there is something new for a view's readers.
+    pub(crate) fn watch(&self, view: View) -> watch::Receiver<()> {
+        self.moved[view.index()].subscribe()
+    }
+
+    /// Here.
+    pub(crate) fn mark(&self) -> Mark {
+        let inner = self.inner.lock();
+        Mark { generation: inner.generation, at: EpochPosition { epoch: inner.epoch, position: inner.position } }
+    }
+
+    /// A reader from outside who has everything up to a place, if all that came after it is here.
+    pub(crate) fn resume(&self, view: View, from: EpochPosition) -> Option<Mark> {
+        let inner = self.inner.lock();
+        let reach = inner.lines[view.index()].reach.max(inner.valid_from);
+        let known = from.epoch == inner.epoch && (reach..=inner.position).contains(&from.position);
+        known.then_some(Mark { generation: inner.generation, at: from })
+    }
+
+    /// What comes after a mark.
+    pub(crate) fn after(&self, view: View, mark: Mark) -> Next {
+        let inner = self.inner.lock();
+        let line = &inner.lines[view.index()];
+        let known = (mark.generation, mark.at.epoch) == (inner.generation, inner.epoch) && mark.at.position >= line.reach;
+        if !known {
+            return Next::Lost;
+        }
+        let next = line.commits.partition_point(|commit| commit.at.position <= mark.at.position);
+        match line.commits.get(next) {
+            Some(commit) => Next::Commit(Arc::clone(commit)),
+            None if inner.closed => Next::Lost,
+            None => Next::Nothing(EpochPosition { epoch: inner.epoch, position: inner.position }),
+        }
+    }
+}
