@@ -152,6 +152,24 @@ async fn commands_stay_in_their_scope() {
     guarded.done(&county, "WithdrawWhistle", "2", resolve).await;
 }
 
+/// A person once could be pulled into any township by naming it as their new community.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_entered_as_of_another_community_but_by_who_leads_both_or_by_themselves() {
+    let guarded = Guarded::new().await;
+    let before = guarded.place.server().log.end();
+    let moved = json!({"responder_id": "r-1", "area_id": "440803001"});
+    for grant in ["township@area:440803001", "community@area:440803001", "headquarters@area:440803", "organization_department@area:440803"]
+    {
+        let refused = guarded.send(&guarded.token("海滨街道", &[grant]), "ReportToCommunity", "pull", &moved).await;
+        assert_eq!(code(&refused), (403, "outside_scope"), "{grant}");
+        assert!(refused.1["detail_zh"].as_str().unwrap().contains("440802001001"), "{refused:?}");
+    }
+    assert_eq!(guarded.place.server().log.end(), before);
+    guarded.done(&guarded.token("本人", &["responder@responder:r-1"]), "ReportToCommunity", "self", moved.clone()).await;
+    let back = json!({"responder_id": "r-1", "area_id": "440802001001"});
+    guarded.done(&guarded.token("市", &["organization_department@area:4408"]), "ReportToCommunity", "back", back).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_checked_line_by_line() {
     let guarded = Guarded::new().await;
