@@ -32,8 +32,8 @@ pub const BACKUPS_MAX: usize = 8;
 pub const PEOPLE_LIST_MAX: usize = 1_000;
 /// Candidates in one proposal: a person decides, and nobody reads more.
 pub const CANDIDATES_MAX: usize = 20;
-/// People that one search for a need looks at, in parts of the tree where somebody could be called: a county's, and a few milliseconds of the
-/// engine's thread. Whoever needs more is looked for by the joint assignment, which the planner works out.
+/// People that one search for a need looks at, in parts of the tree where somebody could be called; or twice as many as are wanted where that is
+/// more. A county's, and a few milliseconds of the engine's thread. Beyond it the joint assignment looks, which the planner works out.
 pub const SEARCH_PEOPLE_MAX: usize = 10_000;
 /// People that a group call chooses from, for the same reason: who calls more names a smaller area.
 pub const GROUP_POOL_MAX: usize = 10_000;

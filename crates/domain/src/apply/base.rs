@@ -94,6 +94,18 @@ fn change(base: &mut Base, event: &Event) -> Option<()> {
             let key = responsibility(base, &body.responder_id, &body.area_id, body.kind)?;
             base.responsibilities.remove(&key);
         }
+        Event::HoldSet(_) | Event::ErasureRequested(_) | Event::PersonalDataErased(_) => personal_data(base, event)?,
+        Event::PlanDrafted(body) => plan_drafted(base, body)?,
+        Event::PostDesignated(body) => post_designated(base, body)?,
+        Event::PlanPublished(body) => plan_published(base, body)?,
+        _ => {}
+    }
+    Some(())
+}
+
+/// What keeps a person's data, and how far its erasure is.
+fn personal_data(base: &mut Base, event: &Event) -> Option<()> {
+    match event {
         Event::HoldSet(body) => {
             let key = base.responders.find(&body.responder_id)?;
             if body.held {
@@ -110,9 +122,6 @@ fn change(base: &mut Base, event: &Event) -> Option<()> {
             let key = base.responders.find(&body.responder_id)?;
             base.erasures.insert(key, Erasure::Erased);
         }
-        Event::PlanDrafted(body) => plan_drafted(base, body)?,
-        Event::PostDesignated(body) => post_designated(base, body)?,
-        Event::PlanPublished(body) => plan_published(base, body)?,
         _ => {}
     }
     Some(())
