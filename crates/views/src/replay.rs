@@ -1,6 +1,5 @@
 //! Folds a stretch of a log on demand: for as-of, for a rebuild and for measuring. One thread reads and decodes, the caller's folds.
 
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
