@@ -184,8 +184,8 @@ fn number(emitted: &[Emitted]) -> String {
 }
 
 fn site_of(site_id: &str, incident_id: &str, area_id: &str) -> Value {
-    json!({"site_id": site_id, "incident_id": incident_id, "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": area_id,
-        "seats": ["1", "2", "3"].map(|seat| json!({"seat_id": seat}))})
+    let seats = ["1", "2", "3"].map(|seat| json!({"seat_id": seat}));
+    json!({"site_id": site_id, "incident_id": incident_id, "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": area_id, "seats": seats})
 }
 
 fn agreement(x: &str, signer: &str) -> Value {
