@@ -138,7 +138,7 @@ fn people_of_another_area_are_passed_over_unless_let_go_and_floors_are_kept() {
 fn people_of_other_areas_are_counted_and_not_told() {
     let mut story = with_site();
     story.and([town::away("b1"), town::away("f2")]);
-    let everybody = GroupSelection { kind: ResponderKind::Member.into(), ..Default::default() };
+    let everybody = GroupSelection { kind: ResponderKind::Member.into(), ..of_area("c") };
     story.and([town::whistle_for(20)]);
     let emitted = story.by("v1").when(to_need(everybody, 0)).events();
     let Event::GroupCalled(body) = &emitted[0].event else { panic!("the group comes first") };
