@@ -28,14 +28,18 @@ mod reader;
 mod record;
 pub mod relay;
 pub mod source;
+pub mod service;
 pub mod stream;
 pub mod subject;
+mod target;
 mod verify;
 mod wire;
 
 pub use link::ConnectError;
 pub use relay::{FenceReason, Relay, RelayHandle, RelayOptions, RelayState, RelayStatus};
+pub use service::{Asked, CommandService, Commands, Said, ServiceHandle, ServiceOptions, ServiceState};
 pub use source::{JetStreamSource, SourceOptions, SourceState};
 pub use stream::{STREAM, STREAM_SUBJECTS, StreamOwner, stream_config};
 pub use subject::{area_filter, event_filter, subject};
+pub use target::check_address;
 pub use verify::{Mismatch, VerifyError, VerifyReport, verify_stream};
