@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for (url, named) in [("a?nkeys=x", "nkeys"), ("a?ca=", "ca"), ("a?inbox=reply", "_INBOX"), ("a?inbox=_INBOX.>", "wildcard"), ("a?ca", "ca")] {
+        for (url, named) in
+            [("a?nkeys=x", "nkeys"), ("a?ca=", "ca"), ("a?inbox=reply", "_INBOX"), ("a?inbox=_INBOX.>", "wildcard"), ("a?ca", "ca")]
+        {
             assert!(check_address(url).unwrap_err().contains(named), "{url}");
         }
     }

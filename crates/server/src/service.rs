@@ -102,7 +102,11 @@ fn proof_needed() -> Problem {
 
 fn text_of<'a>(headers: &'a async_nats::HeaderMap, name: &str) -> Option<&'a str> {
     // Clients differ in how they write names; servers keep them as they are.
-    headers.iter().find(|(known, _)| AsRef::<str>::as_ref(known).eq_ignore_ascii_case(name)).and_then(|(_, values)| values.first()).map(async_nats::HeaderValue::as_str)
+    headers
+        .iter()
+        .find(|(known, _)| AsRef::<str>::as_ref(known).eq_ignore_ascii_case(name))
+        .and_then(|(_, values)| values.first())
+        .map(async_nats::HeaderValue::as_str)
 }
 
 /// The answer; without its events where it would be larger than a message may be. They stand in the log from `first` to `last`.

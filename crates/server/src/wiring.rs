@@ -235,8 +235,7 @@ impl Server {
             // It ends with the streams, when the server stops.
             tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));
         }
-        let service =
-            service_options.map(|options| CommandService::spawn(options, Arc::new(Desk::new(Arc::clone(&app), nats_commands))));
+        let service = service_options.map(|options| CommandService::spawn(options, Arc::new(Desk::new(Arc::clone(&app), nats_commands))));
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
         Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, app, data, serving, failed })
     }

@@ -41,7 +41,10 @@ impl Micro {
     pub(super) fn tell(&self, verb: &str) -> Option<Value> {
         let (kind, more) = match verb {
             "PING" => ("ping", json!({})),
-            "INFO" => ("info", json!({"description": "Muster: commands, as POST /v1/commands takes them", "endpoints": self.endpoints(|_| json!({}))})),
+            "INFO" => (
+                "info",
+                json!({"description": "Muster: commands, as POST /v1/commands takes them", "endpoints": self.endpoints(|_| json!({}))}),
+            ),
             "STATS" => ("stats", json!({"started": self.started, "endpoints": self.endpoints(stats)})),
             _ => return None,
         };

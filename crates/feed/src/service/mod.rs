@@ -315,11 +315,8 @@ fn one_line(text: &str) -> String {
 
 async fn publish(client: &async_nats::Client, reply: Subject, headers: HeaderMap, body: Bytes) {
     debug_assert!(headers.get(NATS_MESSAGE_ID).is_none(), "an answer is no message of a stream");
-    let published = if headers.is_empty() {
-        client.publish(reply, body).await
-    } else {
-        client.publish_with_headers(reply, headers, body).await
-    };
+    let published =
+        if headers.is_empty() { client.publish(reply, body).await } else { client.publish_with_headers(reply, headers, body).await };
     if let Err(error) = published {
         tracing::debug!(%error, "an answer did not go out");
     }

@@ -58,9 +58,14 @@ impl Default for Layout {
 pub fn generate(users: &Users, tree: &Tree, layout: &Layout) -> Result<String, TreeFault> {
     let mut text = String::new();
     let put = |text: &mut String, line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a String takes it");
-    put(&mut text, format_args!("# Made by `muster nats config`: change the file of users and make it again. For nats-server 2.10.25 and later."));
+    put(
+        &mut text,
+        format_args!("# Made by `muster nats config`: change the file of users and make it again. For nats-server 2.10.25 and later."),
+    );
     put(&mut text, format_args!("listen: \"{}\"", layout.listen));
     put(&mut text, format_args!("server_name: muster"));
+    // A command may have one megabyte, and headers besides.
+    put(&mut text, format_args!("max_payload: 2MB"));
     put(&mut text, format_args!("tls {{ cert_file: \"{}\", key_file: \"{}\" }}", layout.certificate.0, layout.certificate.1));
     put(&mut text, format_args!("jetstream {{ store_dir: \"{}\" }}", layout.store));
     put(&mut text, format_args!("system_account: SYS"));

@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn a_path_is_the_line_above_and_nothing_is_guessed() {
         let mut tree = Tree::default();
-        for (id, level, parent) in [("c", "CITY", ""), ("d", "COUNTY", "c"), ("t", "TOWNSHIP", "d"), ("l", "GRID", "l"), ("o", "GRID", "gone")] {
+        for (id, level, parent) in
+            [("c", "CITY", ""), ("d", "COUNTY", "c"), ("t", "TOWNSHIP", "d"), ("l", "GRID", "l"), ("o", "GRID", "gone")]
+        {
             tree.add(&json!({"area_id": id, "level": format!("AREA_LEVEL_{level}"), "parent_id": parent}));
         }
         let path = tree.path("t").unwrap();
