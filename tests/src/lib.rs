@@ -7,6 +7,7 @@ pub mod binary;
 pub mod child;
 pub mod limits;
 pub mod nats;
+pub mod nats_users;
 pub mod process;
 pub mod records;
 pub mod stage;

@@ -45,6 +45,7 @@ pub struct NatsServer {
     // Before the folder, so that the process is gone when its files go.
     process: ChildProcess,
     binary: PathBuf,
+    config: Option<PathBuf>,
     port: u16,
     store_dir: PathBuf,
     scratch: TempDir,
@@ -57,13 +58,25 @@ impl NatsServer {
     /// # Errors
     /// No such nats-server is installed (the message names the remedy), or it does not come up.
     pub async fn start(options: NatsOptions) -> Result<Self> {
+        Self::start_with(options, None).await
+    }
+
+    /// Starts it with a configuration, whose address and store are replaced.
+    ///
+    /// # Errors
+    /// As for [`NatsServer::start`].
+    pub async fn start_configured(version: NatsVersion, config: impl Into<PathBuf>) -> Result<Self> {
+        Self::start_with(NatsOptions { version, ..NatsOptions::default() }, Some(config.into())).await
+    }
+
+    async fn start_with(options: NatsOptions, config: Option<PathBuf>) -> Result<Self> {
         let binary = find_binary(options.version)?;
         let scratch = tempfile::Builder::new().prefix("muster-nats-").tempdir()?;
         let store_dir = options.store_dir.unwrap_or_else(|| scratch.path().join("store"));
         std::fs::create_dir_all(&store_dir).with_context(|| format!("make {}", store_dir.display()))?;
-        let mut process = spawn(&binary, None, &store_dir, scratch.path(), 1)?;
+        let mut process = spawn(&binary, config.as_deref(), None, (&store_dir, scratch.path()), 1)?;
         let port = wait_for_port(&mut process, scratch.path()).await?;
-        Ok(Self { process, binary, port, store_dir, scratch, starts: 1 })
+        Ok(Self { process, binary, config, port, store_dir, scratch, starts: 1 })
     }
 
     /// `nats://127.0.0.1:PORT`; the same after every restart.
@@ -121,7 +134,8 @@ impl NatsServer {
         self.kill9()?;
         wait_for_free_port(self.port).await?;
         self.starts += 1;
-        self.process = spawn(&self.binary, Some(self.port), &self.store_dir, self.scratch.path(), self.starts)?;
+        let folders = (self.store_dir.as_path(), self.scratch.path());
+        self.process = spawn(&self.binary, self.config.as_deref(), Some(self.port), folders, self.starts)?;
         let port = wait_for_port(&mut self.process, self.scratch.path()).await?;
         ensure!(port == self.port, "nats-server came back on port {port}, not {}", self.port);
         Ok(())
@@ -144,8 +158,12 @@ pub(crate) async fn wait_for_free_port(port: u16) -> Result<()> {
     wait::until(&format!("port {port} is free"), PORT_FREE_MAX, || Ok(TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(()))).await
 }
 
-fn spawn(binary: &Path, port: Option<u16>, store_dir: &Path, folder: &Path, start: u32) -> Result<ChildProcess> {
+fn spawn(binary: &Path, config: Option<&Path>, port: Option<u16>, folders: (&Path, &Path), start: u32) -> Result<ChildProcess> {
+    let (store_dir, folder) = folders;
     let mut command = Command::new(binary);
+    if let Some(config) = config {
+        command.arg("-c").arg(config);
+    }
     // -1 lets the system choose, so that no two tests ever meet.
     command.args(["-a", "127.0.0.1", "-p", &port.map_or("-1".to_owned(), |port| port.to_string())]);
     command.arg("-js").arg("-sd").arg(store_dir).arg("--ports_file_dir").arg(folder);

@@ -90,3 +90,18 @@ pub const CONSUMER_INACTIVE: Duration = Duration::from_secs(60);
 
 /// Mismatches that a verification names one by one; more only counts.
 pub const MISMATCHES_NAMED_MAX: usize = 20;
+
+/// Commands of the service under way at the same time. They wait for one disk together; a few hundred keep its batches full.
+pub const SERVICE_UNDER_WAY: usize = 256;
+
+/// How long a stop of the service waits for the answers to what is under way: as long as HTTP does for open requests.
+pub const SERVICE_DRAIN: Duration = Duration::from_secs(10);
+
+/// What is left for the headers of an answer within the largest message that the NATS server takes.
+pub const SERVICE_HEADER_BYTES: usize = 8 * 1024;
+
+/// Longest `Nats-Service-Error`; the body has the whole text.
+pub const SERVICE_ERROR_BYTES: usize = 1024;
+
+/// What the names of the streams behind the views' buckets begin with.
+pub const BUCKET_STREAMS: &str = "KV_muster_";

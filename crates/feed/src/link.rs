@@ -2,6 +2,7 @@
 //! again at where things stand, because what the client still held was dropped and what it takes later still goes out.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::jetstream::{Context, context::ContextBuilder};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tokio_rustls::rustls;
 
 use crate::limits;
+use crate::target::Target;
 
 /// The NATS server cannot be reached, or does not let us in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +26,11 @@ pub struct ConnectError {
 /// How to connect.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkOptions {
-    /// One address, or several separated by commas.
+    /// One address, or several separated by commas, and how to get in: see [`crate::target`].
     pub(crate) url: String,
     /// What the server's operator sees.
     pub(crate) name: String,
-    /// What inboxes begin with; the account's rights must allow it.
+    /// What inboxes begin with where the address does not say; the account's rights must allow it.
     pub(crate) inbox_prefix: Option<String>,
 }
 
@@ -41,16 +43,21 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) async fn open(options: &LinkOptions) -> Result<Self, ConnectError> {
         let failed = |detail: String| ConnectError { url: without_secrets(&options.url), detail };
-        let addresses = addresses(&options.url).map_err(|error| failed(error.to_string()))?;
+        let target = Target::read(&options.url).map_err(failed)?;
+        let seed = target.seed().await.map_err(failed)?;
+        let tls = tls_config(target.ca.clone()).await.map_err(failed)?;
+        let addresses = target.addresses;
         let (told, lost) = watch::channel(None);
         let first = addresses.first().ok_or_else(|| failed("no address".to_owned()))?;
-        let connect = match Credentials::of(first) {
+        let mut connect = match Credentials::of(first) {
             Some(Credentials::UserAndPassword(user, password)) => ConnectOptions::with_user_and_password(user, password),
             Some(Credentials::Token(token)) => ConnectOptions::with_token(token),
             None => ConnectOptions::new(),
         };
-        let tls = tls_config().await.map_err(|error| failed(error.to_string()))?;
-        let mut connect = connect
+        if let Some(seed) = seed {
+            connect = connect.nkey(seed);
+        }
+        connect = connect
             .tls_client_config(tls)
             .name(&options.name)
             .connection_timeout(limits::CONNECT_TIMEOUT)
@@ -64,7 +71,7 @@ impl Link {
                 }
                 std::future::ready(())
             });
-        if let Some(prefix) = &options.inbox_prefix {
+        if let Some(prefix) = target.inbox.as_ref().or(options.inbox_prefix.as_ref()) {
             connect = connect.custom_inbox_prefix(prefix);
         }
         let connecting = tokio::time::timeout(limits::CONNECT_TIMEOUT * 2, connect.connect(addresses));
@@ -119,7 +126,7 @@ impl Credentials {
     }
 }
 
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, behind)) = rest.split_first() {
@@ -139,16 +146,21 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// Trusts who the system trusts (`SSL_CERT_FILE` names other certificates).
-pub(crate) async fn tls_config() -> Result<rustls::ClientConfig, std::io::Error> {
-    let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await.map_err(std::io::Error::other)?;
+/// Trusts the certificates of a file and no others, or who the system trusts (`SSL_CERT_FILE` names other certificates).
+pub(crate) async fn tls_config(ca: Option<PathBuf>) -> Result<rustls::ClientConfig, String> {
+    let named = ca.clone();
+    let load = move || match named {
+        Some(file) => rustls_native_certs::load_certs_from_paths(Some(&file), None),
+        None => rustls_native_certs::load_native_certs(),
+    };
+    let found = tokio::task::spawn_blocking(load).await.map_err(|error| error.to_string())?;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
+    let (taken, _) = roots.add_parsable_certificates(found.certs);
+    if let Some(file) = ca.filter(|_| taken == 0) {
+        let reason = found.errors.first().map_or_else(|| "it holds no certificate".to_owned(), ToString::to_string);
+        return Err(format!("{}: {reason}", file.display()));
+    }
     Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-}
-
-pub(crate) fn addresses(url: &str) -> Result<Vec<ServerAddr>, std::io::Error> {
-    url.split(',').map(|part| part.trim().parse()).collect()
 }
 
 /// Addresses may carry user and password, which belong into no message.
@@ -158,7 +170,8 @@ pub(crate) fn without_secrets(url: &str) -> String {
         (None, Some((_, host))) => host.to_owned(),
         _ => part.to_owned(),
     };
-    url.split(',').map(|part| strip(part.trim())).collect::<Vec<_>>().join(",")
+    let hosts = url.split_once('?').map_or(url, |(hosts, _)| hosts);
+    hosts.split(',').map(|part| strip(part.trim())).collect::<Vec<_>>().join(",")
 }
 
 /// Waits that grow while nothing goes forward, each with a random part.
@@ -204,7 +217,7 @@ mod tests {
     #[test]
     fn no_message_names_a_password() {
         assert_eq!(without_secrets("nats://u:p@a:4222, tls://b:4223"), "nats://a:4222,tls://b:4223");
-        assert_eq!(without_secrets("u:p@a"), "a");
+        assert_eq!(without_secrets("u:p@a?nkey=f"), "a");
         assert_eq!(without_secrets("127.0.0.1:4222"), "127.0.0.1:4222");
     }
 }

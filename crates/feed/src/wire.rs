@@ -5,10 +5,14 @@
 //! unknown, and who uses it asks the stream. Everything else that is asked of NATS goes through the client.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_nats::ServerAddr;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Buf as _, Bytes, BytesMut};
+use nkeys::KeyPair;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -18,7 +22,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::limits;
-use crate::link::{ConnectError, Credentials, LinkOptions, addresses, tls_config, without_secrets};
+use crate::link::{ConnectError, Credentials, LinkOptions, tls_config, without_secrets};
+use crate::target::Target;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -30,6 +35,8 @@ struct ServerInfo {
     tls_required: bool,
     #[serde(default)]
     headers: bool,
+    /// What an nkey is to sign.
+    nonce: Option<String>,
 }
 
 /// What the server sends, or that it took something.
@@ -58,6 +65,14 @@ pub(crate) enum Answer {
     NoResponders,
 }
 
+/// One address, and how to get in there.
+struct Way<'a> {
+    name: &'a str,
+    address: &'a ServerAddr,
+    ca: Option<PathBuf>,
+    key: Option<&'a KeyPair>,
+}
+
 /// The connection; it is of no more use after an error.
 pub(crate) struct Wire {
     read: ReadHalf<Box<dyn Stream>>,
@@ -72,8 +87,12 @@ impl Wire {
     pub(crate) async fn open(options: &LinkOptions, inbox: String) -> Result<Self, ConnectError> {
         let failed = |detail: String| ConnectError { url: without_secrets(&options.url), detail };
         let mut last = "no address".to_owned();
-        for address in addresses(&options.url).map_err(|error| failed(error.to_string()))? {
-            match tokio::time::timeout(limits::CONNECT_TIMEOUT, Self::connect(options, &address, &inbox)).await {
+        let target = Target::read(&options.url).map_err(failed)?;
+        let seed = target.seed().await.map_err(failed)?;
+        let key = seed.map(|seed| KeyPair::from_seed(&seed)).transpose().map_err(|error| failed(error.to_string()))?;
+        for address in &target.addresses {
+            let way = Way { name: &options.name, address, ca: target.ca.clone(), key: key.as_ref() };
+            match tokio::time::timeout(limits::CONNECT_TIMEOUT, Self::connect(way, &inbox)).await {
                 Ok(Ok(wire)) => return Ok(wire),
                 Ok(Err(detail)) => last = detail,
                 Err(_) => last = "it did not answer in time".to_owned(),
@@ -82,7 +101,8 @@ impl Wire {
         Err(failed(last))
     }
 
-    async fn connect(options: &LinkOptions, address: &ServerAddr, inbox: &str) -> Result<Self, String> {
+    async fn connect(way: Way<'_>, inbox: &str) -> Result<Self, String> {
+        let address = way.address;
         let socket = TcpStream::connect((address.host(), address.port())).await.map_err(|error| error.to_string())?;
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
         let mut socket: Box<dyn Stream> = Box::new(socket);
@@ -90,14 +110,14 @@ impl Wire {
         let info = read_info(&mut socket, &mut incoming).await?;
         let tls = address.tls_required() || info.tls_required;
         if tls {
-            socket = Box::new(secure(socket, address.host()).await?);
+            socket = Box::new(secure(socket, address.host(), way.ca.clone()).await?);
         }
         if !info.headers {
             return Err("the server takes no headers".to_owned());
         }
         let (read, write) = tokio::io::split(socket);
         let mut wire = Self { read, write, incoming, outgoing: BytesMut::new(), inbox: inbox.to_owned() };
-        wire.say_hello(options, address, tls);
+        wire.say_hello(&way, &info, tls)?;
         loop {
             match wire.operation().await? {
                 Operation::Pong => return Ok(wire),
@@ -108,12 +128,17 @@ impl Wire {
         }
     }
 
-    fn say_hello(&mut self, options: &LinkOptions, address: &ServerAddr, tls: bool) {
+    fn say_hello(&mut self, way: &Way<'_>, info: &ServerInfo, tls: bool) -> Result<(), String> {
         let mut hello = json!({
             "verbose": false, "pedantic": false, "tls_required": tls, "echo": false, "headers": true, "no_responders": true,
-            "name": options.name, "lang": "rust", "version": env!("CARGO_PKG_VERSION"), "protocol": 1,
+            "name": way.name, "lang": "rust", "version": env!("CARGO_PKG_VERSION"), "protocol": 1,
         });
-        match Credentials::of(address) {
+        if let (Some(key), Some(nonce)) = (way.key, &info.nonce) {
+            let signature = key.sign(nonce.as_bytes()).map_err(|error| error.to_string())?;
+            hello["nkey"] = key.public_key().into();
+            hello["sig"] = URL_SAFE_NO_PAD.encode(signature).into();
+        }
+        match Credentials::of(way.address) {
             Some(Credentials::UserAndPassword(user, password)) => {
                 hello["user"] = user.into();
                 hello["pass"] = password.into();
@@ -122,6 +147,7 @@ impl Wire {
             None => {}
         }
         write!(self.outgoing, "CONNECT {hello}\r\nSUB {} 1\r\nPING\r\n", self.inbox).expect("a buffer takes it");
+        Ok(())
     }
 
     /// Puts a message into the buffer; [`Wire::answer`] sends it. `headers` is a whole header block.
@@ -199,8 +225,8 @@ async fn read_info(socket: &mut Box<dyn Stream>, incoming: &mut BytesMut) -> Res
     }
 }
 
-async fn secure(socket: Box<dyn Stream>, host: &str) -> Result<TlsStream<Box<dyn Stream>>, String> {
-    let config = tls_config().await.map_err(|error| error.to_string())?;
+async fn secure(socket: Box<dyn Stream>, host: &str, ca: Option<PathBuf>) -> Result<TlsStream<Box<dyn Stream>>, String> {
+    let config = tls_config(ca).await?;
     let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
     TlsConnector::from(Arc::new(config)).connect(name, socket).await.map_err(|error| error.to_string())
 }

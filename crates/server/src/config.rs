@@ -22,13 +22,15 @@ pub const DEFAULT_REHEARSAL_AT: &str = "03:00";
 /// China Standard Time.
 pub const DEFAULT_UTC_OFFSET_MINUTES: i16 = 480;
 
+const NATS_EXPECTED: &str = "nats://HOST:PORT / tls://HOST:PORT?nkey=FILE&ca=FILE / off";
+
 /// Whether and where events are published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Nats {
     /// No relay runs.
     #[default]
     Off,
-    /// The URL of a nats-server with JetStream.
+    /// The URL of a nats-server with JetStream; behind a `?` it may name the files of an nkey and of the certificates trusted.
     Url(String),
 }
 
@@ -38,8 +40,11 @@ impl std::str::FromStr for Nats {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "off" => Ok(Self::Off),
-            "" => Err("nats://HOST:PORT / off".to_owned()),
-            url => Ok(Self::Url(url.to_owned())),
+            "" => Err(NATS_EXPECTED.to_owned()),
+            url => match muster_feed::check_address(url) {
+                Ok(()) => Ok(Self::Url(url.to_owned())),
+                Err(detail) => Err(format!("{NATS_EXPECTED} ({detail})")),
+            },
         }
     }
 }
@@ -54,6 +59,8 @@ pub struct Partial {
     pub listen: Option<SocketAddr>,
     /// URL or `off`.
     pub nats: Option<String>,
+    /// Whether commands are taken over NATS as well; only from who has a token.
+    pub nats_commands: Option<bool>,
     /// `text` or `json`.
     pub log_format: Option<LogFormat>,
     /// The filter of traces, as `tracing` writes it, e.g. `info,muster_feed=debug`.
@@ -100,6 +107,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where to publish.
     pub nats: Nats,
+    /// Whether commands are taken over NATS as well.
+    pub nats_commands: bool,
     /// How traces are written.
     pub log_format: LogFormat,
     /// Which traces are written.
@@ -188,6 +197,7 @@ impl Partial {
             data: self.data.or(other.data),
             listen: self.listen.or(other.listen),
             nats: self.nats.or(other.nats),
+            nats_commands: self.nats_commands.or(other.nats_commands),
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             snapshot_every: self.snapshot_every.or(other.snapshot_every),
@@ -216,12 +226,13 @@ impl Partial {
             }
         };
         let nats =
-            self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|_| bad("nats", text, "nats://HOST:PORT / off")))?;
+            self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|expected: String| bad("nats", text, &expected)))?;
         let access = access(self.auth.unwrap_or_default(), self.open.unwrap_or(false))?;
         Ok(Config {
             data: self.data.ok_or(ConfigError::NoData)?,
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
             nats,
+            nats_commands: self.nats_commands.unwrap_or(true),
             log_format: self.log_format.unwrap_or_default(),
             log_filter: self.log_filter.unwrap_or_else(|| crate::telemetry::DEFAULT_FILTER.to_owned()),
             snapshot_every: self.snapshot_every,
@@ -329,6 +340,8 @@ mod tests {
         assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "snapshot_every", .. })));
         let partial = Partial { data: Some("x".into()), rehearsal_at: Some("3 Uhr".into()), ..Partial::default() };
         assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "rehearsal_at", .. })));
+        let partial = Partial { data: Some("x".into()), nats: Some("tls://a?key=k".into()), ..Partial::default() };
+        assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "nats", expected, .. }) if expected.contains("nkey")));
         let missing = Partial::read(Path::new("/nonexistent/muster.toml")).unwrap_err();
         assert!(missing.words().zh.contains("/nonexistent/muster.toml"));
     }

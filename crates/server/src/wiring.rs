@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
-use muster_feed::{Relay, RelayHandle, RelayOptions};
+use muster_feed::{CommandService, Relay, RelayHandle, RelayOptions, ServiceHandle, ServiceOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
 use muster_vault::{Entropy, OsEntropy, Vault, VaultOptions};
 use muster_views::{LogSource, RunnerOptions, View, ViewStore, ViewsHandle};
@@ -27,6 +27,7 @@ use crate::gateway::Gateway;
 use crate::http::{self, App, Node};
 use crate::limits;
 use crate::nightly::{self, Nightly};
+use crate::service::Desk;
 use crate::startup::StartError;
 
 /// Where the log lies in the data folder.
@@ -48,6 +49,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// Where to publish.
     pub nats: Nats,
+    /// Whether commands are taken over NATS as well.
+    pub nats_commands: bool,
     /// The relay's options where they differ from those that `nats` gives.
     pub relay: Option<RelayOptions>,
     /// Where time comes from.
@@ -80,6 +83,7 @@ impl ServerOptions {
             data: data.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             nats: Nats::Off,
+            nats_commands: true,
             relay: None,
             clock: ClockSource::System,
             entropy: Box::new(OsEntropy::new()),
@@ -99,6 +103,13 @@ impl ServerOptions {
             (Some(relay), _) => Some(relay.clone()),
             (None, Nats::Url(url)) => Some(RelayOptions::new(url)),
             (None, Nats::Off) => None,
+        }
+    }
+
+    fn service(&self) -> Option<ServiceOptions> {
+        match &self.nats {
+            Nats::Url(url) => Some(ServiceOptions::new(url)),
+            Nats::Off => None,
         }
     }
 }
@@ -125,6 +136,8 @@ pub struct RunningServer {
     pub erasures: Erasures,
     /// The relay, if events are published.
     pub relay: Option<RelayHandle>,
+    /// The service of commands over NATS, if there is NATS.
+    pub service: Option<ServiceHandle>,
     app: Arc<App>,
     data: PathBuf,
     serving: Serving,
@@ -198,6 +211,7 @@ impl Server {
         let app = Arc::new(App::server(&descriptors, access));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
         let (data, relay_options, nightly) = (options.data.clone(), options.relay(), options.nightly);
+        let (service_options, nats_commands) = (options.service(), options.nats_commands);
         let views_options = options.views;
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
@@ -221,8 +235,9 @@ impl Server {
             // It ends with the streams, when the server stops.
             tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));
         }
+        let service = service_options.map(|options| CommandService::spawn(options, Arc::new(Desk::new(Arc::clone(&app), nats_commands))));
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, app, data, serving, failed })
+        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, app, data, serving, failed })
     }
 }
 
@@ -307,8 +322,12 @@ impl RunningServer {
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
     /// last snapshot is written, the views catch up, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, erasures, relay, app, data, serving, .. } = self;
+        let Self { engine, log, views, vault, gateway, erasures, relay, service, app, data, serving, .. } = self;
         app.stop();
+        if let Some(service) = service {
+            // While the engine still runs, so that what came in over NATS has its answer.
+            service.shutdown().await;
+        }
         match engine.shutdown().await {
             Ok(ended) => {
                 // Views that are behind go on from their checkpoint at the next start.

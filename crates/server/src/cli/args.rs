@@ -52,6 +52,8 @@ pub enum Command {
     Events(EventsArgs),
     /// 签发、列出、吊销令牌 · issue, list and revoke tokens
     Token(TokenArgs),
+    /// 生成 nats-server 的配置 · make the configuration of a nats-server
+    Nats(NatsArgs),
     /// 检查数据目录 · examine a data folder that no server uses
     Doctor(DoctorArgs),
 }
@@ -93,6 +95,7 @@ impl ServeArgs {
             data: self.data.clone(),
             listen: self.listen,
             nats: self.nats.clone(),
+            nats_commands: None,
             log_format: self.log_format,
             log_filter: self.log_filter.clone(),
             snapshot_every: None,
@@ -421,6 +424,50 @@ pub struct TokenIssueArgs {
     /// 有效期，如 12h、30d · how long it is good for
     #[arg(long)]
     pub ttl: Option<String>,
+}
+
+/// `muster nats`
+#[derive(Debug, Args)]
+pub struct NatsArgs {
+    /// What about NATS.
+    #[command(subcommand)]
+    pub what: NatsCommand,
+}
+
+/// What about NATS.
+#[derive(Debug, Subcommand)]
+pub enum NatsCommand {
+    /// 按用户的权限生成 nats-server.conf，缺少的 nkey 一并生成 · write nats-server.conf by the users' grants, and nkeys for those without one
+    Config(NatsConfigArgs),
+}
+
+/// `muster nats config`
+#[derive(Debug, Args)]
+pub struct NatsConfigArgs {
+    /// 用户文件（TOML）· file of users
+    #[arg(long)]
+    pub users: PathBuf,
+    /// 辖区 CSV 文件，与 muster import areas 相同；不给则向服务器查询 · CSV file of areas as for muster import areas; without it the server is asked
+    #[arg(long)]
+    pub areas: Option<PathBuf>,
+    /// 输出目录 · folder to write to
+    #[arg(long)]
+    pub out: PathBuf,
+    /// nats-server 的监听地址 · where the nats-server listens
+    #[arg(long, default_value = "0.0.0.0:4222")]
+    pub listen: String,
+    /// 服务器证书 · its certificate, as PEM
+    #[arg(long, default_value = "server.pem")]
+    pub cert: String,
+    /// 证书的私钥 · the key of the certificate
+    #[arg(long, default_value = "server-key.pem")]
+    pub key: String,
+    /// JetStream 的存储目录 · where JetStream stores
+    #[arg(long, default_value = "jetstream")]
+    pub store: String,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// `muster doctor`

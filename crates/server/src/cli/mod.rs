@@ -9,6 +9,7 @@ mod events;
 mod fill;
 mod fill_words;
 mod import;
+mod nats;
 mod planning;
 mod print;
 mod report;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Plan(args) => runtime.block_on(planning::plan(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Token(args) => token::run(&args, lang),
+        Command::Nats(args) => runtime.block_on(nats::run(args, lang)),
         Command::Doctor(args) => doctor::run(&args, lang),
     }
 }

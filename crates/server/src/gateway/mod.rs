@@ -124,6 +124,8 @@ pub struct Prepared {
     id: CommandId,
     digest: [u8; 32],
     context: v1::Context,
+    /// The caller did not say on which channel it came.
+    channel_left_open: bool,
     content: Content,
 }
 
@@ -145,6 +147,15 @@ impl Prepared {
     #[must_use]
     pub const fn needs_sealing(&self) -> bool {
         matches!(self.content, Content::Unsealed { .. })
+    }
+
+    /// The same command, come in over another channel than HTTP; what the caller itself says of the channel goes first.
+    #[must_use]
+    pub fn over(mut self, kind: v1::ChannelKind) -> Self {
+        if self.channel_left_open {
+            self.context.channel = Some(v1::Channel { kind: kind.into(), reference: String::new() });
+        }
+        self
     }
 }
 
@@ -184,8 +195,9 @@ impl Gateway {
             }
         };
         let digest = self.vault.command_digest(principal.as_str(), &canonical);
+        let channel_left_open = context.channel.is_none();
         let context = complete(context, &principal);
-        Ok(Prepared { name: name.to_owned(), principal, id, digest, context, content })
+        Ok(Prepared { channel_left_open, name: name.to_owned(), principal, id, digest, context, content })
     }
 
     /// Seals what is personal and completes the request. New keys are written to the vault: call it where blocking is allowed.
@@ -223,7 +235,7 @@ impl Gateway {
     }
 
     fn finish(&self, prepared: Prepared, sealed: &mut impl Iterator<Item = SealedField>) -> Result<Request, CommandError> {
-        let Prepared { name, principal, id, digest, context, content } = prepared;
+        let Prepared { name, principal, id, digest, context, content, .. } = prepared;
         let command = match content {
             Content::Ready(command) => *command,
             Content::Unsealed { mut body, slots } => {
@@ -269,7 +281,7 @@ fn read_context(value: Value) -> Result<v1::Context, FieldError> {
     })
 }
 
-/// What the caller left open: the actor is the principal's person, the channel is HTTP.
+/// What the caller left open: the actor is the principal's person, the channel is HTTP unless [`Prepared::over`] names another.
 fn complete(mut context: v1::Context, principal: &Principal) -> v1::Context {
     if context.actor.is_empty() {
         context.actor.clone_from(&principal.person);

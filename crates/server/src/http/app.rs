@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use muster_engine::EngineHandle;
 use muster_feed::RelayStatus;
@@ -108,6 +109,11 @@ impl App {
     /// Takes commands from here on. Once only; a second call changes nothing.
     pub fn set_node(&self, node: Node) {
         drop(self.node.set(node));
+    }
+
+    /// Who asks, by the headers of HTTP.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        self.access.authenticate(headers).await
     }
 
     /// Whether who asks may still go on; streams ask before each part.

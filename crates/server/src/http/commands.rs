@@ -1,4 +1,5 @@
-//! `POST /v1/commands/{Name}`: one command, its durable answer.
+//! One command, its durable answer: `POST /v1/commands/{Name}`, and what every other way in has in common with it. A way in
+//! reads its own headers and body; from there on [`carry_out`] is the one road, so that none has rules of its own.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures::StreamExt as _;
+use muster_proto::v1::ChannelKind;
 use muster_proto::{COMMAND_NAMES, CommandError, FieldError, FieldFault};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +21,7 @@ use super::answers::answer_json;
 use super::app::{App, Node};
 use super::auth::principal_of;
 use crate::access::Caller;
-use crate::gateway::{CommandId, Prepared, not_json};
+use crate::gateway::{CommandId, Prepared, Principal, not_json};
 use crate::limits;
 use crate::problem::Problem;
 use crate::words::Words;
@@ -59,21 +61,45 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let dry_run = flag("dry_run", parameters.dry_run.as_deref())?;
     let principal = principal_of(caller, headers)?;
-    let id = match header_text(headers, IDEMPOTENCY_KEY)? {
-        // What is not carried out needs no key against being carried out twice.
-        None if dry_run => CommandId::new(PREVIEW_ID)?,
-        given => CommandId::new(given.unwrap_or_default())?,
-    };
-    let node = app.node()?;
+    let id = command_id(header_text(headers, IDEMPOTENCY_KEY)?, dry_run)?;
+    app.node()?;
     let body = read_body(headers, body).await?;
-    let body: Value = serde_json::from_slice(&body).map_err(|error| not_json(&error))?;
-    let prepared = node.gateway.prepare(principal, id, name, body)?;
+    let given = Given { name, principal, id, dry_run, channel: ChannelKind::Http };
+    Ok(Json(carry_out(app, caller, given, &body).await?).into_response())
+}
+
+/// A command as any way in has read it.
+pub(crate) struct Given {
+    pub(crate) name: &'static str,
+    pub(crate) principal: Principal,
+    pub(crate) id: CommandId,
+    pub(crate) dry_run: bool,
+    pub(crate) channel: ChannelKind,
+}
+
+/// The id of a command. What is not carried out needs no key against being carried out twice.
+pub(crate) fn command_id(given: Option<&str>, dry_run: bool) -> Result<CommandId, Problem> {
+    match given {
+        None if dry_run => CommandId::new(PREVIEW_ID),
+        given => CommandId::new(given.unwrap_or_default()),
+    }
+}
+
+/// Carries a command out, or tells what it would do.
+pub(crate) async fn carry_out(app: &Arc<App>, caller: &Caller, given: Given, body: &[u8]) -> Result<Value, Problem> {
+    let node = app.node()?;
+    if body.len() > limits::COMMAND_BODY_BYTES_MAX {
+        return Err(Problem::too_large(limits::COMMAND_BODY_BYTES_MAX));
+    }
+    let body: Value = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    let Given { name, principal, id, dry_run, channel } = given;
+    let prepared = node.gateway.prepare(principal, id, name, body)?.over(channel);
     if dry_run {
         return preview(app, caller, prepared).await;
     }
     let request = seal(app, prepared).await?;
     let answer = submit(node, caller, request).await?;
-    Ok(Json(answer_json(app, caller, &answer, true)).into_response())
+    Ok(answer_json(app, caller, &answer, true))
 }
 
 /// Hands a request in through the caller's gate. It is in the engine's queue when this returns.
@@ -85,7 +111,7 @@ pub(super) fn submit<'a>(node: &'a Node, caller: &Caller, request: muster_proto:
 }
 
 /// The answer as it would be, from the planner's copy of the state. Nothing is stored, in the vault neither.
-async fn preview(app: &Arc<App>, caller: &Caller, prepared: Prepared) -> Result<Response, Problem> {
+async fn preview(app: &Arc<App>, caller: &Caller, prepared: Prepared) -> Result<Value, Problem> {
     let node = app.node()?;
     let request = node.gateway.leave_out(prepared)?;
     let preview = node.engine.preview_through(caller.gate(), request).await?;
@@ -93,11 +119,11 @@ async fn preview(app: &Arc<App>, caller: &Caller, prepared: Prepared) -> Result<
     let members = answer.as_object_mut().expect("an answer is an object");
     members.insert("dry_run".to_owned(), Value::Bool(true));
     members.insert("base".to_owned(), Value::String(preview.base.0.to_string()));
-    Ok(Json(answer).into_response())
+    Ok(answer)
 }
 
 /// The command's name as the table has it: labels of metrics are never a caller's own text.
-pub(super) fn known_command(name: &str) -> Result<&'static str, Problem> {
+pub(crate) fn known_command(name: &str) -> Result<&'static str, Problem> {
     COMMAND_NAMES.iter().find(|(_, known, _)| *known == name).map(|(_, known, _)| *known).ok_or_else(|| {
         let reason = format!("there is no command {name:?}");
         Problem::from(CommandError::Malformed(FieldError { field: String::new(), reason, kind: FieldFault::UnknownCommand }))
@@ -125,7 +151,7 @@ pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &'static str) -> Res
 }
 
 /// A flag in the query: absent is false, bare is true.
-pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
+pub(crate) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
     match value {
         None | Some("false" | "0") => Ok(false),
         Some("true" | "1" | "") => Ok(true),

@@ -40,6 +40,7 @@ use crate::problem::Problem;
 use crate::words::{Lang, Words};
 
 pub use app::{App, Node};
+pub(crate) use commands::{Given, carry_out, command_id, flag, known_command};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
