@@ -51,6 +51,13 @@ impl Subscription {
         self.at
     }
 
+    /// Whether everything that was visible has come into this line. Once false, everything comes anew with the next call of
+    /// [`Subscription::next`], which must then be waited for to its end; until then having nothing to hand out says nothing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.line.is_closed()
+    }
+
     /// The next changes, or everything anew; waits for them. Nothing once the views have stopped. Safe to cancel.
     pub async fn next(&mut self) -> Option<Live> {
         loop {

@@ -20,7 +20,7 @@ use crate::hub::{Hub, read_found};
 use crate::limits;
 use crate::live::{Filter, Lag, Page, Snapshot, Start};
 use crate::rebuild::{Draft, Rebuilt};
-use crate::source::EventSource;
+use crate::source::{EventSource, Origin};
 use crate::store::ViewStore;
 use crate::subscription::Subscription;
 use crate::view::View;
@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) views: Vec<View>,
     pub(crate) hub: Mutex<Hub>,
     pub(crate) progress: watch::Sender<Progress>,
+    /// Whose records the rows are of.
+    origin: Mutex<Origin>,
     /// Where the folds have to come to before rows may be read.
     target: Mutex<Position>,
     /// The source's end.
@@ -116,6 +118,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
         views,
         hub: Mutex::new(hub),
         progress: watch::Sender::new(progress),
+        origin: Mutex::new(origin),
         target: Mutex::new(target),
         end: Mutex::new(source.end()),
         lag: Mutex::new(LagClock::default()),
@@ -149,6 +152,13 @@ impl ViewsHandle {
     #[must_use]
     pub fn views(&self) -> &[View] {
         &self.shared.views
+    }
+
+    /// Which log the rows are of, and which epoch of it. A worker's rows become another log's when its stream does; subscriptions
+    /// start anew then.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        *self.shared.origin.lock()
     }
 
     /// How far the rows are.
@@ -312,6 +322,12 @@ impl Shared {
     fn stop(&self, error: RunnerError) {
         self.hub.lock().hang_up();
         self.progress.send_modify(|now| now.stopped = Some(Arc::new(error)));
+    }
+
+    /// The rows become another log's. Before any reader can see one of them.
+    fn begins(&self, origin: Origin) {
+        *self.origin.lock() = origin;
+        *self.target.lock() = Position::ZERO;
     }
 
     fn moved(&self, epoch: Epoch, position: Position) {
