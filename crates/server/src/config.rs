@@ -54,6 +54,8 @@ pub struct Partial {
     pub listen: Option<SocketAddr>,
     /// URL or `off`.
     pub nats: Option<String>,
+    /// Whether the views are published to NATS KV as well, where there is a NATS.
+    pub kv: Option<bool>,
     /// `text` or `json`.
     pub log_format: Option<LogFormat>,
     /// The filter of traces, as `tracing` writes it, e.g. `info,muster_feed=debug`.
@@ -100,6 +102,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where to publish.
     pub nats: Nats,
+    /// Whether the views are published there too.
+    pub kv: bool,
     /// How traces are written.
     pub log_format: LogFormat,
     /// Which traces are written.
@@ -188,6 +192,7 @@ impl Partial {
             data: self.data.or(other.data),
             listen: self.listen.or(other.listen),
             nats: self.nats.or(other.nats),
+            kv: self.kv.or(other.kv),
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             snapshot_every: self.snapshot_every.or(other.snapshot_every),
@@ -222,6 +227,7 @@ impl Partial {
             data: self.data.ok_or(ConfigError::NoData)?,
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
             nats,
+            kv: self.kv.unwrap_or(true),
             log_format: self.log_format.unwrap_or_default(),
             log_filter: self.log_filter.unwrap_or_else(|| crate::telemetry::DEFAULT_FILTER.to_owned()),
             snapshot_every: self.snapshot_every,
@@ -284,6 +290,8 @@ mod tests {
         assert_eq!(config.listen.port(), 0);
         assert_eq!(config.data, Path::new("/var/lib/muster"));
         assert_eq!(config.nats, Nats::Url("nats://localhost:4222".into()));
+        assert!(config.kv, "where there is a NATS the views are published unless that is switched off");
+        assert!(!file("data = \"x\"\nkv = false\n").unwrap().complete().unwrap().kv);
         assert_eq!(config.log_format, LogFormat::Text);
         assert_eq!(config.nightly, Nightly::parse("03:00", 480));
         let off = Partial { data: Some("x".into()), rehearsal_at: Some("off".into()), ..Partial::default() };

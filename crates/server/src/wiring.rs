@@ -1,15 +1,15 @@
-//! The composition root, as a library: opens the stores, starts engine, views and relay, serves HTTP, and takes all of it
+//! The composition root, as a library: opens the stores, starts engine, views, relay and buckets, serves HTTP, and takes all of it
 //! down in order. The binary, the demo, tests and benches start a server here. Only this file knows everything.
 //!
 //! Order of a start: the address is taken (so that a port in use is said before anything is touched, and health is
-//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay.
+//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay, buckets.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
-use muster_feed::{Relay, RelayHandle, RelayOptions};
+use muster_feed::{Kv, KvHandle, KvOptions, Relay, RelayHandle, RelayOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
 use muster_vault::{Entropy, OsEntropy, Vault, VaultOptions};
 use muster_views::{LogSource, RunnerOptions, View, ViewStore, ViewsHandle};
@@ -50,6 +50,8 @@ pub struct ServerOptions {
     pub nats: Nats,
     /// The relay's options where they differ from those that `nats` gives.
     pub relay: Option<RelayOptions>,
+    /// Whether the views are published to NATS KV, where events are published.
+    pub kv: bool,
     /// Where time comes from.
     pub clock: ClockSource,
     /// Where keys and nonces come from; a seeded source for runs from a seed.
@@ -81,6 +83,7 @@ impl ServerOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             nats: Nats::Off,
             relay: None,
+            kv: true,
             clock: ClockSource::System,
             entropy: Box::new(OsEntropy::new()),
             log_id: None,
@@ -100,6 +103,12 @@ impl ServerOptions {
             (None, Nats::Url(url)) => Some(RelayOptions::new(url)),
             (None, Nats::Off) => None,
         }
+    }
+
+    fn kv(&self) -> Option<KvOptions> {
+        let relay = self.relay().filter(|_| self.kv)?;
+        let name = format!("muster serve {}", std::process::id());
+        Some(KvOptions { replicas: relay.replicas, inbox_prefix: relay.inbox_prefix, ..KvOptions::new(relay.url, name) })
     }
 }
 
@@ -125,6 +134,8 @@ pub struct RunningServer {
     pub erasures: Erasures,
     /// The relay, if events are published.
     pub relay: Option<RelayHandle>,
+    /// The publishers of the views, if they are published.
+    pub kv: Option<KvHandle>,
     app: Arc<App>,
     data: PathBuf,
     serving: Serving,
@@ -197,7 +208,7 @@ impl Server {
         }
         let app = Arc::new(App::server(&descriptors, access));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
-        let (data, relay_options, nightly) = (options.data.clone(), options.relay(), options.nightly);
+        let (data, relay_options, kv_options, nightly) = (options.data.clone(), options.relay(), options.kv(), options.nightly);
         let views_options = options.views;
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
@@ -209,6 +220,10 @@ impl Server {
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
         app.set_views(views.clone());
+        let kv = kv_options.map(|options| Kv::spawn(&views, &options));
+        if let Some(kv) = &kv {
+            app.set_kv(kv.statuses());
+        }
         app.set_node(Node {
             gateway: Arc::clone(&gateway),
             port: Arc::new(engine.clone()),
@@ -222,7 +237,7 @@ impl Server {
             tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));
         }
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, app, data, serving, failed })
+        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, kv, app, data, serving, failed })
     }
 }
 
@@ -305,9 +320,9 @@ impl RunningServer {
     }
 
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
-    /// last snapshot is written, the views catch up, relay and log are closed. The folder is free when this returns.
+    /// last snapshot is written, the views catch up, buckets, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, erasures, relay, app, data, serving, .. } = self;
+        let Self { engine, log, views, vault, gateway, erasures, relay, kv, app, data, serving, .. } = self;
         app.stop();
         match engine.shutdown().await {
             Ok(ended) => {
@@ -317,6 +332,11 @@ impl RunningServer {
             Err(error) => tracing::warn!(%error, "the engine did not end in order"),
         }
         serving.finish().await;
+        if let Some(kv) = kv {
+            // What is not published now is published after the next start.
+            let _ = tokio::time::timeout(limits::SHUTDOWN_KV_GRACE, kv.published(views.at())).await;
+            kv.shutdown().await;
+        }
         if let Err(error) = views.shutdown().await {
             tracing::error!(%error, "the views did not end in order");
         }

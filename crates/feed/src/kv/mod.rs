@@ -246,6 +246,14 @@ impl KvHandle {
         self.published.iter().find(|published| published.view == view).map(|published| published.status.clone())
     }
 
+    /// Waits until every publisher that is live has published everything up to a place.
+    pub async fn published(&self, at: EpochPosition) {
+        for published in &self.published {
+            // It fails when the publisher has ended, which is told by its status.
+            let _ = published.status.clone().wait_for(|status| status.state != KvState::Live || status.at >= at).await;
+        }
+    }
+
     /// Ends the publishers and lets the leases go, so that others take over at once. What was not published is published
     /// after the next start.
     pub async fn shutdown(self) {

@@ -22,6 +22,7 @@ pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliErr
     let options = ServerOptions {
         listen: config.listen,
         nats: config.nats.clone(),
+        kv: config.kv,
         snapshot_every: config.snapshot_every,
         access: config.access.clone(),
         nightly: config.nightly,

@@ -11,6 +11,7 @@ mod contact;
 mod enrollments;
 mod events;
 mod fill;
+mod kv;
 mod lines;
 mod links;
 mod live;
