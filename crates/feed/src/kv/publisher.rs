@@ -153,6 +153,8 @@ pub(super) enum End {
     Fenced(KvFence),
     /// Until the lease is free.
     Standby,
+    /// Until the rows are as far as the bucket; without the lease, for another one may be.
+    Behind(EpochPosition),
     /// The bucket, the lease or the rows are not what they were: look again, on the same connection.
     Changed(String),
     /// With another connection.
@@ -202,6 +204,11 @@ impl Publisher<'_> {
                     self.shared.set(KvState::Standby);
                     self.options.lease / limits::KV_LEASE_PARTS
                 }
+                End::Behind(bucket) => {
+                    self.let_go().await;
+                    self.shared.set(KvState::Behind { bucket });
+                    self.options.lease / limits::KV_LEASE_PARTS
+                }
                 End::Changed(reason) => {
                     tracing::info!(view = %self.view, %reason, "the bucket is looked at again");
                     self.backoff.next()
@@ -219,10 +226,14 @@ impl Publisher<'_> {
         }
     }
 
-    async fn end(&mut self, reason: String) {
+    async fn let_go(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.release().await;
         }
+    }
+
+    async fn end(&mut self, reason: String) {
+        self.let_go().await;
         self.shared.set(KvState::Stopped { reason });
     }
 
@@ -258,32 +269,35 @@ impl Publisher<'_> {
     async fn work(&mut self, jetstream: &Context) -> End {
         match self.prepare(jetstream).await {
             Err(end) => end,
-            Ok((origin, lease)) => {
-                self.lease = Some(Arc::clone(&lease));
-                tokio::select! {
-                    biased;
-                    reason = lease.keep() => End::Changed(reason),
-                    end = self.publish(jetstream, origin) => end,
-                }
-            }
+            Ok((origin, lease)) => tokio::select! {
+                biased;
+                reason = lease.keep() => End::Changed(reason),
+                end = self.publish(jetstream, origin) => end,
+            },
         }
     }
 
-    /// Sees to the buckets and takes the lease.
-    async fn prepare(&self, jetstream: &Context) -> Result<(Origin, Arc<Lease>), End> {
+    /// Sees to the buckets and takes the lease; it goes to others while the rows here are older than the bucket's.
+    async fn prepare(&mut self, jetstream: &Context) -> Result<(Origin, Arc<Lease>), End> {
+        self.readable().await?;
         let origin = self.views.origin();
         let leases = bucket::leases_config(origin.log, self.options.lease, self.options.replicas);
         let lives = bucket::ensure(jetstream, LEASES, origin.log, leases).await?;
         let name = bucket_name(self.view);
         let rows = bucket::rows_config(origin.log, self.view, self.options.replicas);
         bucket::ensure(jetstream, &name, origin.log, rows).await?;
-        let lease = Lease::take(jetstream, self.view.name(), &self.options.name, &self.instance, lives).await?;
-        if let Some(lease) = lease {
-            return Ok((origin, Arc::new(lease)));
-        }
         let marker = stream::last_of(jetstream, &stream_name(&name), &subject(&name, MARKER)).await?;
-        self.shared.is_at(marker.and_then(|marker| at_of(Some(&marker.headers))).unwrap_or_default());
-        Err(End::Standby)
+        let bucket = marker.and_then(|marker| at_of(Some(&marker.headers))).unwrap_or_default();
+        self.shared.is_at(bucket);
+        let lease = Lease::take(jetstream, self.view.name(), &self.options.name, &self.instance, lives).await?;
+        let lease = Arc::new(lease.ok_or(End::Standby)?);
+        self.lease = Some(Arc::clone(&lease));
+        self.as_new_as(bucket)?;
+        Ok((origin, lease))
+    }
+
+    fn as_new_as(&self, bucket: EpochPosition) -> Result<(), End> {
+        if self.views.at() >= bucket { Ok(()) } else { Err(End::Behind(bucket)) }
     }
 
     /// Never comes back but with what went wrong.
@@ -293,11 +307,10 @@ impl Publisher<'_> {
     }
 
     async fn fill_and_follow(&mut self, jetstream: &Context, origin: Origin) -> Result<Infallible, End> {
-        self.readable().await?;
         let held = bucket::read(jetstream, &bucket_name(self.view), self.views.at()).await?;
         self.shared.compared.fetch_add(1, Ordering::Relaxed);
         self.shared.holds(held.rows());
-        self.reach(held.at).await?;
+        self.as_new_as(held.at)?;
         self.shared.set(KvState::Filling);
         let (start, subscription) = self.subscribe().await?;
         let Start::Snapshot(snapshot) = start else { return Err(End::Changed("no snapshot was given".to_owned())) };
@@ -314,21 +327,6 @@ impl Publisher<'_> {
         let mut progress = self.views.progress();
         let waited = progress.wait_for(|now| now.ready || now.stopped.is_some()).await;
         match waited.map(|now| now.stopped.clone()) {
-            Ok(None) => Ok(()),
-            Ok(Some(error)) => Err(End::Dead(error.to_string())),
-            Err(_) => Err(End::Dead("the views have ended".to_owned())),
-        }
-    }
-
-    /// Waits until the rows are as far as what the bucket holds.
-    async fn reach(&self, bucket: EpochPosition) -> Result<(), End> {
-        let mut progress = self.views.progress();
-        if progress.borrow().at < bucket {
-            tracing::warn!(view = %self.view, %bucket, own = %self.views.at(), "the bucket holds what is newer than the rows here");
-            self.shared.set(KvState::Behind { bucket });
-        }
-        let reached = progress.wait_for(|now| now.at >= bucket || now.stopped.is_some()).await;
-        match reached.map(|now| now.stopped.clone()) {
             Ok(None) => Ok(()),
             Ok(Some(error)) => Err(End::Dead(error.to_string())),
             Err(_) => Err(End::Dead("the views have ended".to_owned())),
