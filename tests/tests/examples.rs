@@ -28,9 +28,16 @@ fn folder(language: &str) -> PathBuf {
 
 /// Runs a step of an installation to its end.
 fn run(program: &Path, arguments: &[&str], dir: &Path) -> Result<()> {
-    let remedy = || format!("{} {}: run deploy/setup --test, and see that the registry can be reached", program.display(), arguments.join(" "));
+    let remedy =
+        || format!("{} {}: run deploy/setup --test, and see that the registry can be reached", program.display(), arguments.join(" "));
     let output = Command::new(program).args(arguments).current_dir(dir).stdin(Stdio::null()).output().with_context(remedy)?;
-    ensure!(output.status.success(), "{}\n{}{}", remedy(), String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{}\n{}{}",
+        remedy(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 
@@ -39,7 +46,8 @@ fn python(scratch: &Path) -> PathBuf {
     run(Path::new("python3"), &["-m", "venv", "venv"], scratch).unwrap();
     let python = scratch.join("venv/bin/python");
     let requirements = folder("python").join("requirements.txt");
-    run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements.to_str().unwrap()], scratch).unwrap();
+    run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements.to_str().unwrap()], scratch)
+        .unwrap();
     python
 }
 
@@ -81,7 +89,13 @@ impl Place {
 
     async fn send(&self, command: &str, body: Value) {
         let url = format!("{}/v1/commands/{command}", self.server.url());
-        let answer = reqwest::Client::new().post(url).header("Idempotency-Key", body.to_string().chars().filter(char::is_ascii_alphanumeric).take(60).collect::<String>()).json(&body).send().await.unwrap();
+        let answer = reqwest::Client::new()
+            .post(url)
+            .header("Idempotency-Key", body.to_string().chars().filter(char::is_ascii_alphanumeric).take(60).collect::<String>())
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         assert!(answer.status().is_success(), "{command}: {}", answer.text().await.unwrap());
     }
 

@@ -121,7 +121,11 @@ async fn a_server_that_is_killed_or_wiped_has_every_row_again() {
         let before = kv.status(View::Coverage).unwrap().borrow().clone();
         town.nats.kill();
         append(&town.log, part);
-        if round % 2 == 0 { town.nats.start_again() } else { town.nats.wipe() }
+        if round % 2 == 0 {
+            town.nats.start_again()
+        } else {
+            town.nats.wipe()
+        }
         mended(&kv, &town.views, &town.nats, View::Coverage, &before).await;
         town.in_step(&kv).await;
     }

@@ -146,7 +146,11 @@ impl<'a> Desk<'a> {
         let info = stream::info(self.jetstream, &stream_name(&self.bucket)).await?;
         let Some(info) = info else { return Err(End::Changed("the bucket is gone".to_owned())) };
         let found = (info.state.last_sequence, info.state.messages);
-        if found == (self.held.last, self.held.messages()) { Ok(()) } else { Err(End::Changed("somebody else changed the bucket".to_owned())) }
+        if found == (self.held.last, self.held.messages()) {
+            Ok(())
+        } else {
+            Err(End::Changed("somebody else changed the bucket".to_owned()))
+        }
     }
 
     /// Nothing older is written where something newer was.

@@ -68,7 +68,9 @@ mod tests {
     fn every_key_is_one_that_clients_take() {
         let long = "坡头区".repeat(30);
         let mut keys = HashSet::new();
-        for id in [&long, &"坡头区".repeat(31), "a.b", "a b", "*", ">", "_", "", "_x", "\u{7f}", "s/", "s", &"x".repeat(64), &"x".repeat(65)] {
+        for id in
+            [&long, &"坡头区".repeat(31), "a.b", "a b", "*", ">", "_", "", "_x", "\u{7f}", "s/", "s", &"x".repeat(64), &"x".repeat(65)]
+        {
             let key = row_key(id, &path([id; 5]), id);
             assert!(key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/_=.".contains(&byte)), "{key}");
             assert_eq!(key.split('.').filter(|token| !token.is_empty()).count(), 7, "{key}");

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_nats::jetstream::Context;
 use futures::FutureExt as _;
@@ -25,13 +25,7 @@ use crate::limits;
 use crate::link::{Backoff, Link, LinkOptions};
 use crate::stream;
 
-pub(super) async fn run(
-    views: ViewsHandle,
-    view: View,
-    options: KvOptions,
-    status: watch::Sender<KvStatus>,
-    stop: watch::Receiver<bool>,
-) {
+pub(super) async fn run(views: ViewsHandle, view: View, options: KvOptions, status: watch::Sender<KvStatus>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(views.clone(), status);
     let instance = format!("{:016x}{:016x}", random(), random());
     let mut publisher = Publisher { views, view, options, instance, shared: &shared, stop, lease: None, backoff: Backoff::new() };
