@@ -117,7 +117,18 @@ have_pip() {
     have python3 && python3 -m pip --version >/dev/null 2>&1
 }
 
-# missing_packages WITH_PYTHON: the Debian packages of what is not there, one a line.
+# Debian's python3 has the module but not what it needs: only making an environment tells.
+have_venv() {
+    local scratch made=1
+    have python3 || return 1
+    scratch="$(mktemp -d)"
+    python3 -m venv "$scratch/venv" >/dev/null 2>&1 && made=0
+    rm -rf "$scratch"
+    return $made
+}
+
+# missing_packages FOR: the Debian packages of what is not there, one a line. FOR is no (to build and run), yes (also
+# Python, which downloads) or tests (also what the examples' tests need).
 missing_packages() {
     { have cc && have c++; } || echo g++
     have make || echo make
@@ -126,13 +137,16 @@ missing_packages() {
     have_libclang || echo libclang-dev
     have ccache || echo ccache
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /etc/pki ] || echo ca-certificates
-    if [ "$1" = yes ]; then
-        have python3 || echo python3
-        have_pip || printf '%s\n' python3-pip python3-venv
-    fi
+    [ "$1" = no ] && return 0
+    have python3 || echo python3
+    have_pip || printf '%s\n' python3-pip python3-venv
+    [ "$1" = tests ] || return 0
+    have_venv || echo python3-venv
+    have node || echo nodejs
+    have npm || echo npm
 }
 
-# need_system WITH_PYTHON: installs what is missing, or names it with the remedy.
+# need_system FOR: installs what is missing, or names it with the remedy.
 need_system() {
     local missing
     mapfile -t missing < <(missing_packages "$1")

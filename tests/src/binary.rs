@@ -24,6 +24,14 @@ pub async fn muster_binary() -> Result<PathBuf> {
     .map_err(|error| anyhow!(error))
 }
 
+/// The path of an example program of the workspace, built in the profile that the tests were built in.
+///
+/// # Errors
+/// The build fails; cargo's own errors go to standard error.
+pub async fn example_binary(name: &'static str) -> Result<PathBuf> {
+    tokio::task::spawn_blocking(move || build("--example", name)).await?
+}
+
 fn locate() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("MUSTER_BIN") {
         let path = PathBuf::from(path);
@@ -32,6 +40,10 @@ fn locate() -> Result<PathBuf> {
         }
         return Ok(path);
     }
+    build("--bin", "muster")
+}
+
+fn build(kind: &str, name: &str) -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -39,16 +51,16 @@ fn locate() -> Result<PathBuf> {
         .arg("--manifest-path")
         .arg(&manifest)
         // All of the workspace, so that the features of shared dependencies are those that are already built.
-        .args(["--workspace", "--bin", "muster", "--message-format=json-render-diagnostics"])
+        .args(["--workspace", kind, name, "--message-format=json-render-diagnostics"])
         .args(["--profile", &profile()?])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .context("run cargo build for the muster binary")?;
+        .with_context(|| format!("run cargo build {kind} {name}"))?;
     if !output.status.success() {
-        bail!("cargo build for the muster binary failed: {}", output.status);
+        bail!("cargo build {kind} {name} failed: {}", output.status);
     }
-    executable_in(&output.stdout).context("cargo named no executable for the muster binary")
+    executable_in(&output.stdout, name).with_context(|| format!("cargo named no executable of {name}"))
 }
 
 /// The profile of the running test: its executable stands in `TARGET/PROFILE/deps`, where `dev` is called `debug`.
@@ -62,10 +74,10 @@ fn profile() -> Result<String> {
     }
 }
 
-fn executable_in(messages: &[u8]) -> Option<PathBuf> {
+fn executable_in(messages: &[u8], name: &str) -> Option<PathBuf> {
     messages
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "muster")
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }

@@ -4,6 +4,7 @@
 //! is a nats-server, a muster is the binary. A failure to set up is an `anyhow` error that a test unwraps.
 
 pub mod binary;
+pub mod buckets;
 pub mod child;
 pub mod limits;
 pub mod nats;

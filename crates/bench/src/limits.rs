@@ -35,6 +35,11 @@ pub(crate) const RELAYED_RECORDS: u64 = 200_000;
 /// The same in a quick run.
 pub(crate) const RELAYED_RECORDS_QUICK: u64 = 50_000;
 
+/// Check-ins whose rows are waited for at a bucket in one round: a tenth of a second each.
+pub(crate) const KV_COMMANDS: usize = 100;
+/// The same in a quick run.
+pub(crate) const KV_COMMANDS_QUICK: usize = 30;
+
 /// Commands under way while a history is made. Half of what the engine's queue takes.
 pub(crate) const DRIVE_WINDOW: usize = 8_192;
 /// Commands whose personal fields are sealed with one synced write while a history is made.

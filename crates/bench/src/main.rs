@@ -24,6 +24,8 @@
 //! | `view_rebuild` | all views folded from position 1 into a new store, until the last row can be read | bare scan of the log's RocksDB |
 //! | `relay` | the fenced relay, from its connection until the stream holds the last record | the client library's own publish: no fence, no headers, the same payloads, subjects, window and stream |
 //! | `relay_beside_one_inbox` | the same | the same written by hand around one inbox: the most that client and server give |
+//! | `kv_rows` | all views put into empty buckets of NATS KV, from the connection until every bucket is complete | the client library's own publish of the same values to the same keys |
+//! | `kv_seen_p50`, `kv_seen_p99` | from a command's durable answer until a watcher of the bucket has the row | bare NATS from publish to subscription |
 //! | `start_from_snapshot` | opening log and engine with a snapshot of the last position | bare open and scan of the log's RocksDB |
 //! | `start_from_position_1` | the same without a snapshot | the same |
 //! | `conversion_100000` | one ConvertArea that seats 100,000 people, from the request to the durable answer, in records | bare RocksDB, the same bytes onto the same log, one batch, synced |
@@ -44,6 +46,7 @@ mod fill;
 mod folder;
 mod history;
 mod kinds;
+mod kv;
 mod limits;
 mod memory;
 mod nats;
@@ -101,7 +104,7 @@ struct Arguments {
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 11] = [
+const BENCHES: [(&[&str], Bench); 12] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
     (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
     (&[rehearsal::NAME], rehearsal::run),
@@ -112,6 +115,7 @@ const BENCHES: [(&[&str], Bench); 11] = [
     (&["check_in_64_http"], check_in_http::run),
     (&["view_rebuild"], views::run),
     (&["relay", "relay_beside_one_inbox"], relay::run),
+    (&kv::NAMES, kv::run),
     (&["start_from_snapshot", "start_from_position_1"], start::run),
 ];
 

@@ -28,6 +28,11 @@ impl Setting<'_> {
         if self.quick { limits::HISTORY_RECORDS_QUICK } else { limits::HISTORY_RECORDS }
     }
 
+    /// Check-ins of one round that are waited for at a bucket.
+    pub(crate) const fn kv_commands(&self) -> usize {
+        if self.quick { limits::KV_COMMANDS_QUICK } else { limits::KV_COMMANDS }
+    }
+
     /// Records relayed in one round.
     pub(crate) const fn relayed_records(&self) -> u64 {
         if self.quick { limits::RELAYED_RECORDS_QUICK } else { limits::RELAYED_RECORDS }

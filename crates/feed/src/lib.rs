@@ -1,9 +1,10 @@
 //! The feed: what the log holds, published over NATS JetStream, and read back by workers elsewhere.
 //!
-//! Owns the subjects, the message headers, the stream and its fence, the relay that fills the stream and the event
-//! source that reads it. The stream is a copy: it can be wiped at any time and is made again from the log. This crate
-//! must never hold up a commit, never publish anything but the log's own bytes at the log's own positions, and never
-//! remove a stream that is not provably this log's.
+//! Owns the subjects, the message headers, the stream and its fence, the relay that fills the stream, the event source that
+//! reads it, and the buckets that hold the live views ([`kv`]). Stream and buckets are copies: they can be wiped at any time
+//! and are made again, from the log and from the views. This crate
+//! must never hold up a commit, never publish anything but the log's own bytes at the log's own positions and the views'
+//! own rows, and never touch a stream or bucket that is not provably this log's.
 //!
 //! # The fence
 //! The stream's sequence is the log's position. Every message says which sequence, and from a connection's second
@@ -22,6 +23,8 @@
 //! A fenced relay publishes nothing until the process is started again.
 
 pub mod headers;
+pub mod kv;
+mod lag;
 pub mod limits;
 mod link;
 mod reader;
@@ -35,6 +38,7 @@ mod target;
 mod verify;
 mod wire;
 
+pub use kv::{Kv, KvFence, KvHandle, KvOptions, KvState, KvStatus};
 pub use link::ConnectError;
 pub use relay::{FenceReason, Relay, RelayHandle, RelayOptions, RelayState, RelayStatus};
 pub use service::{Asked, CommandService, Commands, Said, ServiceHandle, ServiceOptions, ServiceState};

@@ -105,3 +105,32 @@ pub const SERVICE_ERROR_BYTES: usize = 1024;
 
 /// What the names of the streams behind the views' buckets begin with.
 pub const BUCKET_STREAMS: &str = "KV_muster_";
+
+/// Writes to a bucket that may be under way without an acknowledgement: some ten milliseconds of the server's work, far more
+/// than a round trip.
+pub const KV_WINDOW: usize = 512;
+
+/// Rows that may wait to be written together; beyond, they are written before more is read. A city's conversion is some
+/// hundred thousand, which then go in a few parts.
+pub const KV_PENDING_ROWS_MAX: usize = 16_384;
+
+/// How often a bucket's marker is written and the bucket looked at while nothing changes. Whoever watches may call three
+/// missed ones stale.
+pub const KV_HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// How long the right to publish a view holds when it is not renewed: three tries to renew it, and a server that is busy for
+/// a moment costs nobody the lease. So long a view stands still at the most when its publisher is killed.
+pub const KV_LEASE: Duration = Duration::from_secs(8);
+
+/// A lease is renewed when this part of it has passed, and whoever stands by asks as often.
+pub const KV_LEASE_PARTS: u32 = 4;
+
+/// How often a publisher that is fenced looks whether the bucket is gone.
+pub const KV_FENCE_LOOK: Duration = Duration::from_secs(5);
+
+/// How long a publisher that ends may take to let its lease go; otherwise it runs out by itself.
+pub const KV_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Longest token of a row's id in a key, in characters: an id of 64 bytes stays readable. With the other tokens a key has
+/// fewer than 300 characters.
+pub const KV_ROW_ID_CHARS_MAX: usize = 64;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::{Config, Info, RawMessageErrorKind, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind, RawMessageErrorKind, RetentionPolicy, StorageType};
 use async_nats::jetstream::{ErrorCode, message::StreamMessage};
 use muster_log::{Epoch, Log, LogId, Position};
 
@@ -24,12 +24,12 @@ pub const STREAM_SCHEMA: &str = "1";
 /// The media type of every payload, as the stream's metadata tells it.
 pub const CONTENT_TYPE: &str = "application/protobuf; proto=muster.v1.Envelope";
 
-const OWNER: &str = "muster";
-const META_OWNER: &str = "owner";
-const META_LOG: &str = "log";
+pub(crate) const OWNER: &str = "muster";
+pub(crate) const META_OWNER: &str = "owner";
+pub(crate) const META_LOG: &str = "log";
 const META_EPOCH: &str = "epoch";
-const META_SCHEMA: &str = "schema";
-const META_CONTENT: &str = "content-type";
+pub(crate) const META_SCHEMA: &str = "schema";
+pub(crate) const META_CONTENT: &str = "content-type";
 
 /// The log, and its epoch, that a stream is a copy of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +50,18 @@ impl StreamOwner {
     /// Reads a stream's metadata; none if it does not say that it is a stream of Muster.
     #[must_use]
     pub fn read<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> Option<Self> {
-        if metadata.get(META_OWNER)? != OWNER {
-            return None;
-        }
-        let log = log_id(metadata.get(META_LOG)?)?;
+        let log = owner_log(metadata)?;
         let epoch = metadata.get(META_EPOCH)?.parse().ok().map(Epoch)?;
         Some(Self { log, epoch })
     }
+}
+
+/// The log that a stream or bucket is a copy of; none if it does not say that it is one of Muster.
+pub(crate) fn owner_log<S: std::hash::BuildHasher>(metadata: &HashMap<String, String, S>) -> Option<LogId> {
+    if metadata.get(META_OWNER)? != OWNER {
+        return None;
+    }
+    log_id(metadata.get(META_LOG)?)
 }
 
 fn log_id(text: &str) -> Option<LogId> {
@@ -107,7 +112,7 @@ pub struct ApiError {
     pub detail: String,
 }
 
-fn api_error(what: &'static str, error: &dyn std::error::Error) -> ApiError {
+pub(crate) fn api_error(what: &'static str, error: &dyn std::error::Error) -> ApiError {
     ApiError { what, detail: error.to_string() }
 }
 
@@ -142,8 +147,13 @@ impl StreamFacts {
 
 /// Asks for a stream; none if there is none of that name.
 pub(crate) async fn inspect(jetstream: &Context, name: &str) -> Result<Option<StreamFacts>, ApiError> {
+    Ok(info(jetstream, name).await?.as_ref().map(StreamFacts::of))
+}
+
+/// All that the server says of a stream; none if there is none of that name.
+pub(crate) async fn info(jetstream: &Context, name: &str) -> Result<Option<Info>, ApiError> {
     match jetstream.get_stream(name).await {
-        Ok(stream) => Ok(Some(StreamFacts::of(stream.cached_info()))),
+        Ok(stream) => Ok(Some(stream.cached_info().clone())),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(refused) if refused.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
             _ => Err(api_error("tell of the stream", &error)),
@@ -174,14 +184,27 @@ pub(crate) async fn message_at(jetstream: &Context, name: &str, sequence: u64) -
         Ok(message) => Ok(Some(message)),
         Err(error) => match error.kind() {
             RawMessageErrorKind::NoMessageFound => Ok(None),
-            RawMessageErrorKind::JetStream(refused)
-                if refused.error_code() == ErrorCode::NO_MESSAGE_FOUND || refused.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                Ok(None)
-            }
+            RawMessageErrorKind::JetStream(refused) if is_not_there(refused.error_code()) => Ok(None),
             _ => Err(api_error("give a message", &error)),
         },
     }
+}
+
+/// The last message of a subject, as the stream's leader has it; none if there is none.
+pub(crate) async fn last_of(jetstream: &Context, name: &str, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
+    let stream = jetstream.get_stream_no_info(name).await.map_err(|error| api_error("address the stream", &error))?;
+    match stream.get_last_raw_message_by_subject(subject).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) => match error.kind() {
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            LastRawMessageErrorKind::JetStream(refused) if is_not_there(refused.error_code()) => Ok(None),
+            _ => Err(api_error("give a subject's last message", &error)),
+        },
+    }
+}
+
+fn is_not_there(code: ErrorCode) -> bool {
+    code == ErrorCode::NO_MESSAGE_FOUND || code == ErrorCode::STREAM_NOT_FOUND
 }
 
 #[cfg(test)]

@@ -87,15 +87,19 @@ pub fn event_filter(realm: Option<&str>, path: &AreaPath, aggregate: &str, event
     filter
 }
 
-fn levels(path: &AreaPath) -> [&str; LEVELS] {
+pub(crate) fn levels(path: &AreaPath) -> [&str; LEVELS] {
     [&path.city, &path.county, &path.township, &path.village, &path.grid]
 }
 
-/// One token. Letters, digits, `-` and `_` stay as they are; any other byte becomes `=` and two hexadecimal digits, and
-/// so does a lone `_`, which stands for "none". What gets too long is cut and told apart by a digest behind a `~`,
-/// which no other token holds.
 fn push_token(subject: &mut String, id: &str) {
     subject.push('.');
+    push_token_of(subject, id, TOKEN_CHARS_MAX);
+}
+
+/// One token. Letters, digits, `-` and `_` stay as they are; any other byte becomes `=` and two hexadecimal digits, and
+/// so does a lone `_`, which stands for "none". What gets longer than `chars_max` is cut and told apart by a digest behind
+/// `==`, which no other token holds. All of it may stand in the key of a bucket too.
+pub(crate) fn push_token_of(subject: &mut String, id: &str, chars_max: usize) {
     let start = subject.len();
     match id {
         "" => subject.push_str(NO_LEVEL),
@@ -110,10 +114,10 @@ fn push_token(subject: &mut String, id: &str) {
             }
         }
     }
-    if subject.len() - start > TOKEN_CHARS_MAX {
+    if subject.len() - start > chars_max {
         let digest = blake3::hash(id.as_bytes()).to_hex();
-        subject.truncate(start + TOKEN_CHARS_MAX - 17);
-        subject.push('~');
+        subject.truncate(start + chars_max - 18);
+        subject.push_str("==");
         subject.push_str(&digest[..16]);
     }
 }

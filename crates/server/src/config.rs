@@ -61,6 +61,8 @@ pub struct Partial {
     pub nats: Option<String>,
     /// Whether commands are taken over NATS as well; only from who has a token.
     pub nats_commands: Option<bool>,
+    /// Whether the views are published to NATS KV as well, where there is a NATS.
+    pub kv: Option<bool>,
     /// `text` or `json`.
     pub log_format: Option<LogFormat>,
     /// The filter of traces, as `tracing` writes it, e.g. `info,muster_feed=debug`.
@@ -109,6 +111,8 @@ pub struct Config {
     pub nats: Nats,
     /// Whether commands are taken over NATS as well.
     pub nats_commands: bool,
+    /// Whether the views are published there too.
+    pub kv: bool,
     /// How traces are written.
     pub log_format: LogFormat,
     /// Which traces are written.
@@ -198,6 +202,7 @@ impl Partial {
             listen: self.listen.or(other.listen),
             nats: self.nats.or(other.nats),
             nats_commands: self.nats_commands.or(other.nats_commands),
+            kv: self.kv.or(other.kv),
             log_format: self.log_format.or(other.log_format),
             log_filter: self.log_filter.or(other.log_filter),
             snapshot_every: self.snapshot_every.or(other.snapshot_every),
@@ -233,6 +238,7 @@ impl Partial {
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
             nats,
             nats_commands: self.nats_commands.unwrap_or(true),
+            kv: self.kv.unwrap_or(true),
             log_format: self.log_format.unwrap_or_default(),
             log_filter: self.log_filter.unwrap_or_else(|| crate::telemetry::DEFAULT_FILTER.to_owned()),
             snapshot_every: self.snapshot_every,
@@ -295,6 +301,8 @@ mod tests {
         assert_eq!(config.listen.port(), 0);
         assert_eq!(config.data, Path::new("/var/lib/muster"));
         assert_eq!(config.nats, Nats::Url("nats://localhost:4222".into()));
+        assert!(config.kv, "where there is a NATS the views are published unless that is switched off");
+        assert!(!file("data = \"x\"\nkv = false\n").unwrap().complete().unwrap().kv);
         assert_eq!(config.log_format, LogFormat::Text);
         assert_eq!(config.nightly, Nightly::parse("03:00", 480));
         let off = Partial { data: Some("x".into()), rehearsal_at: Some("off".into()), ..Partial::default() };

@@ -53,6 +53,9 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long the views may take to reach the log's end at a stop, so that the next start has nothing to catch up.
 pub const SHUTDOWN_VIEWS_GRACE: Duration = Duration::from_secs(5);
 
+/// How long the last changes may take to their buckets at a stop; longer only when NATS does not answer.
+pub const SHUTDOWN_KV_GRACE: Duration = Duration::from_secs(2);
+
 /// How long the follower of erasures waits after the vault refused, before it tries again: a person has to free the disk.
 pub const ERASURE_RETRY: Duration = Duration::from_secs(10);
 

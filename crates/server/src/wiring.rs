@@ -1,15 +1,15 @@
-//! The composition root, as a library: opens the stores, starts engine, views and relay, serves HTTP, and takes all of it
+//! The composition root, as a library: opens the stores, starts engine, views, relay and buckets, serves HTTP, and takes all of it
 //! down in order. The binary, the demo, tests and benches start a server here. Only this file knows everything.
 //!
 //! Order of a start: the address is taken (so that a port in use is said before anything is touched, and health is
-//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay.
+//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay, buckets.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
-use muster_feed::{CommandService, Relay, RelayHandle, RelayOptions, ServiceHandle, ServiceOptions};
+use muster_feed::{CommandService, Kv, KvHandle, KvOptions, Relay, RelayHandle, RelayOptions, ServiceHandle, ServiceOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
 use muster_vault::{Entropy, OsEntropy, Vault, VaultOptions};
 use muster_views::{LogSource, RunnerOptions, View, ViewStore, ViewsHandle};
@@ -53,6 +53,8 @@ pub struct ServerOptions {
     pub nats_commands: bool,
     /// The relay's options where they differ from those that `nats` gives.
     pub relay: Option<RelayOptions>,
+    /// Whether the views are published to NATS KV, where events are published.
+    pub kv: bool,
     /// Where time comes from.
     pub clock: ClockSource,
     /// Where keys and nonces come from; a seeded source for runs from a seed.
@@ -85,6 +87,7 @@ impl ServerOptions {
             nats: Nats::Off,
             nats_commands: true,
             relay: None,
+            kv: true,
             clock: ClockSource::System,
             entropy: Box::new(OsEntropy::new()),
             log_id: None,
@@ -112,6 +115,12 @@ impl ServerOptions {
             Nats::Off => None,
         }
     }
+
+    fn kv(&self) -> Option<KvOptions> {
+        let relay = self.relay().filter(|_| self.kv)?;
+        let name = format!("muster serve {}", std::process::id());
+        Some(KvOptions { replicas: relay.replicas, inbox_prefix: relay.inbox_prefix, ..KvOptions::new(relay.url, name) })
+    }
 }
 
 /// Starts servers.
@@ -138,6 +147,8 @@ pub struct RunningServer {
     pub relay: Option<RelayHandle>,
     /// The service of commands over NATS, if there is NATS.
     pub service: Option<ServiceHandle>,
+    /// The publishers of the views, if they are published.
+    pub kv: Option<KvHandle>,
     app: Arc<App>,
     data: PathBuf,
     serving: Serving,
@@ -210,7 +221,7 @@ impl Server {
         }
         let app = Arc::new(App::server(&descriptors, access));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
-        let (data, relay_options, nightly) = (options.data.clone(), options.relay(), options.nightly);
+        let (data, relay_options, kv_options, nightly) = (options.data.clone(), options.relay(), options.kv(), options.nightly);
         let (service_options, nats_commands) = (options.service(), options.nats_commands);
         let views_options = options.views;
         let (fail, failed) = watch::channel(false);
@@ -223,6 +234,10 @@ impl Server {
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
         app.set_views(views.clone());
+        let kv = kv_options.map(|options| Kv::spawn(&views, &options));
+        if let Some(kv) = &kv {
+            app.set_kv(kv.statuses());
+        }
         app.set_node(Node {
             gateway: Arc::clone(&gateway),
             port: Arc::new(engine.clone()),
@@ -237,7 +252,7 @@ impl Server {
         }
         let service = service_options.map(|options| CommandService::spawn(options, Arc::new(Desk::new(Arc::clone(&app), nats_commands))));
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, app, data, serving, failed })
+        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, kv, app, data, serving, failed })
     }
 }
 
@@ -320,9 +335,9 @@ impl RunningServer {
     }
 
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
-    /// last snapshot is written, the views catch up, relay and log are closed. The folder is free when this returns.
+    /// last snapshot is written, the views catch up, buckets, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, erasures, relay, service, app, data, serving, .. } = self;
+        let Self { engine, log, views, vault, gateway, erasures, relay, service, kv, app, data, serving, .. } = self;
         app.stop();
         if let Some(service) = service {
             // While the engine still runs, so that what came in over NATS has its answer.
@@ -336,6 +351,11 @@ impl RunningServer {
             Err(error) => tracing::warn!(%error, "the engine did not end in order"),
         }
         serving.finish().await;
+        if let Some(kv) = kv {
+            // What is not published now is published after the next start.
+            let _ = tokio::time::timeout(limits::SHUTDOWN_KV_GRACE, kv.published(views.at())).await;
+            kv.shutdown().await;
+        }
         if let Err(error) = views.shutdown().await {
             tracing::error!(%error, "the views did not end in order");
         }

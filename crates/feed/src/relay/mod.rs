@@ -4,7 +4,6 @@
 //! it. How it decides is in `judge`, how it publishes in `pump`, how it goes on after a failure in `run`.
 
 mod judge;
-mod lag;
 mod pump;
 mod run;
 

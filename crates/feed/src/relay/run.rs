@@ -13,10 +13,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::judge::{Damage, Own, Verdict, judge};
-use super::lag::LagClock;
 use super::pump::{Pump, PumpEnd};
 use super::{FenceReason, RelayOptions, RelayState, RelayStatus};
 use crate::headers::message_id;
+use crate::lag::LagClock;
 use crate::limits;
 use crate::link::{Backoff, Link, LinkOptions};
 use crate::stream::{self, ApiError, StreamOwner, stream_config};

@@ -4,6 +4,8 @@
 // A seed is printed so that a failure can be played again.
 #![allow(clippy::print_stdout)]
 
+pub mod town;
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -150,10 +152,12 @@ fn binary(variable: &str, version: &str) -> PathBuf {
     installed
 }
 
-/// A TCP proxy in front of a server; [`Proxy::cut`] ends all its connections where they are, in the middle of a message.
+/// A TCP proxy in front of a server; [`Proxy::cut`] ends all its connections where they are, in the middle of a message, and
+/// while it is closed new ones end at once.
 pub struct Proxy {
     port: u16,
     cut: watch::Sender<u64>,
+    closed: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -162,8 +166,13 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let cut = watch::Sender::new(0);
         let cuts = cut.clone();
+        let closed = watch::Sender::new(false);
+        let shut = closed.subscribe();
         tokio::spawn(async move {
             while let Ok((mut inner, _)) = listener.accept().await {
+                if *shut.borrow() {
+                    continue;
+                }
                 let mut cut = cuts.subscribe();
                 tokio::spawn(async move {
                     let Ok(mut outer) = TcpStream::connect(("127.0.0.1", server_port)).await else { return };
@@ -174,11 +183,20 @@ impl Proxy {
                 });
             }
         });
-        Self { port, cut }
+        Self { port, cut, closed }
     }
 
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    pub fn close(&self) {
+        self.closed.send_replace(true);
+        self.cut();
+    }
+
+    pub fn open(&self) {
+        self.closed.send_replace(false);
     }
 
     pub fn cut(&self) {

@@ -70,6 +70,9 @@ pub struct ServeArgs {
     /// NATS 地址，或 off · URL of NATS, or off [default: off]
     #[arg(long, env = "MUSTER_NATS")]
     pub nats: Option<String>,
+    /// 是否把视图发布到 NATS KV · publish the views to NATS KV as well [default: true]
+    #[arg(long, env = "MUSTER_KV", num_args = 0..=1, default_missing_value = "true")]
+    pub kv: Option<bool>,
     /// TOML 配置文件 · configuration file
     #[arg(long, env = "MUSTER_CONFIG")]
     pub config: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl ServeArgs {
             listen: self.listen,
             nats: self.nats.clone(),
             nats_commands: None,
+            kv: self.kv,
             log_format: self.log_format,
             log_filter: self.log_filter.clone(),
             snapshot_every: None,
@@ -157,6 +161,9 @@ pub struct WorkerArgs {
     /// 视图，逗号分隔 · views, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "coverage,units,sites,whistles,calls,responders")]
     pub views: Vec<String>,
+    /// 把这些视图发布到 NATS KV；每个视图同时只有一个进程发布 · publish these views to NATS KV; of all who do, one publishes a view at a time
+    #[arg(long)]
+    pub kv: bool,
     /// 数据目录 · data folder of the worker
     #[arg(long, env = "MUSTER_DATA")]
     pub data: PathBuf,

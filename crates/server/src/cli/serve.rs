@@ -23,6 +23,7 @@ pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliErr
         listen: config.listen,
         nats: config.nats.clone(),
         nats_commands: config.nats_commands,
+        kv: config.kv,
         snapshot_every: config.snapshot_every,
         access: config.access.clone(),
         nightly: config.nightly,

@@ -1,9 +1,10 @@
-//! `muster worker`: the views in a process of their own, fed by JetStream alone, with the same code as in the server.
+//! `muster worker`: the views in a process of their own, fed by JetStream alone, with the same code as in the server; published to
+//! NATS KV where that is asked for.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use muster_feed::{JetStreamSource, SourceOptions};
+use muster_feed::{JetStreamSource, Kv, KvOptions, SourceOptions};
 use muster_views::{RunnerOptions, View, ViewStore};
 
 use super::args::WorkerArgs;
@@ -43,6 +44,10 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
     };
     let handle = muster_views::spawn(&views, store, source, RunnerOptions::default()).map_err(|error| failed(error.into()))?;
     app.set_views(handle.clone());
+    let kv = args.kv.then(|| Kv::spawn(&handle, &KvOptions::new(&args.nats, format!("muster {}", consumer_name(&args)))));
+    if let Some(kv) = &kv {
+        app.set_kv(kv.statuses());
+    }
     print::line_now(&serving.as_ref().map_or_else(|| "working".to_owned(), |serving| format!("listening http://{}", serving.addr)));
     let mut progress = handle.progress();
     let code = tokio::select! {
@@ -52,6 +57,9 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
     app.stop();
     if let Some(serving) = serving {
         serving.finish().await;
+    }
+    if let Some(kv) = kv {
+        kv.shutdown().await;
     }
     match handle.shutdown().await {
         Ok(()) => Ok(code),

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use muster_engine::EngineHandle;
 use muster_feed::RelayStatus;
+use muster_feed::kv::KvStatuses;
 use muster_log::Log;
 use muster_proto::{CommandError, CommandPort};
 use muster_vault::Vault;
@@ -59,6 +60,7 @@ pub struct App {
     pub(super) access: Access,
     node: OnceLock<Node>,
     views: OnceLock<ViewsHandle>,
+    kv: OnceLock<KvStatuses>,
     stopping: watch::Sender<bool>,
     worker: bool,
 }
@@ -93,6 +95,7 @@ impl App {
             access,
             node: OnceLock::new(),
             views: OnceLock::new(),
+            kv: OnceLock::new(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -104,6 +107,11 @@ impl App {
     /// Takes views in. Once only; a second call changes nothing.
     pub fn set_views(&self, views: ViewsHandle) {
         drop(self.views.set(views));
+    }
+
+    /// Tells of the views' buckets from here on. Once only; a second call changes nothing.
+    pub fn set_kv(&self, kv: KvStatuses) {
+        drop(self.kv.set(kv));
     }
 
     /// Takes commands from here on. Once only; a second call changes nothing.
@@ -142,6 +150,10 @@ impl App {
 
     pub(crate) fn try_views(&self) -> Option<&ViewsHandle> {
         self.views.get()
+    }
+
+    pub(crate) fn try_kv(&self) -> Option<&KvStatuses> {
+        self.kv.get()
     }
 
     /// The parts that commands need.
@@ -209,6 +221,11 @@ fn describe(meters: &Meters) {
         ("muster_relay_lag_positions", "Records that the relay is behind.", Kind::Gauge),
         ("muster_relay_lag_seconds", "How long the oldest of them has waited.", Kind::Gauge),
         ("muster_relay_state", "1 for the state the relay is in.", Kind::Gauge),
+        ("muster_kv_position", "Up to where a view's bucket in NATS KV is in step.", Kind::Gauge),
+        ("muster_kv_lag_positions", "Records that a view's bucket is behind.", Kind::Gauge),
+        ("muster_kv_lag_seconds", "How long the oldest of them has been known.", Kind::Gauge),
+        ("muster_kv_rows", "Rows in a view's bucket.", Kind::Gauge),
+        ("muster_kv_state", "1 for the state that a view's publisher is in.", Kind::Gauge),
         ("muster_streams_open", "Streams that clients hold open, by kind.", Kind::Gauge),
         ("muster_vault_keys", "People and records with a key.", Kind::Gauge),
         ("muster_uptime_seconds", "Since the process started to listen.", Kind::Gauge),

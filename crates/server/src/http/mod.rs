@@ -12,6 +12,7 @@ mod contact;
 mod enrollments;
 mod events;
 mod fill;
+mod kv;
 mod lines;
 mod links;
 mod live;

@@ -86,6 +86,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     }
     if let Some(views) = app.try_views() {
         status["views"] = super::views::status(views);
+        status["kv"] = app.try_kv().map_or_else(|| json!({"state": "off"}), super::kv::status);
     }
     Json(status)
 }
@@ -151,6 +152,9 @@ fn sample(app: &App) {
     gauge("muster_uptime_seconds", app.started.elapsed().as_secs_f64());
     if let Some(views) = app.try_views() {
         super::views::sample(&app.meters, views);
+    }
+    if let Some(kv) = app.try_kv() {
+        super::kv::sample(&app.meters, kv);
     }
     let Some(node) = app.try_node() else { return };
     gauge("muster_log_watermark", as_f64(node.log.watermark().0));

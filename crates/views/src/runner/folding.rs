@@ -250,11 +250,11 @@ impl Folder {
         }
         let mut hub = shared.hub.lock();
         self.store.write(writes)?;
+        shared.begins(origin);
         hub.clear(origin.epoch);
         drop(hub);
         let store = self.store.clone();
         *self = Self::new(Arc::clone(&shared), store, Folds::fresh(&shared.views), origin, self.rewinds.clone());
-        *shared.target.lock() = Position::ZERO;
         shared.moved(origin.epoch, Position::ZERO);
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::hub::{Hub, Ring, read_found};
 use crate::limits;
 use crate::live::{Lag, Page, Snapshot, Start};
 use crate::rebuild::{Draft, Rebuilt};
-use crate::source::EventSource;
+use crate::source::{EventSource, Origin};
 use crate::store::ViewStore;
 use crate::subscription::Subscription;
 use crate::view::{Row, View};
@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     /// The hub's, for those who only want what changed.
     pub(crate) ring: Arc<Ring>,
     pub(crate) progress: watch::Sender<Progress>,
+    /// Whose records the rows are of.
+    origin: Mutex<Origin>,
     /// Where the folds have to come to before rows may be read.
     target: Mutex<Position>,
     /// The source's end.
@@ -121,6 +123,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
         hub: Mutex::new(hub),
         ring,
         progress: watch::Sender::new(progress),
+        origin: Mutex::new(origin),
         target: Mutex::new(target),
         end: Mutex::new(source.end()),
         lag: Mutex::new(LagClock::default()),
@@ -154,6 +157,13 @@ impl ViewsHandle {
     #[must_use]
     pub fn views(&self) -> &[View] {
         &self.shared.views
+    }
+
+    /// Which log the rows are of, and which epoch of it. A worker's rows become another log's when its stream does; subscriptions
+    /// start anew then.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        *self.shared.origin.lock()
     }
 
     /// How far the rows are.
@@ -333,6 +343,12 @@ impl Shared {
         self.hub.lock().store = None;
         // Last, for readers who are told look why.
         self.ring.close();
+    }
+
+    /// The rows become another log's. Before any reader can see one of them.
+    fn begins(&self, origin: Origin) {
+        *self.origin.lock() = origin;
+        *self.target.lock() = Position::ZERO;
     }
 
     fn moved(&self, epoch: Epoch, position: Position) {

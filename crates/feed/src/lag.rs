@@ -1,5 +1,5 @@
-//! How long the oldest record that the stream lacks has been durable. It samples the watermark; it must never ask the
-//! wall clock.
+//! How long the oldest record that a copy lacks has been known: of the stream behind the log, and of the buckets behind the views'
+//! source. It samples positions; it must never ask the wall clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use muster_log::Position;
 
 use crate::limits::LAG_SAMPLES_MAX;
 
-/// When the watermark was first seen at a position, for positions that are not relayed yet.
+/// When the end was first seen at a position, for positions that are not in the copy yet.
 #[derive(Default)]
 pub(crate) struct LagClock {
     samples: VecDeque<(Position, Instant)>,
@@ -16,16 +16,16 @@ pub(crate) struct LagClock {
 
 impl LagClock {
     /// Takes a sample and tells the lag.
-    pub(crate) fn sample(&mut self, now: Instant, durable: Position, relayed: Position) -> Duration {
-        while self.samples.front().is_some_and(|(position, _)| *position <= relayed) {
+    pub(crate) fn sample(&mut self, now: Instant, end: Position, copied: Position) -> Duration {
+        while self.samples.front().is_some_and(|(position, _)| *position <= copied) {
             self.samples.pop_front();
         }
-        let known = self.samples.back().map_or(relayed, |(position, _)| *position);
-        if durable > known {
+        let known = self.samples.back().map_or(copied, |(position, _)| *position);
+        if end > known {
             if self.samples.len() >= LAG_SAMPLES_MAX {
                 self.thin();
             }
-            self.samples.push_back((durable, now));
+            self.samples.push_back((end, now));
         }
         self.samples.front().map_or(Duration::ZERO, |(_, seen)| now.saturating_duration_since(*seen))
     }
