@@ -3,12 +3,12 @@
 //! It answers whoever checks rights, from the very state that the command is decided against. It must never refuse
 //! anything: what is not known is left out, and the decision names it.
 
+mod moved;
+
 use std::collections::BTreeSet;
 
 use muster_proto::v1;
 use muster_proto::{Command, Touched, TouchedHome, TouchedOffice, TouchedPerson, TouchedUnit, UnitLine};
-
-mod moved;
 
 use crate::decide::grounded;
 use crate::ids::{

@@ -117,21 +117,21 @@ impl Common {
             }
         }
         if self.on_standby {
-            let standby = incident.into_iter().flat_map(|key| state.ops.incidents.get(key).standby.keys().copied());
-            if let Some(standby) = bounded("selection.on_standby", &mut { standby }) {
+            let mut standby = incident.into_iter().flat_map(|key| state.ops.incidents.get(key).standby.keys().copied());
+            if let Some(standby) = bounded("selection.on_standby", &mut standby) {
                 return Ok(standby);
             }
         }
         if let Some(organization) = self.organization {
-            let members = state.base.organizations.get(organization).members.iter().copied();
-            if let Some(members) = bounded("selection.organization_id", &mut { members }) {
+            let mut members = state.base.organizations.get(organization).members.iter().copied();
+            if let Some(members) = bounded("selection.organization_id", &mut members) {
                 return Ok(members);
             }
         }
         if let Some(area) = self.area {
             let areas = state.base.subtree(area).into_iter();
-            let residents = areas.flat_map(|key| state.base.areas.get(key).residents.iter().copied());
-            if let Some(residents) = bounded("selection.area_id", &mut { residents }) {
+            let mut residents = areas.flat_map(|key| state.base.areas.get(key).residents.iter().copied());
+            if let Some(residents) = bounded("selection.area_id", &mut residents) {
                 return Ok(residents);
             }
         }

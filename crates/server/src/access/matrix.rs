@@ -237,7 +237,7 @@ fn base_within(x: &str) -> Vec<(&'static str, Value)> {
 fn operations_within(x: &str) -> Vec<(&'static str, Value)> {
     let id = |of: &str| format!("{of}-{x}");
     let (incident, area) = (json!({"incident_id": id("i")}), json!({"incident_id": id("i"), "area_id": x}));
-    let (site, whistle) = (json!({"site_id": id("s")}), json!({"whistle_id": id("w"), "need_id": "n"}));
+    let (site, whistle) = (json!({"site_id": id("s")}), json!({"whistle_id": id("w")}));
     let member = |person: &str| json!({"unit_id": id("u"), "responder_id": id(person)});
     vec![
         ("DeclareIncident", json!({"incident_id": "new", "area_id": x})),
@@ -267,10 +267,10 @@ fn operations_within(x: &str) -> Vec<(&'static str, Value)> {
         ("EscalateWhistle", whistle.clone()),
         ("MergeWhistles", json!({"whistle_id": id("w"), "into_whistle_id": id("m")})),
         ("FulfilNeed", json!({"whistle_id": id("w"), "need_id": "n", "organization_id": id("o")})),
-        ("ResolveWhistle", json!({"whistle_id": id("w")})),
-        ("WithdrawWhistle", json!({"whistle_id": id("w")})),
-        ("RateWhistle", json!({"whistle_id": id("w")})),
-        ("ConfirmPart", whistle),
+        ("ResolveWhistle", whistle.clone()),
+        ("WithdrawWhistle", whistle.clone()),
+        ("RateWhistle", whistle),
+        ("ConfirmPart", json!({"whistle_id": id("w"), "need_id": "n"})),
         ("SignAgreement", agreement(x, x)),
         ("InvokeAgreement", json!({"agreement_id": id("a"), "incident_id": id("i"), "area_id": x})),
         ("EndAgreement", json!({"agreement_id": id("a")})),

@@ -236,8 +236,10 @@ impl Hub {
             let key = |changed: &Changed| (Arc::clone(&changed.realm), Arc::clone(&changed.id));
             let known: FxHashSet<(Arc<str>, Arc<str>)> = changes.iter().map(key).collect();
             for (realm, table) in &self.tables[view.index()] {
-                for (id, entry) in nodes.iter().flat_map(|node| table.under(Key::Area(*node))) {
-                    let Some(former) = moved.get(&entry.place) else { continue };
+                let listed = nodes.iter().flat_map(|node| table.under(Key::Area(*node)).map(move |listed| (node, listed)));
+                for (node, (id, entry)) in listed {
+                    // A row with two areas is listed under both, and taken under its own.
+                    let Some(former) = moved.get(&entry.place).filter(|_| entry.place.at == *node) else { continue };
                     if known.contains(&(Arc::clone(realm), Arc::clone(id))) {
                         continue;
                     }
