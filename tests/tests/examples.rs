@@ -107,7 +107,8 @@ impl Place {
 
 /// Waits until a program has said a line that begins and ends so, behind what it said before.
 async fn says(program: &mut ChildProcess, from: &mut usize, begin: &str, part: &str) {
-    let waited = wait::until(&format!("{begin}…{part}"), SHOWN_MAX, || {
+    let what = format!("{begin}…{part}");
+    let waited = wait::until(&what, SHOWN_MAX, || {
         let said = program.stdout();
         let mut end = *from;
         for line in said[*from..].split_inclusive('\n').filter(|line| line.ends_with('\n')) {

@@ -344,7 +344,9 @@ impl Publisher<'_> {
                 return Ok(Snapshot { view: self.view, at, rows: rows.into_values().collect(), next: None });
             }
             match subscription.next().await.ok_or_else(gone)? {
-                Live::Rows(page) => rows.extend(page.rows.into_iter().map(|placed| ((placed.row.realm().to_owned(), placed.row.id()), placed))),
+                Live::Rows(page) => {
+                    rows.extend(page.rows.into_iter().map(|placed| ((placed.row.realm().to_owned(), placed.row.id()), placed)))
+                }
                 Live::Changes(batch) => {
                     for change in batch.changes {
                         let key = (change.realm.to_string(), change.id.to_string());
