@@ -2,12 +2,13 @@
 //! down in order. The binary, the demo, tests and benches start a server here. Only this file knows everything.
 //!
 //! Order of a start: the address is taken (so that a port in use is said before anything is touched, and health is
-//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay.
+//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay, deliveries.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use muster_delivery::{Deliveries, Delivery};
 use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
 use muster_feed::{Relay, RelayHandle, RelayOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
@@ -20,7 +21,8 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Access, AccessOptions};
 use crate::clockmark;
-use crate::config::Nats;
+use crate::config::{self, Nats};
+use crate::delivery;
 use crate::descriptors::Descriptors;
 use crate::erasure::Erasures;
 use crate::gateway::Gateway;
@@ -70,6 +72,10 @@ pub struct ServerOptions {
     pub access: AccessOptions,
     /// When every published plan is rehearsed; never if not given.
     pub nightly: Option<Nightly>,
+    /// The channels over which calls are delivered.
+    pub delivery: Delivery,
+    /// Minutes that local time is ahead of UTC, for the times in messages.
+    pub utc_offset_minutes: i16,
 }
 
 impl ServerOptions {
@@ -91,6 +97,8 @@ impl ServerOptions {
             views: RunnerOptions::default(),
             access: AccessOptions::default(),
             nightly: None,
+            delivery: Delivery::default(),
+            utc_offset_minutes: config::DEFAULT_UTC_OFFSET_MINUTES,
         }
     }
 
@@ -125,6 +133,8 @@ pub struct RunningServer {
     pub erasures: Erasures,
     /// The relay, if events are published.
     pub relay: Option<RelayHandle>,
+    /// Takes calls to people, over the channels that are configured.
+    pub deliveries: Arc<Deliveries>,
     app: Arc<App>,
     data: PathBuf,
     serving: Serving,
@@ -198,6 +208,7 @@ impl Server {
         let app = Arc::new(App::server(&descriptors, access));
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
         let (data, relay_options, nightly) = (options.data.clone(), options.relay(), options.nightly);
+        let (channels, utc_offset_minutes) = (options.delivery.clone(), options.utc_offset_minutes);
         let views_options = options.views;
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
@@ -208,6 +219,18 @@ impl Server {
         let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
+        let parts = delivery::Parts {
+            log: Arc::clone(&log),
+            engine: engine.clone(),
+            gateway: Arc::clone(&gateway),
+            vault: Arc::clone(&vault),
+            links: Arc::clone(&app.access.links),
+            enrollments: Arc::clone(&app.enrollments),
+            public_url: app.access.public_url.clone(),
+            utc_offset_minutes,
+        };
+        let deliveries = delivery::start(&data, &channels, parts).inspect_err(|_| remove_server_file(&data))?;
+        let deliveries = Arc::new(deliveries);
         app.set_views(views.clone());
         app.set_node(Node {
             gateway: Arc::clone(&gateway),
@@ -216,13 +239,14 @@ impl Server {
             log: Arc::clone(&log),
             vault: Arc::clone(&vault),
             relay: relay.as_ref().map(RelayHandle::status),
+            deliveries: Arc::clone(&deliveries),
         });
         if let Some(nightly) = nightly {
             // It ends with the streams, when the server stops.
             tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));
         }
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, app, data, serving, failed })
+        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, deliveries, app, data, serving, failed })
     }
 }
 
@@ -307,8 +331,10 @@ impl RunningServer {
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
     /// last snapshot is written, the views catch up, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, erasures, relay, app, data, serving, .. } = self;
+        let Self { engine, log, views, vault, gateway, erasures, relay, deliveries, app, data, serving, .. } = self;
         app.stop();
+        // Before the engine: what became of the last messages is still taken down.
+        deliveries.shutdown().await;
         match engine.shutdown().await {
             Ok(ended) => {
                 // Views that are behind go on from their checkpoint at the next start.
@@ -324,7 +350,7 @@ impl RunningServer {
         if let Some(relay) = relay {
             relay.shutdown().await;
         }
-        drop((engine, vault, gateway, app));
+        drop((engine, vault, gateway, deliveries, app));
         let (log, end) = close(log).await;
         remove_server_file(&data);
         drop(log);
