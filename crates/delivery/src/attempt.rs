@@ -99,12 +99,20 @@ impl Trying {
                 let wait = backoff(&id.to_string(), tries).max(asked.unwrap_or_default());
                 tracing::debug!(%id, tries, reason, ?wait, "a message was not taken");
                 // Whoever could only be told after the time is over is told by another channel at once.
-                if wait >= left { self.give_up(letter, id, reason).await } else { Ended::Again { wait, counts: true, all: asked.is_some() } }
+                if wait >= left {
+                    self.give_up(letter, id, reason).await
+                } else {
+                    Ended::Again { wait, counts: true, all: asked.is_some() }
+                }
             }
             Answered::TokenOver => {
                 self.gauges.count_failed("token_over");
                 self.token.forget().await;
-                if left.is_zero() { self.give_up(letter, id, "token_over").await } else { Ended::Again { wait: backoff(&id.to_string(), tries), counts: true, all: false } }
+                if left.is_zero() {
+                    self.give_up(letter, id, "token_over").await
+                } else {
+                    Ended::Again { wait: backoff(&id.to_string(), tries), counts: true, all: false }
+                }
             }
             Answered::Refused(reason) => {
                 self.gauges.count_failed(reason);
@@ -134,8 +142,14 @@ impl Trying {
         if outcome == DeliveryOutcome::Failed {
             tracing::debug!(%id, note, "a message has failed");
         }
-        let report =
-            Report { id: id.clone(), call_id: letter.call_id.clone(), channel, outcome, reference: id.to_string(), at_ms: self.desk.now_ms() };
+        let report = Report {
+            id: id.clone(),
+            call_id: letter.call_id.clone(),
+            channel,
+            outcome,
+            reference: id.to_string(),
+            at_ms: self.desk.now_ms(),
+        };
         let mut stopping = self.stopping.clone();
         while self.desk.record(&report).await.is_err() {
             tokio::select! {

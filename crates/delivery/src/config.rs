@@ -188,7 +188,8 @@ impl Realms {
     }
 
     fn meet(&self, other: &Self) -> bool {
-        let in_both = |one: &Self, two: &Self| one.0.iter().any(|realm| if realm == EXERCISES { two.has_exercise() } else { two.allow(realm) });
+        let in_both =
+            |one: &Self, two: &Self| one.0.iter().any(|realm| if realm == EXERCISES { two.has_exercise() } else { two.allow(realm) });
         in_both(self, other) || in_both(other, self)
     }
 
@@ -280,7 +281,8 @@ impl Settings {
                 return Err(Fault::new(at("name"), "此名称已被另一个渠道使用", "another channel has this name"));
             }
             let shared = |other: &&Channel| {
-                let people = |channel: &Channel| channel.serves.iter().filter(|serves| matches!(serves, Serves::Person(_))).copied().collect();
+                let people =
+                    |channel: &Channel| channel.serves.iter().filter(|serves| matches!(serves, Serves::Person(_))).copied().collect();
                 let (one, two): (BTreeSet<_>, BTreeSet<_>) = (people(other), people(&channel));
                 other.realms.meet(&channel.realms) && !one.is_disjoint(&two)
             };
@@ -303,12 +305,20 @@ impl ChannelSettings {
             && self.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if !name_fits {
             let field = format!("delivery.channel[{index}].name");
-            return Err(Fault::new(field, "应为 1 至 32 个小写字母、数字或连字符", "1 to 32 small letters, digits or hyphens are expected"));
+            return Err(Fault::new(
+                field,
+                "应为 1 至 32 个小写字母、数字或连字符",
+                "1 to 32 small letters, digits or hyphens are expected",
+            ));
         }
         let at = |field: &str| format!("delivery.channel[{}].{field}", self.name);
         let kind = Kind::ALL.iter().find(|(name, _)| *name == self.kind).map(|(_, kind)| *kind).ok_or_else(|| {
             let known = Kind::ALL.map(|(name, _)| name).join(" / ");
-            Fault::new(at("kind"), format!("“{}”无效：应为 {known}", self.kind), format!("{:?} is not usable: {known} is expected", self.kind))
+            Fault::new(
+                at("kind"),
+                format!("“{}”无效：应为 {known}", self.kind),
+                format!("{:?} is not usable: {known} is expected", self.kind),
+            )
         })?;
         let url: Uri = self.url.parse().ok().filter(is_trustworthy).ok_or_else(|| {
             // The value is left out: robots have their key in it.
@@ -324,7 +334,21 @@ impl ChannelSettings {
         let (serves, realms) = (self.serves(&at)?, self.realms(&at)?);
         let name = self.name.clone();
         Ok(Channel {
-            name, kind, url, secrets, receipt_secrets, serves, realms, fields, template, lang, account, agent_id, give_up, pace, concurrency
+            name,
+            kind,
+            url,
+            secrets,
+            receipt_secrets,
+            serves,
+            realms,
+            fields,
+            template,
+            lang,
+            account,
+            agent_id,
+            give_up,
+            pace,
+            concurrency,
         })
     }
 
@@ -355,7 +379,11 @@ impl ChannelSettings {
         let asks = template.fields();
         if (asks.name && !fields.name) || (asks.phone && !fields.phone) {
             let zh = "模板用到姓名或电话，但 fields 没有列出；个人信息只按 fields 明确允许的发出";
-            return Err(Fault::new(at("fields"), zh, "the template has the name or phone, which fields does not list; personal fields leave only by name"));
+            return Err(Fault::new(
+                at("fields"),
+                zh,
+                "the template has the name or phone, which fields does not list; personal fields leave only by name",
+            ));
         }
         Ok(template)
     }
@@ -387,7 +415,11 @@ impl ChannelSettings {
     fn application(&self, kind: Kind, at: &dyn Fn(&str) -> String) -> Result<(String, u64), Fault> {
         let account = self.account.clone().unwrap_or_default();
         if kind.needs_token() && account.is_empty() {
-            return Err(Fault::new(at("account"), "缺少 corpid（企业微信）或 appkey（钉钉）", "corpid (WeCom) or appkey (DingTalk) is needed"));
+            return Err(Fault::new(
+                at("account"),
+                "缺少 corpid（企业微信）或 appkey（钉钉）",
+                "corpid (WeCom) or appkey (DingTalk) is needed",
+            ));
         }
         if kind.needs_token() && self.agent_id.is_none() {
             return Err(Fault::new(at("agent_id"), "缺少应用的 agentid", "the application's agentid is needed"));

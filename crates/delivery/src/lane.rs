@@ -185,7 +185,10 @@ impl Lane {
             Ended::Dead { kind, call_id, reason } => self.bury(key, kind.name(), call_id, reason),
             Ended::Gone { kind, call_id } => {
                 if !self.trying.gauges.gone.swap(true, Ordering::AcqRel) {
-                    tracing::error!(channel = self.trying.channel().name, "the other end answers 410 Gone: the channel is off until somebody enables it");
+                    tracing::error!(
+                        channel = self.trying.channel().name,
+                        "the other end answers 410 Gone: the channel is off until somebody enables it"
+                    );
                 }
                 self.bury(key, kind.name(), call_id, "gone");
                 self.keep();

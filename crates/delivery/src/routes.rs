@@ -91,7 +91,8 @@ impl Routes {
             recipient: if responder_id.is_empty() { Recipient::Called } else { Recipient::Person(responder_id.to_owned()) },
         };
         let first = self.first(realm);
-        let to_first = |kind, call_id: &str, responder_id: &str| first.map(|on| person(kind, on, call_id, responder_id)).into_iter().collect();
+        let to_first =
+            |kind, call_id: &str, responder_id: &str| first.map(|on| person(kind, on, call_id, responder_id)).into_iter().collect();
         match event {
             Event::ResponderCalled(body) => to_first(LetterKind::Call, &body.call_id, &body.responder_id),
             Event::NextChannelOrdered(body) if self.serves(body.channel(), realm) => {

@@ -106,7 +106,13 @@ impl Store {
                     let (was, left) = (format!("{}.{}", other.epoch, other.read), other.unfinished.len());
                     tracing::warn!(channel, %was, left, end, "the log is another one, or in another epoch: the channel begins at its end");
                 }
-                let place = Place { log: log.id.clone(), epoch: log.epoch, read: end, gone: other.and_then(|other| other.gone), ..Place::default() };
+                let place = Place {
+                    log: log.id.clone(),
+                    epoch: log.epoch,
+                    read: end,
+                    gone: other.and_then(|other| other.gone),
+                    ..Place::default()
+                };
                 self.keep(&place).map_err(|source| PlaceError::Io { path: self.place_file.clone(), source })?;
                 Ok(place)
             }

@@ -35,7 +35,9 @@ fn facts() -> Facts {
         from_ms: 1_785_456_000_000,
         until_ms: 1_785_484_800_000,
         reply_due_ms: 1_785_456_600_000,
-        card: PostCard { r#where: "光复社区 一号卡口".into(), report_to: "指挥部".into(), bring: "身份证".into(), ..PostCard::default() },
+        card: PostCard {
+            r#where: "光复社区 一号卡口".into(), report_to: "指挥部".into(), bring: "身份证".into(), ..PostCard::default()
+        },
         link: "https://muster.example.gov.cn/answer/T".into(),
         receipts: "https://muster.example.gov.cn/v1/deliveries/M/receipts".into(),
         name: "陈秀英".into(),
@@ -121,7 +123,9 @@ fn what_is_misspelled_is_found_when_it_is_read() {
 fn a_long_text_is_cut_where_a_letter_ends() {
     let mut long = facts();
     long.card.task = "查".repeat(3_000);
-    let delivery = toml::from_str::<Settings>("[[channel]]\nname = \"a\"\nkind = \"wecom_robot\"\nurl = \"https://h/\"\nserves = [\"contact\"]\n").unwrap();
+    let delivery =
+        toml::from_str::<Settings>("[[channel]]\nname = \"a\"\nkind = \"wecom_robot\"\nurl = \"https://h/\"\nserves = [\"contact\"]\n")
+            .unwrap();
     let delivery = delivery.check().unwrap();
     let values = Values::of("m", &letter("actual", LetterKind::Telephone), &long, &delivery.channels[0]);
     let text = values.get("text").as_str().unwrap();

@@ -22,27 +22,28 @@ pub(crate) fn compose(lang: Lang, letter: &Letter, facts: &Facts) -> (String, St
     let pick = |zh: &'static str, en: &'static str| if lang == Lang::Zh { zh } else { en };
     let (title, lead) = match letter.kind {
         LetterKind::Call => (pick("征调通知", "Call to duty"), pick("请按时到岗，并尽快答复。", "Please come in time, and answer soon.")),
-        LetterKind::Released => (pick("征调取消", "Call withdrawn"), pick("此征调已结束，您不必到岗。", "The call is over; you need not come.")),
-        LetterKind::Recalled => (
-            pick("撤岗通知", "Come off post"),
-            pick("请交接后离岗，并登记离岗。", "Please hand over, leave the post and check out."),
-        ),
+        LetterKind::Released => {
+            (pick("征调取消", "Call withdrawn"), pick("此征调已结束，您不必到岗。", "The call is over; you need not come."))
+        }
+        LetterKind::Recalled => {
+            (pick("撤岗通知", "Come off post"), pick("请交接后离岗，并登记离岗。", "Please hand over, leave the post and check out."))
+        }
         LetterKind::Shelter => (
             pick("紧急避险", "Take shelter"),
             pick("立即停止作业，到安全地点避险，并报平安。", "Stop work now, go to a safe place, and confirm that you are safe."),
         ),
         LetterKind::Telephone => (
             pick("请电话联系", "Please telephone"),
-            pick("此人各渠道均未答复，请打电话或上门通知。", "This person did not answer on any channel: please ring up or call at the door."),
+            pick(
+                "此人各渠道均未答复，请打电话或上门通知。",
+                "This person did not answer on any channel: please ring up or call at the door.",
+            ),
         ),
         LetterKind::OrganizationCall => (
             pick("单位出动通知", "Call to an organization"),
             pick("请确认收到，并按时报送到岗人员。", "Please acknowledge, and name the people who will come."),
         ),
-        LetterKind::Relief => (
-            pick("要求换班", "Relief demanded"),
-            pick("请安排人员接替。", "Please send somebody to take over."),
-        ),
+        LetterKind::Relief => (pick("要求换班", "Relief demanded"), pick("请安排人员接替。", "Please send somebody to take over.")),
         LetterKind::Unserved => ("", ""),
     };
     let mark = if letter.realm == ACTUAL { "" } else { pick("【演练】", "[EXERCISE] ") };

@@ -29,7 +29,9 @@ async fn a_signed_receipt_is_taken_down_once_and_anything_else_is_refused() {
     assert_eq!(send(&id, now_s - 301, body, body).await, Err(ReceiptFault::Unsigned(Unsigned::Time)));
     let lost = br#"{"outcome": "lost"}"#;
     assert!(matches!(send(&id, now_s, lost, lost).await, Err(ReceiptFault::Form(_))));
-    for unknown in ["msg_1", &format!("msg_abababab_2_{position}_0_sms"), "msg_abababab_1_99_0_sms", &format!("msg_abababab_1_{position}_0_fax")] {
+    for unknown in
+        ["msg_1", &format!("msg_abababab_2_{position}_0_sms"), "msg_abababab_1_99_0_sms", &format!("msg_abababab_1_{position}_0_fax")]
+    {
         assert_eq!(send(unknown, now_s, body, body).await, Err(ReceiptFault::Unknown), "{unknown}");
     }
     let group = format!("msg_abababab_1_{position}_0_group");

@@ -33,7 +33,9 @@ impl Calls {
         };
         let Some(position) = position else { return Ok(None) };
         let record = log.read_one(Position(position))?;
-        let Some(Event::ResponderCalled(mut call)) = decode(&record.bytes).ok().and_then(|envelope| envelope.event) else { return Ok(None) };
+        let Some(Event::ResponderCalled(mut call)) = decode(&record.bytes).ok().and_then(|envelope| envelope.event) else {
+            return Ok(None);
+        };
         if let Some(card) = call.card.take() {
             return Ok(Some((call, card)));
         }

@@ -46,7 +46,8 @@ pub(super) async fn resend(State(app): State<Arc<App>>, Path(id): Path<String>) 
     match app.node()?.deliveries.resend(&id).await {
         Resent::OnItsWay => Ok(Json(json!({"message_id": id}))),
         Resent::Unknown => {
-            let detail = Words::new("没有这封未送达的消息；muster deliveries 可列出", "there is no such dead letter; muster deliveries lists them");
+            let detail =
+                Words::new("没有这封未送达的消息；muster deliveries 可列出", "there is no such dead letter; muster deliveries lists them");
             Err(Problem::not_found("unknown_message", detail).at("id"))
         }
     }
@@ -57,7 +58,10 @@ pub(super) async fn enable(State(app): State<Arc<App>>, Path(name): Path<String>
     if app.node()?.deliveries.enable(&name).await {
         return Ok(Json(json!({"channel": name})));
     }
-    let detail = Words::new("没有这个渠道；渠道在配置 [[delivery.channel]] 中", "there is no such channel; channels stand in [[delivery.channel]] of the configuration");
+    let detail = Words::new(
+        "没有这个渠道；渠道在配置 [[delivery.channel]] 中",
+        "there is no such channel; channels stand in [[delivery.channel]] of the configuration",
+    );
     Err(Problem::not_found("unknown_channel", detail).at("name"))
 }
 
@@ -81,12 +85,16 @@ pub(super) async fn receipt(
 fn refused(fault: ReceiptFault) -> Problem {
     match fault {
         ReceiptFault::Unknown => {
-            let detail = Words::new("没有这条消息：编号有误，或属于日志的另一个纪元", "there is no such message: the id is wrong, or of another epoch of the log");
+            let detail = Words::new(
+                "没有这条消息：编号有误，或属于日志的另一个纪元",
+                "there is no such message: the id is wrong, or of another epoch of the log",
+            );
             Problem::not_found("unknown_message", detail).at("id")
         }
         ReceiptFault::NotTaken => {
             let zh = "此渠道不接收回执：配置中没有 receipt_secret";
-            Problem::forbidden("receipts_not_taken", Words::new(zh, "the channel takes no receipts: receipt_secret is not configured")).at("id")
+            Problem::forbidden("receipts_not_taken", Words::new(zh, "the channel takes no receipts: receipt_secret is not configured"))
+                .at("id")
         }
         ReceiptFault::Unsigned(Unsigned::Signature) => {
             let detail = Words::new(
@@ -99,7 +107,9 @@ fn refused(fault: ReceiptFault) -> Problem {
             let most = delivery_limits::TIMESTAMP_TOLERANCE_SECONDS;
             let detail = Words::new(
                 format!("webhook-timestamp 应为 Unix 秒，与服务器时钟相差不超过 {most} 秒；请校准时钟，重发时重新签名"),
-                format!("webhook-timestamp is Unix seconds within {most} of the server's clock; set the clock, and sign anew when you send again"),
+                format!(
+                    "webhook-timestamp is Unix seconds within {most} of the server's clock; set the clock, and sign anew when you send again"
+                ),
             );
             unsigned("bad_timestamp", detail, "webhook-timestamp")
         }
