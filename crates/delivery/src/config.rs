@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::facts::Fields;
 use crate::limits;
-use crate::sign::Secret;
+use crate::sign::{Secret, SecretFault};
 use crate::template::Template;
 use crate::words::Lang;
 
@@ -390,7 +390,7 @@ impl ChannelSettings {
 
     fn secrets(&self, kind: Kind, at: &dyn Fn(&str) -> String) -> Result<(Vec<Secret>, Vec<Secret>), Fault> {
         let webhook = |field: &str, secrets: &Secrets| -> Result<Vec<Secret>, Fault> {
-            let bad = |error| {
+            let bad = |error: SecretFault| {
                 let zh = "应为 whsec_ 加 base64，编码前 24 至 64 字节";
                 Fault::new(at(field), zh, format!("whsec_ and base64 of 24 to 64 bytes is expected: {error}"))
             };
@@ -399,9 +399,10 @@ impl ChannelSettings {
         if self.secret.texts().len().max(self.receipt_secret.texts().len()) > limits::SECRETS_MAX {
             return Err(Fault::new(at("secret"), "最多 4 个", "four at most"));
         }
-        let secrets = match kind {
-            _ if kind.is_signed() => webhook("secret", &self.secret)?,
-            _ => self.secret.texts().iter().map(|text| Secret::plain(text)).collect(),
+        let secrets = if kind.is_signed() {
+            webhook("secret", &self.secret)?
+        } else {
+            self.secret.texts().iter().map(|text| Secret::plain(text)).collect()
         };
         let needed = kind != Kind::WecomRobot;
         if needed && (secrets.is_empty() || self.secret.texts().iter().any(String::is_empty)) {

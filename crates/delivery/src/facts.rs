@@ -121,19 +121,43 @@ impl Values {
         };
         let time = |ms: i64| if ms == 0 { String::new() } else { words::rfc3339(ms, facts.utc_offset_minutes) };
         let (title, text) = words::compose(channel.lang, letter, facts);
-        let mut values = json!({
-            "message_id": message_id, "kind": letter.kind.name(), "realm": letter.realm, "exercise": exercise, "call_id": letter.call_id,
-            "recipient": recipient, "recipient_kind": recipient_kind, "responder_id": facts.responder_id,
-            "organization_id": facts.organization_id, "area_id": facts.area_id, "area": facts.area, "site_id": facts.site_id,
-            "place": facts.place, "seat_id": facts.seat_id, "unit_id": facts.unit_id, "role": facts.role, "from": time(facts.from_ms),
-            "until": time(facts.until_ms), "reply_due": time(facts.reply_due_ms), "quantity": facts.quantity,
-            "card_where": facts.card.r#where, "card_report_to": facts.card.report_to, "card_task": facts.card.task,
-            "card_bring": facts.card.bring, "card_until": facts.card.until, "link": facts.link, "receipts": facts.receipts,
-            "title": title, "text": cut(text), "name": facts.name, "phone": facts.phone,
-        });
-        let members = values.as_object_mut().expect("it was made as an object");
-        let said = |value: &Value| !matches!(value, Value::String(text) if text.is_empty()) && *value != json!(0);
-        let data = members.iter().filter(|(_, value)| said(value)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut data = Map::new();
+        let texts: [(&str, &str); 29] = [
+            ("message_id", message_id),
+            ("kind", letter.kind.name()),
+            ("realm", &letter.realm),
+            ("call_id", &letter.call_id),
+            ("recipient", recipient),
+            ("recipient_kind", recipient_kind),
+            ("responder_id", &facts.responder_id),
+            ("organization_id", &facts.organization_id),
+            ("area_id", &facts.area_id),
+            ("area", &facts.area),
+            ("site_id", &facts.site_id),
+            ("place", &facts.place),
+            ("seat_id", &facts.seat_id),
+            ("unit_id", &facts.unit_id),
+            ("role", &facts.role),
+            ("from", &time(facts.from_ms)),
+            ("until", &time(facts.until_ms)),
+            ("reply_due", &time(facts.reply_due_ms)),
+            ("card_where", &facts.card.r#where),
+            ("card_report_to", &facts.card.report_to),
+            ("card_task", &facts.card.task),
+            ("card_bring", &facts.card.bring),
+            ("card_until", &facts.card.until),
+            ("link", &facts.link),
+            ("receipts", &facts.receipts),
+            ("title", &title),
+            ("text", &cut(text)),
+            ("name", &facts.name),
+            ("phone", &facts.phone),
+        ];
+        data.extend(texts.map(|(name, text)| (name.to_owned(), json!(text))));
+        data.insert("exercise".to_owned(), json!(exercise));
+        data.insert("quantity".to_owned(), json!(facts.quantity));
+        let mut values = data.clone();
+        data.retain(|_, value| *value != json!("") && *value != json!(0));
         let more = [
             ("type", json!(format!("muster.{}", letter.kind.name()))),
             // The moment of the record, not of the try: the same message has the same body.
@@ -142,8 +166,8 @@ impl Values {
             ("agent_id", json!(channel.agent_id)),
             ("data", Value::Object(data)),
         ];
-        members.extend(more.map(|(name, value)| (name.to_owned(), value)));
-        Self(values.as_object().cloned().unwrap_or_default())
+        values.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Self(values)
     }
 }
 

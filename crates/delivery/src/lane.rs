@@ -82,7 +82,7 @@ impl Lane {
     ) -> Self {
         let now = Instant::now();
         let stopping = trying.stopping.clone();
-        trying.gauges.gone.store(place.gone.as_deref() == Some(&address), Ordering::Release);
+        trying.gauges.gone.store(place.gone.as_deref() == Some(address.as_str()), Ordering::Release);
         let window = Window::new(place.read, place.unfinished.iter().copied(), now);
         Self { trying, store, dead, window, orders, stopping, address, next_send: now, changed: false, kept: now }
     }
@@ -154,7 +154,7 @@ impl Lane {
         let (pace, concurrency) = (self.trying.channel().pace, self.trying.channel().concurrency);
         while tries.len() < concurrency && self.next_send <= now {
             let Some((key, item)) = self.window.start(now) else { return };
-            // No burst makes up for a quiet time.
+            // Lateness is made up for by one message at most, a quiet time by none.
             self.next_send = self.next_send.max(now.checked_sub(pace).unwrap_or(now)) + pace;
             let trying = Arc::clone(&self.trying);
             tries.spawn(async move { (key, trying.attempt(key, item.first_ms, item.tries).await) });

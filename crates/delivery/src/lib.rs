@@ -25,7 +25,7 @@ mod transport;
 mod window;
 mod words;
 
-pub use config::{Channel, ChannelSettings, Delivery, Fault, Kind, Realms, Serves, Settings};
+pub use config::{Channel, ChannelSettings, Delivery, Fault, Kind, Realms, Secrets, Serves, Settings};
 pub use desk::{Boxed, Desk, Gone, LogPlace, Raw, Told};
 pub use facts::{Facts, Fields};
 pub use letter::{IdFault, Letter, LetterKind, MessageId, Recipient};

@@ -10,7 +10,7 @@ use ring::hmac;
 use crate::limits;
 
 /// What the text form of a secret begins with.
-pub const SECRET_PREFIX: &str = "whsec_";
+const SECRET_PREFIX: &str = "whsec_";
 
 /// A secret: bytes to sign with. It shows nothing of itself.
 #[derive(Clone, PartialEq, Eq)]

@@ -65,7 +65,7 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
         let value: Value = serde_json::from_str(text).map_err(|error| TemplateFault::Json(error.to_string()))?;
         let mut fault = None;
-        each_text(&value, &mut |text| {
+        each_text(&value, &mut |text: &str| {
             for part in parts(text) {
                 match part {
                     Part::Fact(name) if !PLACEHOLDERS.contains(&name) => fault = Some(TemplateFault::Unknown(name.to_owned())),
@@ -78,9 +78,10 @@ impl Template {
     }
 
     /// The personal fields that it names. `data` has those that the channel's rule lets leave, and asks for none.
-    pub(crate) fn fields(&self) -> Fields {
+    #[must_use]
+    pub fn fields(&self) -> Fields {
         let mut fields = Fields::default();
-        each_text(&self.0, &mut |text| {
+        each_text(&self.0, &mut |text: &str| {
             for part in parts(text) {
                 fields.name |= part == Part::Fact("name");
                 fields.phone |= part == Part::Fact("phone");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use muster_delivery::{Boxed, Channel, Desk, Facts, Gone, Letter, LetterKind, LogPlace, MessageId, Raw, Recipient, Report, Told};
 use muster_domain::{CallNotice, CallStanding, State};
 use muster_log::{Health, Position};
-use muster_proto::v1::{PostCard, ResponderCalled};
+use muster_proto::v1::PostCard;
 use muster_proto::{ACTUAL, CommandError, Event};
 use serde_json::json;
 
@@ -73,8 +73,8 @@ impl ServerDesk {
             ..Facts::default()
         };
         if let Some(notice) = standing.notice {
-            let made = self.call_record(&letter.call_id).await?;
-            of_call(&mut facts, notice, made);
+            facts.card = self.card_of(&letter.call_id).await?;
+            of_call(&mut facts, notice);
         }
         of_event(&mut facts, &letter.event);
         if letter.kind == LetterKind::Call {
@@ -107,10 +107,10 @@ impl ServerDesk {
         Ok(Told::Send(Box::new(facts)))
     }
 
-    async fn call_record(&self, call_id: &str) -> Result<Option<(ResponderCalled, PostCard)>, Gone> {
+    async fn card_of(&self, call_id: &str) -> Result<PostCard, Gone> {
         let (calls, log, id) = (Arc::clone(&self.calls), Arc::clone(&self.parts.log), call_id.to_owned());
-        let found = tokio::task::spawn_blocking(move || calls.find(&*log, &id)).await.map_err(|_| Gone)?;
-        found.map_err(|error| {
+        let found = tokio::task::spawn_blocking(move || calls.card_of(&*log, &id)).await.map_err(|_| Gone)?;
+        found.map(Option::unwrap_or_default).map_err(|error| {
             tracing::error!(%error, "the log cannot be read");
             Gone
         })
@@ -189,8 +189,8 @@ fn area_of(event: &Event) -> &str {
     }
 }
 
-/// What a call says, as it stands; its card as it was made.
-fn of_call(facts: &mut Facts, notice: CallNotice, made: Option<(ResponderCalled, PostCard)>) {
+/// What a call says, as it stands.
+fn of_call(facts: &mut Facts, notice: CallNotice) {
     let call = notice.call;
     facts.role = call.role.as_str_name().to_owned();
     facts.responder_id = call.responder_id;
@@ -203,7 +203,6 @@ fn of_call(facts: &mut Facts, notice: CallNotice, made: Option<(ResponderCalled,
     facts.from_ms = call.from_ms;
     facts.until_ms = call.until_ms;
     facts.reply_due_ms = notice.reply_due_ms;
-    facts.card = made.map(|(_, card)| card).unwrap_or_default();
 }
 
 /// What the record itself says and the state does not.

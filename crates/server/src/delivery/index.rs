@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use muster_log::{Log, Position, ReadError};
-use muster_proto::v1::{PostCard, ResponderCalled};
+use muster_proto::v1::PostCard;
 use muster_proto::{Event, decode, event_tag, peek};
 use parking_lot::Mutex;
 
@@ -23,8 +23,8 @@ struct Known {
 pub(super) struct Calls(Mutex<Known>);
 
 impl Calls {
-    /// The record by which a call was made, among everything that is durable now, and its card. Blocks while it reads.
-    pub(super) fn find(&self, log: &dyn Log, call_id: &str) -> Result<Option<(ResponderCalled, PostCard)>, ReadError> {
+    /// The card of a call, among everything that is durable now. Blocks while it reads.
+    pub(super) fn card_of(&self, log: &dyn Log, call_id: &str) -> Result<Option<PostCard>, ReadError> {
         let (position, known) = {
             let mut known = self.0.lock();
             known.read_on(log)?;
@@ -37,16 +37,15 @@ impl Calls {
             return Ok(None);
         };
         if let Some(card) = call.card.take() {
-            return Ok(Some((call, card)));
+            return Ok(Some(card));
         }
         let plan = known.plans.get(&(call.plan_id.as_str().into(), call.plan_version)).copied();
         drop(known);
         let drafted = plan.map(|at| log.read_one(at)).transpose()?.and_then(|record| decode(&record.bytes).ok()?.event);
-        let card = match drafted {
+        Ok(match drafted {
             Some(Event::PlanDrafted(plan)) => plan.cards.into_iter().find(|card| card.card_key == call.card_key),
             _ => None,
-        };
-        Ok(Some((call, card.unwrap_or_default())))
+        })
     }
 }
 

@@ -59,12 +59,14 @@ impl Gateway {
         let url = format!("http://{}/messages", listener.local_addr().unwrap());
         let gateway = Self { url, messages: Arc::default(), status: Arc::new(Mutex::new(200)) };
         let shared = gateway.clone();
-        let app = axum::Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
+        let receive = move |headers: HeaderMap, body: Bytes| {
             let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
             let (id, time, signature) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
             shared.messages.lock().unwrap().push(Message { id, time, signature, body });
-            StatusCode::from_u16(*shared.status.lock().unwrap()).unwrap()
-        });
+            let status = StatusCode::from_u16(*shared.status.lock().unwrap()).unwrap();
+            std::future::ready(status)
+        };
+        let app = axum::Router::new().fallback(receive);
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         gateway
     }
