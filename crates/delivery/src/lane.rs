@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -64,7 +64,6 @@ pub(crate) struct Lane {
     pub(crate) dead: Arc<Mutex<DeadLetters>>,
     pub(crate) window: Window,
     pub(crate) orders: mpsc::Receiver<Order>,
-    pub(crate) stopping: watch::Receiver<bool>,
     /// The digest of the address, under which it is remembered that it is gone.
     pub(crate) address: String,
     next_send: Instant,
@@ -81,18 +80,18 @@ impl Lane {
         address: String,
     ) -> Self {
         let now = Instant::now();
-        let stopping = trying.stopping.clone();
         trying.gauges.gone.store(place.gone.as_deref() == Some(address.as_str()), Ordering::Release);
         let window = Window::new(place.read, place.unfinished.iter().copied(), now);
-        Self { trying, store, dead, window, orders, stopping, address, next_send: now, changed: false, kept: now }
+        Self { trying, store, dead, window, orders, address, next_send: now, changed: false, kept: now }
     }
 
     /// Runs until it is told to stop, or until the log has stopped and everything is finished.
     pub(crate) async fn run(mut self) {
         let mut tries: JoinSet<(Key, Ended)> = JoinSet::new();
         let desk = Arc::clone(&self.trying.desk);
+        let mut stopping = self.trying.stopping.clone();
         let mut log_goes_on = true;
-        while !*self.stopping.borrow() {
+        while !*stopping.borrow() {
             let waits_for_log = self.read_on() && log_goes_on;
             self.start(&mut tries);
             self.keep_at_times();
@@ -100,7 +99,7 @@ impl Lane {
             let wake = self.wake(&tries);
             tokio::select! {
                 biased;
-                _ = self.stopping.wait_for(|stopping| *stopping) => break,
+                _ = stopping.wait_for(|stopping| *stopping) => break,
                 Some(order) = self.orders.recv() => self.obey(order),
                 Some(done) = tries.join_next() => self.settle(done),
                 more = desk.more_than(self.window.read()), if waits_for_log => log_goes_on = more,
