@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, Option<&[&str]>)] = &[
     ("muster-log", Some(&[])),
     ("muster-vault", Some(&[])),
     ("muster-views", Some(&["muster-proto", "muster-log"])),
+    ("muster-delivery", Some(&["muster-proto"])),
     ("muster-feed", Some(&["muster-proto", "muster-log", "muster-views"])),
     ("muster-engine", Some(&["muster-proto", "muster-domain", "muster-log"])),
     ("muster-demo", Some(&["muster-proto"])),

@@ -10,6 +10,7 @@ mod execute;
 mod ids;
 mod lessons;
 pub mod limits;
+mod notice;
 mod policy;
 mod rehearse;
 mod rejection;
@@ -24,6 +25,7 @@ pub use assign::{FillMeasure, FillQuestion, FillWay, measure_fill, propose_fill}
 pub use execute::{Emitted, Meta, Now, execute, fire_timer};
 pub use ids::{AreaRef, RealmRef};
 pub use lessons::lessons;
+pub use notice::CallNotice;
 pub use rehearse::{RehearsalQuery, rehearse, rehearse_plan};
 pub use rejection::{Rejection, RejectionKind};
 pub use state::{SharedArea, State};

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use muster_delivery::{Delivery, Settings};
 use serde::Deserialize;
 
 use crate::access::{AccessOptions, Expected, IssuerOptions, KeySource};
@@ -77,6 +78,8 @@ pub struct Partial {
     pub rehearsal_at: Option<String>,
     /// Minutes that local time is ahead of UTC; China has 480.
     pub utc_offset_minutes: Option<i16>,
+    /// The channels over which calls are delivered.
+    pub delivery: Option<Settings>,
 }
 
 /// `[auth]`: an OpenID Connect provider whose tokens are taken beside local ones.
@@ -123,6 +126,10 @@ pub struct Config {
     pub access: AccessOptions,
     /// When every published plan is rehearsed; `None` for never.
     pub nightly: Option<Nightly>,
+    /// The channels over which calls are delivered.
+    pub delivery: Delivery,
+    /// Minutes that local time is ahead of UTC.
+    pub utc_offset_minutes: i16,
 }
 
 /// Why there is no configuration.
@@ -154,6 +161,9 @@ pub enum ConfigError {
         /// What would be.
         expected: String,
     },
+    /// A channel of delivery cannot be used.
+    #[error(transparent)]
+    Delivery(#[from] muster_delivery::Fault),
     /// The data folder was not given.
     #[error("no data folder was given")]
     NoData,
@@ -175,6 +185,10 @@ impl ConfigError {
             Self::BadValue { key, value, expected } => Words::new(
                 format!("配置项 {key} 的值“{value}”无效：应为 {expected}。"),
                 format!("the setting {key} cannot be {value:?}: {expected} is expected."),
+            ),
+            Self::Delivery(fault) => Words::new(
+                format!("配置项 {} 无效：{}。", fault.field, fault.zh),
+                format!("the setting {} is not usable: {}.", fault.field, fault.en),
             ),
             Self::NoData => Words::new(
                 "没有指定数据目录。请用 --data DIR、环境变量 MUSTER_DATA 或配置文件中的 data 指定。",
@@ -210,6 +224,7 @@ impl Partial {
             auth: self.auth.or(other.auth),
             rehearsal_at: self.rehearsal_at.or(other.rehearsal_at),
             utc_offset_minutes: self.utc_offset_minutes.or(other.utc_offset_minutes),
+            delivery: self.delivery.or(other.delivery),
         }
     }
 
@@ -233,6 +248,10 @@ impl Partial {
         let nats =
             self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|expected: String| bad("nats", text, &expected)))?;
         let access = access(self.auth.unwrap_or_default(), self.open.unwrap_or(false))?;
+        let delivery = self.delivery.unwrap_or_default().check()?;
+        if !delivery.channels.is_empty() && access.public_url.as_deref().unwrap_or_default().is_empty() {
+            return Err(bad("auth.public_url", "", "the https://HOST at which people reach the server: messages have links to it"));
+        }
         Ok(Config {
             data: self.data.ok_or(ConfigError::NoData)?,
             listen: self.listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().expect("the default is an address")),
@@ -244,6 +263,8 @@ impl Partial {
             snapshot_every: self.snapshot_every,
             access,
             nightly,
+            delivery,
+            utc_offset_minutes: offset_minutes,
         })
     }
 }
@@ -339,6 +360,22 @@ mod tests {
         ] {
             assert!(matches!(auth(text), Err(ConfigError::BadValue { key, .. }) if key == fault), "{text}");
         }
+    }
+
+    #[test]
+    fn a_channel_is_checked_and_needs_an_address_for_its_links() {
+        let channel = |more: &str| {
+            let text = format!(
+                "data = \"x\"\n{more}\n[[delivery.channel]]\nname = \"sms\"\nkind = \"sms\"\nurl = \"https://sms.example.gov.cn/\"\nserves = [\"sms\"]\n\
+                 fields = [\"phone\"]\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n"
+            );
+            file(&text).unwrap().complete()
+        };
+        assert!(matches!(channel(""), Err(ConfigError::BadValue { key: "auth.public_url", .. })));
+        assert_eq!(channel("[auth]\npublic_url = \"https://m\"").unwrap().delivery.channels.len(), 1);
+        let error = file("[[delivery.channel]]\nname = \"a\"\nkind = \"fax\"\nurl = \"https://h/\"\n").unwrap();
+        let words = Partial { data: Some("x".into()), ..error }.complete().unwrap_err().words();
+        assert!(words.zh.contains("delivery.channel[a].kind") && words.en.contains("delivery.channel[a].kind") && words.en.contains("fax"));
     }
 
     #[test]

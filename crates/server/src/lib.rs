@@ -7,6 +7,7 @@ pub mod access;
 pub mod cli;
 mod clockmark;
 pub mod config;
+mod delivery;
 pub mod demo;
 pub mod descriptors;
 pub mod erasure;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use muster_delivery::PlaceError;
 use muster_engine::StartError as EngineError;
 use muster_log::{Behind, OpenError as LogError};
 use muster_vault::OpenError as VaultError;
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The views did not start.
     #[error(transparent)]
     Views(#[from] RunnerError),
+    /// The places of the delivery channels cannot be used.
+    #[error(transparent)]
+    Delivery(#[from] PlaceError),
     /// A thread of the start panicked.
     #[error("the start was broken off")]
     BrokenOff,
@@ -77,6 +81,7 @@ impl StartError {
                 format!("视图无法启动：{error}。视图可以重建：停止服务，删除数据目录下的 views/，再启动。"),
                 format!("the views cannot be started: {error}. They can be rebuilt: stop, delete views/ in the data folder, start again."),
             ),
+            Self::Delivery(error) => delivery(error),
             Self::BrokenOff => Words::new("启动过程意外中断，详情见日志。", "the start was broken off; the trace has the details."),
         }
     }
@@ -205,6 +210,29 @@ fn vault(error: &VaultError) -> Words {
         other => Words::new(
             format!("保险库无法打开：{other}。请检查磁盘和权限。"),
             format!("the vault cannot be opened: {other}. Check the disk and the permissions."),
+        ),
+    }
+}
+
+fn delivery(error: &PlaceError) -> Words {
+    match error {
+        PlaceError::Io { path, source } => file(path, source),
+        PlaceError::Damaged { path, detail } => Words::new(
+            format!("送达渠道的进度文件 {} 已损坏：{detail}。删除它，该渠道将从日志末尾开始，此前未发出的消息不再发送。", path.display()),
+            format!(
+                "the file with a delivery channel's place, {}, is damaged: {detail}. Without it the channel begins at the log's end, and what was not sent before stays unsent.",
+                path.display()
+            ),
+        ),
+        PlaceError::Ahead { channel, known, end } => Words::new(
+            format!(
+                "日志末尾缺失已确认的记录：日志到 {end} 为止，而送达渠道 {channel} 已处理到 {known}。\
+                 请从备份恢复；若确认接受丢失，请运行 muster doctor --accept-loss。"
+            ),
+            format!(
+                "acknowledged records are missing at the log's end: it ends at {end}, but the delivery channel {channel} has seen {known}. \
+                 Restore a backup, or, if the loss is accepted, run muster doctor --accept-loss."
+            ),
         ),
     }
 }

@@ -67,6 +67,11 @@ impl Meters {
         self.recorder.register_gauge(&key(name, labels), &METADATA)
     }
 
+    /// A gauge with a label whose value comes from the configuration.
+    pub fn gauge_of(&self, name: &'static str, label: &'static str, value: &str) -> Gauge {
+        self.recorder.register_gauge(&Key::from_parts(name, vec![Label::new(label, value.to_owned())]), &METADATA)
+    }
+
     /// A histogram of seconds.
     pub fn seconds(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Histogram {
         self.recorder.register_histogram(&key(name, labels), &METADATA)

@@ -2,12 +2,13 @@
 //! down in order. The binary, the demo, tests and benches start a server here. Only this file knows everything.
 //!
 //! Order of a start: the address is taken (so that a port in use is said before anything is touched, and health is
-//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay, buckets.
+//! answered while the server recovers), then the log (it holds the folder), vault, views' store, engine, views, erasures, relay, deliveries, buckets.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use muster_delivery::{Deliveries, Delivery};
 use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
 use muster_feed::{CommandService, Kv, KvHandle, KvOptions, Relay, RelayHandle, RelayOptions, ServiceHandle, ServiceOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
@@ -20,7 +21,8 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Access, AccessOptions};
 use crate::clockmark;
-use crate::config::Nats;
+use crate::config::{self, Nats};
+use crate::delivery;
 use crate::descriptors::Descriptors;
 use crate::erasure::Erasures;
 use crate::gateway::Gateway;
@@ -75,6 +77,10 @@ pub struct ServerOptions {
     pub access: AccessOptions,
     /// When every published plan is rehearsed; never if not given.
     pub nightly: Option<Nightly>,
+    /// The channels over which calls are delivered.
+    pub delivery: Delivery,
+    /// Minutes that local time is ahead of UTC, for the times in messages.
+    pub utc_offset_minutes: i16,
 }
 
 impl ServerOptions {
@@ -98,6 +104,8 @@ impl ServerOptions {
             views: RunnerOptions::default(),
             access: AccessOptions::default(),
             nightly: None,
+            delivery: Delivery::default(),
+            utc_offset_minutes: config::DEFAULT_UTC_OFFSET_MINUTES,
         }
     }
 
@@ -149,6 +157,8 @@ pub struct RunningServer {
     pub service: Option<ServiceHandle>,
     /// The publishers of the views, if they are published.
     pub kv: Option<KvHandle>,
+    /// Takes calls to people, over the channels that are configured.
+    pub deliveries: Arc<Deliveries>,
     app: Arc<App>,
     data: PathBuf,
     serving: Serving,
@@ -223,6 +233,7 @@ impl Server {
         let serving = Serving::start(options.listen, http::router(Arc::clone(&app))).await?;
         let (data, relay_options, kv_options, nightly) = (options.data.clone(), options.relay(), options.kv(), options.nightly);
         let (service_options, nats_commands) = (options.service(), options.nats_commands);
+        let (channels, utc_offset_minutes) = (options.delivery.clone(), options.utc_offset_minutes);
         let views_options = options.views;
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
@@ -233,6 +244,18 @@ impl Server {
         let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
+        let parts = delivery::Parts {
+            log: Arc::clone(&log),
+            engine: engine.clone(),
+            gateway: Arc::clone(&gateway),
+            vault: Arc::clone(&vault),
+            links: Arc::clone(&app.access.links),
+            enrollments: Arc::clone(&app.enrollments),
+            public_url: app.access.public_url.clone(),
+            utc_offset_minutes,
+        };
+        let deliveries = delivery::start(&data, &channels, parts).inspect_err(|_| remove_server_file(&data))?;
+        let deliveries = Arc::new(deliveries);
         app.set_views(views.clone());
         let kv = kv_options.map(|options| Kv::spawn(&views, &options));
         if let Some(kv) = &kv {
@@ -245,6 +268,7 @@ impl Server {
             log: Arc::clone(&log),
             vault: Arc::clone(&vault),
             relay: relay.as_ref().map(RelayHandle::status),
+            deliveries: Arc::clone(&deliveries),
         });
         if let Some(nightly) = nightly {
             // It ends with the streams, when the server stops.
@@ -252,7 +276,8 @@ impl Server {
         }
         let service = service_options.map(|options| CommandService::spawn(options, Arc::new(Desk::new(Arc::clone(&app), nats_commands))));
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        Ok(RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, kv, app, data, serving, failed })
+        let running = RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, kv, deliveries, app, data, serving, failed };
+        Ok(running)
     }
 }
 
@@ -337,12 +362,14 @@ impl RunningServer {
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
     /// last snapshot is written, the views catch up, buckets, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, erasures, relay, service, kv, app, data, serving, .. } = self;
+        let Self { engine, log, views, vault, gateway, erasures, relay, service, kv, deliveries, app, data, serving, .. } = self;
         app.stop();
         if let Some(service) = service {
             // While the engine still runs, so that what came in over NATS has its answer.
             service.shutdown().await;
         }
+        // Before the engine: what became of the last messages is still taken down.
+        deliveries.shutdown().await;
         match engine.shutdown().await {
             Ok(ended) => {
                 // Views that are behind go on from their checkpoint at the next start.
@@ -363,7 +390,7 @@ impl RunningServer {
         if let Some(relay) = relay {
             relay.shutdown().await;
         }
-        drop((engine, vault, gateway, app));
+        drop((engine, vault, gateway, deliveries, app));
         let (log, end) = close(log).await;
         remove_server_file(&data);
         drop(log);

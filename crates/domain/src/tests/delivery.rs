@@ -171,6 +171,20 @@ fn whoever_holds_an_office_or_answers_for_the_village_can_telephone() {
 }
 
 #[test]
+fn a_delivery_service_is_told_what_is_so_now() {
+    let mut story = called();
+    let notice = story.state.call_notice("c1").expect("there is a call");
+    assert!(notice.is_unanswered && !notice.was_told && notice.sent.is_empty() && notice.reply_due_ms > 0);
+    story.and([told("c1", App, Sent), told("c1", Sms, Failed), accept("c1")]);
+    let notice = story.state.call_notice("c1").expect("there is a call");
+    assert_eq!((notice.is_unanswered, notice.was_told, notice.sent), (false, true, vec![App]));
+    let state = &story.state;
+    assert!(state.serves_in("a1", "actual") && !state.serves_in("a2", "actual") && !state.serves_in("a1", "drill"));
+    assert!(state.call_notice("c2").is_none() && !state.is_erased("a1") && !state.organization_call_stands("o1"));
+    assert_eq!((state.area_name("nowhere"), state.area_name("v1").is_empty()), ("", false));
+}
+
+#[test]
 fn what_is_told_must_be_understood() {
     let mut story = called();
     story.when(told("", App, Sent)).then_rejected("field_missing");

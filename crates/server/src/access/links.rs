@@ -95,7 +95,23 @@ impl Links {
     /// The secret can be neither read nor made.
     pub fn make(&self, call_id: &str, responder_id: &str, expires_at_ms: i64) -> io::Result<(Link, String)> {
         let nonce = u64::from_be_bytes(random()?);
+        self.write(Link { call_id: call_id.to_owned(), responder_id: responder_id.to_owned(), expires_at_ms, nonce })
+    }
+
+    /// The link that goes out with the messages about a call: the same on every channel and after any restart, so that only one final answer
+    /// is taken however many messages there were.
+    ///
+    /// # Errors
+    /// The secret can be neither read nor made.
+    pub fn of_messages(&self, call_id: &str, responder_id: &str, expires_at_ms: i64) -> io::Result<String> {
+        let name = serde_json::to_vec(&("messages", call_id, responder_id))?;
+        let drawn = self.sign(&name, true)?.ok_or_else(|| io::Error::other("no secret"))?;
+        let nonce = u64::from_be_bytes(*drawn.first_chunk().ok_or_else(|| io::Error::other("no secret"))?);
         let link = Link { call_id: call_id.to_owned(), responder_id: responder_id.to_owned(), expires_at_ms, nonce };
+        Ok(self.write(link)?.1)
+    }
+
+    fn write(&self, link: Link) -> io::Result<(Link, String)> {
         let mut bytes = vec![FORMAT_VERSION];
         serde_json::to_writer(&mut bytes, &(&link.call_id, &link.responder_id, link.expires_at_ms, link.nonce))?;
         let signature = self.sign(&bytes, true)?.ok_or_else(|| io::Error::other("no secret"))?;
@@ -158,6 +174,18 @@ mod tests {
         assert_eq!(later.read(&text, 10_000), Err(LinkFault::Expired));
         assert!(text.len() < 120, "{} bytes do not fit into an SMS", text.len());
         assert_ne!(link.answer_id(), Links::new(folder.path()).make("c7", "r-1", 10_000).unwrap().0.answer_id());
+    }
+
+    #[test]
+    fn messages_about_a_call_have_one_link_between_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |responder: &str, expires_at_ms| {
+            let links = Links::new(folder.path());
+            links.read(&links.of_messages("c7", responder, expires_at_ms).unwrap(), 0).unwrap()
+        };
+        assert_eq!(read("r-1", 10_000).answer_id(), read("r-1", 20_000).answer_id());
+        assert_ne!(read("r-1", 10_000).answer_id(), read("r-2", 10_000).answer_id());
+        assert_eq!((read("r-1", 10_000).call_id, read("r-1", 10_000).expires_at_ms), ("c7".to_owned(), 10_000));
     }
 
     #[test]

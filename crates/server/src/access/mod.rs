@@ -60,7 +60,7 @@ pub struct Access {
     tokens: TokenStore,
     issuer: Option<Issuer>,
     /// Makes and reads one-time links.
-    pub links: Links,
+    pub links: Arc<Links>,
     /// What one-time links begin with.
     pub public_url: String,
 }
@@ -104,7 +104,7 @@ impl Access {
         let dir = data.join(ACCESS_DIR);
         let issuer = options.issuer.map(|issuer| Issuer { expected: issuer.expected, keys: Keys::new(issuer.keys) });
         let public_url = options.public_url.unwrap_or_default().trim_end_matches('/').to_owned();
-        Self { tokens: TokenStore::new(&dir), issuer, links: Links::new(dir), public_url }
+        Self { tokens: TokenStore::new(&dir), issuer, links: Arc::new(Links::new(dir)), public_url }
     }
 
     /// Whether anybody may do anything: no token was ever issued, and no issuer is configured. A store that cannot be read

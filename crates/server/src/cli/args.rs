@@ -50,6 +50,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// 列出事件 · list events
     Events(EventsArgs),
+    /// 送达渠道与未送达的消息 · delivery channels, and what could not be delivered
+    Deliveries(DeliveriesArgs),
     /// 签发、列出、吊销令牌 · issue, list and revoke tokens
     Token(TokenArgs),
     /// 生成 nats-server 的配置 · make the configuration of a nats-server
@@ -259,6 +261,35 @@ pub struct FillArgs {
     /// The server.
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+/// `muster deliveries`
+#[derive(Debug, Args)]
+pub struct DeliveriesArgs {
+    /// 做什么，缺省为列出 · what to do; lists when absent
+    #[command(subcommand)]
+    pub command: Option<DeliveriesCommand>,
+    /// 输出 JSON · print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// What to do with deliveries.
+#[derive(Debug, Subcommand)]
+pub enum DeliveriesCommand {
+    /// 重发一条未送达的消息 · send a dead letter again
+    Resend {
+        /// 消息编号 · the message's id
+        message_id: String,
+    },
+    /// 重新启用对方曾答复 410 的渠道 · use a channel again that answered 410
+    Enable {
+        /// 渠道 · the channel
+        channel: String,
+    },
 }
 
 /// `muster view`

@@ -3,6 +3,7 @@
 
 mod args;
 mod client;
+mod deliveries;
 mod doctor;
 mod error;
 mod events;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Report(args) => runtime.block_on(report::run(args, lang)),
         Command::Rehearse(args) => runtime.block_on(planning::rehearse(args, lang)),
         Command::Plan(args) => runtime.block_on(planning::plan(args, lang)),
+        Command::Deliveries(args) => runtime.block_on(deliveries::run(args, lang)),
         Command::Events(args) => runtime.block_on(events::run(args, lang)),
         Command::Token(args) => token::run(&args, lang),
         Command::Nats(args) => runtime.block_on(nats::run(args, lang)),

@@ -27,6 +27,8 @@ pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliErr
         snapshot_every: config.snapshot_every,
         access: config.access.clone(),
         nightly: config.nightly,
+        delivery: config.delivery.clone(),
+        utc_offset_minutes: config.utc_offset_minutes,
         ..ServerOptions::new(&config.data)
     };
     let signal = signal::stop()?;

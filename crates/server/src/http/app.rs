@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use muster_delivery::Deliveries;
 use muster_engine::EngineHandle;
 use muster_feed::RelayStatus;
 use muster_feed::kv::KvStatuses;
@@ -42,6 +43,8 @@ pub struct Node {
     pub vault: Arc<Vault>,
     /// How the relay is, if events are published.
     pub relay: Option<watch::Receiver<RelayStatus>>,
+    /// Takes calls to people.
+    pub deliveries: Arc<Deliveries>,
 }
 
 /// Shared by all handlers of one server.
@@ -51,13 +54,13 @@ pub struct App {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) started: Instant,
     pub(super) as_of: AsOf,
-    pub(super) enrollments: Arc<Enrollments>,
+    pub(crate) enrollments: Arc<Enrollments>,
     /// What is shown to those who must not know persons.
     pub(super) redaction: Arc<Redaction>,
     /// What agreements open, as it was found last.
     pub(super) standing: Standing,
     /// Who is asking.
-    pub(super) access: Access,
+    pub(crate) access: Access,
     node: OnceLock<Node>,
     views: OnceLock<ViewsHandle>,
     kv: OnceLock<KvStatuses>,
@@ -228,6 +231,13 @@ fn describe(meters: &Meters) {
         ("muster_kv_state", "1 for the state that a view's publisher is in.", Kind::Gauge),
         ("muster_streams_open", "Streams that clients hold open, by kind.", Kind::Gauge),
         ("muster_vault_keys", "People and records with a key.", Kind::Gauge),
+        ("muster_delivery_running", "1 while the channel is used; 0 after its other end answered 410.", Kind::Gauge),
+        ("muster_delivery_waiting", "Messages on their way, tried or not.", Kind::Gauge),
+        ("muster_delivery_sent", "Messages sent since the start.", Kind::Gauge),
+        ("muster_delivery_failed", "Tries that failed since the start.", Kind::Gauge),
+        ("muster_delivery_dead", "Messages that could not be delivered.", Kind::Gauge),
+        ("muster_delivery_lag_positions", "Records after the last before which everything is delivered.", Kind::Gauge),
+        ("muster_delivery_oldest_seconds", "How long the oldest message has been on its way.", Kind::Gauge),
         ("muster_uptime_seconds", "Since the process started to listen.", Kind::Gauge),
     ] {
         meters.describe(name, description, kind);

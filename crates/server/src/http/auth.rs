@@ -16,8 +16,8 @@ use crate::gateway::Principal;
 use crate::problem::Problem;
 use crate::words::Words;
 
-/// Routes that need no token: health says nothing, the page is empty without one, a one-time link is its own proof.
-const WITHOUT_TOKEN: &[&str] = &["/healthz", "/readyz", "/", "/answer/{token}"];
+/// Routes that need no token: health says nothing, the page is empty without one, a one-time link is its own proof, and so is a receipt's signature.
+const WITHOUT_TOKEN: &[&str] = &["/healthz", "/readyz", "/", "/answer/{token}", "/v1/deliveries/{id}/receipts"];
 
 /// Routes whose handlers ask themselves what the caller may.
 const ASKING: &[&str] = &[

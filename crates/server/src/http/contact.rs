@@ -9,12 +9,14 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use muster_access::Action;
+use muster_log::Log;
 use muster_proto::v1::Sealed;
 use muster_proto::{Event, Touched, decode, event_tag, peek};
 use muster_vault::{Algorithm, Opened, SealedField, Vault};
 use serde_json::{Value, json};
 
-use super::app::{App, Node, log_unreadable};
+use super::app::{App, log_unreadable};
+use super::enrollments::Enrollments;
 use crate::access::Caller;
 use crate::problem::Problem;
 use crate::words::Words;
@@ -31,17 +33,20 @@ pub(super) async fn contact(
     if touched.is_empty() {
         return Err(unknown(&responder_id));
     }
-    let enrollments = Arc::clone(&app.enrollments);
-    let (log, wanted) = (Arc::clone(&node.log), responder_id.clone());
-    let position = tokio::task::spawn_blocking(move || enrollments.find(&*log, &wanted)).await.map_err(|_| Problem::internal())?;
-    let position = position.map_err(|error| log_unreadable(&error))?.ok_or_else(|| unknown(&responder_id))?;
-    let (name, phone) = sealed(node, position)?;
+    let (enrollments, log, vault) = (Arc::clone(&app.enrollments), Arc::clone(&node.log), Arc::clone(&node.vault));
+    let wanted = responder_id.clone();
+    let found = tokio::task::spawn_blocking(move || Contact::look_up(&enrollments, &*log, &vault, &wanted)).await;
+    let (name, phone) = match found.map_err(|_| Problem::internal())?? {
+        Contact::Known { name, phone } => (json!(name), json!(phone)),
+        Contact::Erased => (Value::Null, Value::Null),
+        Contact::Unknown => return Err(unknown(&responder_id)),
+    };
     let principal = match &caller {
         Caller::Open => "",
         Caller::Known(session) => session.principal.id.as_str(),
     };
     tracing::info!(principal, responder = %responder_id, "a person's contact was looked at");
-    let body = json!({"responder_id": responder_id, "name": open(&node.vault, name, "name")?, "phone": open(&node.vault, phone, "phone")?});
+    let body = json!({"responder_id": responder_id, "name": name, "phone": phone});
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)))
 }
 
@@ -55,22 +60,40 @@ fn may_know(caller: &Caller, touched: &[Touched]) -> Result<(), Problem> {
     answer
 }
 
-fn sealed(node: &Node, position: muster_log::Position) -> Result<(Option<Sealed>, Option<Sealed>), Problem> {
-    let record = node.log.read_one(position).map_err(|error| log_unreadable(&error))?;
-    match decode(&record.bytes).ok().and_then(|envelope| envelope.event) {
-        Some(Event::ResponderEnrolled(event)) => Ok((event.name, event.phone)),
-        _ => Err(Problem::internal()),
+/// The plain fields of a person. It shows nothing of itself, and is kept by nobody longer than a request.
+pub(crate) enum Contact {
+    /// Empty for what was never given.
+    Known { name: String, phone: String },
+    /// Erased for good.
+    Erased,
+    /// Nobody of that id was enrolled.
+    Unknown,
+}
+
+impl Contact {
+    /// Finds a person's last enrollment and opens its fields. Blocks while it reads.
+    pub(crate) fn look_up(enrollments: &Enrollments, log: &dyn Log, vault: &Vault, responder_id: &str) -> Result<Self, Problem> {
+        let position = enrollments.find(log, responder_id).map_err(|error| log_unreadable(&error))?;
+        let Some(position) = position else { return Ok(Self::Unknown) };
+        let record = log.read_one(position).map_err(|error| log_unreadable(&error))?;
+        let Some(Event::ResponderEnrolled(event)) = decode(&record.bytes).ok().and_then(|envelope| envelope.event) else {
+            return Err(Problem::internal());
+        };
+        match (open(vault, event.name, "name")?, open(vault, event.phone, "phone")?) {
+            (Some(name), Some(phone)) => Ok(Self::Known { name, phone }),
+            _ => Ok(Self::Erased),
+        }
     }
 }
 
 /// Empty for what was never given, nothing for what was erased.
-fn open(vault: &Vault, sealed: Option<Sealed>, field: &str) -> Result<Value, Problem> {
-    let Some(sealed) = sealed.filter(|sealed| !sealed.bytes.is_empty()) else { return Ok(json!("")) };
+fn open(vault: &Vault, sealed: Option<Sealed>, field: &str) -> Result<Option<String>, Problem> {
+    let Some(sealed) = sealed.filter(|sealed| !sealed.bytes.is_empty()) else { return Ok(Some(String::new())) };
     let algorithm = Algorithm::try_from(sealed.algorithm).map_err(|_| Problem::internal())?;
     let sealed = SealedField { key_id: sealed.key_id, algorithm, nonce: sealed.nonce, bytes: sealed.bytes };
     match vault.open_field(&sealed, field) {
-        Ok(Opened::Plain(text)) => Ok(json!(text)),
-        Ok(Opened::Erased) => Ok(Value::Null),
+        Ok(Opened::Plain(text)) => Ok(Some(text)),
+        Ok(Opened::Erased) => Ok(None),
         Err(error) => {
             tracing::error!(%error, field, "a sealed field cannot be opened");
             Err(Problem::internal())

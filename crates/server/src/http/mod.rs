@@ -9,6 +9,7 @@ mod auth;
 mod batch;
 mod commands;
 mod contact;
+mod deliveries;
 mod enrollments;
 mod events;
 mod fill;
@@ -42,10 +43,12 @@ use crate::words::{Lang, Words};
 
 pub use app::{App, Node};
 pub(crate) use commands::{Given, carry_out, command_id, flag, known_command};
+pub(crate) use contact::Contact;
+pub(crate) use enrollments::Enrollments;
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 19] = [
+pub const ROUTES: [(&str, &str); 23] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
@@ -56,6 +59,10 @@ pub const ROUTES: [(&str, &str); 19] = [
     ("GET", "/v1/responders/{responder_id}/contact"),
     ("GET", "/answer/{token}"),
     ("POST", "/answer/{token}"),
+    ("GET", "/v1/deliveries/dead"),
+    ("POST", "/v1/deliveries/{id}/resend"),
+    ("POST", "/v1/deliveries/{id}/receipts"),
+    ("POST", "/v1/deliveries/channels/{name}/enable"),
     ("GET", "/v1/incidents/{id}/report"),
     ("GET", "/v1/rehearsal"),
     ("GET", "/v1/plans/{plan_id}/lessons"),
@@ -77,6 +84,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/links", post(links::make))
         .route("/v1/responders/{responder_id}/contact", get(contact::contact))
         .route("/answer/{token}", get(answer::page).post(answer::answer))
+        .route("/v1/deliveries/dead", get(deliveries::dead))
+        .route("/v1/deliveries/{id}/resend", post(deliveries::resend))
+        .route("/v1/deliveries/{id}/receipts", post(deliveries::receipt))
+        .route("/v1/deliveries/channels/{name}/enable", post(deliveries::enable))
         .route("/v1/incidents/{id}/report", get(report::report))
         .route("/v1/rehearsal", get(planning::rehearsal))
         .route("/v1/plans/{plan_id}/lessons", get(planning::lessons))

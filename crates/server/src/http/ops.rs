@@ -82,6 +82,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         status["engine"] = engine_status(node);
         let (keys, erased) = node.vault.counts();
         status["vault"] = json!({"keys": keys, "erased": erased, "writable": node.vault.is_writable()});
+        status["delivery"] = json!(node.deliveries.statuses());
         status["relay"] = node.relay.as_ref().map_or_else(|| json!({"state": "off"}), |relay| relay_status(&relay.borrow()));
     }
     if let Some(views) = app.try_views() {
@@ -172,6 +173,16 @@ fn sample(app: &App) {
     }
     app.meters.counter("muster_engine_timers_fired_total", &[]).absolute(engine.timers_fired);
     gauge("muster_vault_keys", as_f64(node.vault.counts().0 as u64));
+    for channel in node.deliveries.statuses() {
+        let gauge = |name, value: f64| app.meters.gauge_of(name, "channel", &channel.name).set(value);
+        gauge("muster_delivery_running", f64::from(u8::from(channel.state == "running")));
+        gauge("muster_delivery_waiting", as_f64(channel.waiting));
+        gauge("muster_delivery_sent", as_f64(channel.sent));
+        gauge("muster_delivery_failed", as_f64(channel.failed));
+        gauge("muster_delivery_dead", as_f64(channel.dead));
+        gauge("muster_delivery_lag_positions", as_f64(channel.lag_positions));
+        gauge("muster_delivery_oldest_seconds", as_f64(channel.oldest_waiting_ms) / 1000.0);
+    }
     if let Some(relay) = &node.relay {
         let status = relay.borrow().clone();
         gauge("muster_relay_position", as_f64(status.relayed.0));

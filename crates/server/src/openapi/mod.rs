@@ -2,6 +2,7 @@
 //! that the server has not, nor a field that the contract has not: the tests compare it with both.
 
 mod access;
+mod deliveries;
 mod paths;
 mod planning;
 mod schema;
@@ -41,6 +42,7 @@ pub fn document(descriptors: &Descriptors) -> Value {
             {"name": "views", "description": "视图: live projections of the log."},
             {"name": "events", "description": "事件: the log itself, in order."},
             {"name": "access", "description": "权限: one-time links, and contacts of people."},
+            {"name": "delivery", "description": "送达: what could not be delivered, and receipts of what was."},
             {"name": "operation", "description": "运行: health, metrics, status."}
         ],
         "security": access::security(),

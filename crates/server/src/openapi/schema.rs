@@ -240,6 +240,11 @@ fn status() -> Value {
             "vault": {"type": "object"},
             "views": {"type": "object", "properties": {
                 "at": {"type": "string"}, "ready": {"type": "boolean"}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}},
+            "delivery": {"type": "array", "description": "One for each delivery channel; counts are since the start.", "items": {"type": "object", "properties": {
+                "name": {"type": "string"}, "kind": {"type": "string"}, "state": {"type": "string", "enum": ["running", "gone", "stopped"]},
+                "waiting": {"type": "integer"}, "sent": {"type": "integer"}, "failed": {"type": "integer"}, "pointless": {"type": "integer"},
+                "dead": {"type": "integer"}, "lag_positions": {"type": "integer"}, "oldest_waiting_ms": {"type": "integer"},
+                "last_failure": {"type": "string"}}}},
             "relay": {"type": "object", "description": "`fenced` means that a person must look; commands go on.", "properties": {
                 "state": {"type": "string", "enum": ["off", "connecting", "catching_up", "live", "unreachable", "fenced", "stopped"]},
                 "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}

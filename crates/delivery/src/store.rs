@@ -1,0 +1,274 @@
+//! Where each channel is, and what could not be delivered: a file each, in a folder of their own. They hold places, ids and words of ours, and
+//! never anything personal. A place is written whole or not at all, and only once everything before it is finished or named in it.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::desk::LogPlace;
+use crate::limits;
+use crate::window::Key;
+
+/// Why the places cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// A file or the folder cannot be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{}: {detail}", .path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// A channel has seen records that the log does not have.
+    #[error("the channel {channel} has seen record {known}, the log ends at {end}")]
+    Ahead {
+        /// The channel.
+        channel: String,
+        /// How far it was.
+        known: u64,
+        /// The log's end.
+        end: u64,
+    },
+}
+
+/// Where a channel is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    /// The log's identity and epoch; a place in another one says nothing.
+    pub(crate) log: String,
+    pub(crate) epoch: u32,
+    /// The last record that was looked at.
+    pub(crate) read: u64,
+    /// The other end wants nothing more at an address of this digest.
+    pub(crate) gone: Option<String>,
+    /// Unfinished: key, when taken up, tries.
+    pub(crate) unfinished: Vec<(Key, i64, u32)>,
+}
+
+/// A message that could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dead {
+    /// The message.
+    pub id: String,
+    /// What it is about, e.g. `call`.
+    pub kind: String,
+    /// The call, empty for none.
+    pub call_id: String,
+    /// Why it was given up, as a word of ours.
+    pub reason: String,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When it was given up, Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// The files of one channel.
+#[derive(Debug)]
+pub(crate) struct Store {
+    place_file: PathBuf,
+    dead_file: PathBuf,
+}
+
+impl Store {
+    pub(crate) fn open(dir: &Path, channel: &str) -> Result<Self, PlaceError> {
+        fs::create_dir_all(dir).map_err(|source| PlaceError::Io { path: dir.to_owned(), source })?;
+        Ok(Self { place_file: dir.join(format!("{channel}.json")), dead_file: dir.join(format!("{channel}.dead")) })
+    }
+
+    /// Where the channel was; at the end for one that is new, or whose place is of another log or epoch: what is in the log already was for
+    /// others to send. Written at once, so that a kill right after the first start loses nothing.
+    pub(crate) fn place(&self, log: &LogPlace, end: u64, channel: &str) -> Result<Place, PlaceError> {
+        let known = match fs::read(&self.place_file) {
+            Ok(bytes) => Some(serde_json::from_slice::<Place>(&bytes).map_err(|error| self.damaged(&error.to_string()))?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(PlaceError::Io { path: self.place_file.clone(), source }),
+        };
+        match known {
+            Some(place) if place.log == log.id && place.epoch == log.epoch => {
+                let seen = place.unfinished.iter().map(|((position, _), _, _)| *position).fold(place.read, u64::max);
+                if seen > end { Err(PlaceError::Ahead { channel: channel.to_owned(), known: seen, end }) } else { Ok(place) }
+            }
+            other => {
+                if let Some(other) = &other {
+                    let (was, left) = (format!("{}.{}", other.epoch, other.read), other.unfinished.len());
+                    tracing::warn!(channel, %was, left, end, "the log is another one, or in another epoch: the channel begins at its end");
+                }
+                let place = Place {
+                    log: log.id.clone(),
+                    epoch: log.epoch,
+                    read: end,
+                    gone: other.and_then(|other| other.gone),
+                    ..Place::default()
+                };
+                self.keep(&place).map_err(|source| PlaceError::Io { path: self.place_file.clone(), source })?;
+                Ok(place)
+            }
+        }
+    }
+
+    fn damaged(&self, detail: &str) -> PlaceError {
+        PlaceError::Damaged { path: self.place_file.clone(), detail: detail.to_owned() }
+    }
+
+    /// Whole or not at all.
+    pub(crate) fn keep(&self, place: &Place) -> io::Result<()> {
+        replace(&self.place_file, &serde_json::to_vec(place)?)
+    }
+
+    /// The dead letters of this log and epoch, the oldest first. A line that was cut off by a kill is left out.
+    pub(crate) fn dead(&self, is_ours: impl Fn(&Dead) -> bool) -> Result<DeadLetters, PlaceError> {
+        let text = match fs::read_to_string(&self.dead_file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(PlaceError::Io { path: self.dead_file.clone(), source }),
+        };
+        let mut letters = DeadLetters { file: self.dead_file.clone(), letters: VecDeque::new(), lines: text.lines().count() };
+        letters.letters = text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_ours).collect();
+        if letters.letters.len() != letters.lines {
+            letters.rewrite().map_err(|source| PlaceError::Io { path: self.dead_file.clone(), source })?;
+        }
+        Ok(letters)
+    }
+}
+
+/// Dead letters, in memory as on disk.
+#[derive(Debug)]
+pub(crate) struct DeadLetters {
+    file: PathBuf,
+    letters: VecDeque<Dead>,
+    /// Lines of the file, which has more than there are letters once old ones fell off.
+    lines: usize,
+}
+
+impl DeadLetters {
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Dead> {
+        self.letters.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// Puts one in; durable when it returns. The same one again takes the place of the former.
+    pub(crate) fn add(&mut self, dead: Dead) -> io::Result<()> {
+        if self.letters.iter().any(|other| other.id == dead.id) {
+            self.letters.retain(|other| other.id != dead.id);
+            self.letters.push_back(dead);
+            return self.rewrite();
+        }
+        let mut line = serde_json::to_vec(&dead)?;
+        line.push(b'\n');
+        self.letters.push_back(dead);
+        while self.letters.len() > limits::DEAD_MAX {
+            self.letters.pop_front();
+        }
+        if self.lines >= 2 * limits::DEAD_MAX {
+            return self.rewrite();
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
+        file.write_all(&line)?;
+        self.lines += 1;
+        file.sync_data()
+    }
+
+    /// Takes one out; whether it was there.
+    pub(crate) fn remove(&mut self, id: &str) -> io::Result<bool> {
+        let before = self.letters.len();
+        self.letters.retain(|dead| dead.id != id);
+        if self.letters.len() == before {
+            return Ok(false);
+        }
+        self.rewrite()?;
+        Ok(true)
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for dead in &self.letters {
+            serde_json::to_writer(&mut bytes, dead)?;
+            bytes.push(b'\n');
+        }
+        replace(&self.file, &bytes)?;
+        self.lines = self.letters.len();
+        Ok(())
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let mut file = File::create(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&partial, path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn log(epoch: u32) -> LogPlace {
+        LogPlace { id: "ab".repeat(16), epoch }
+    }
+
+    fn dead(id: &str) -> Dead {
+        Dead { id: id.into(), kind: "call".into(), call_id: "c1".into(), reason: "refused".into(), tries: 1, at_ms: 5 }
+    }
+
+    #[test]
+    fn a_new_channel_begins_at_the_end_and_goes_on_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "sms").unwrap();
+        let mut place = store.place(&log(1), 40, "sms").unwrap();
+        assert_eq!((place.read, place.unfinished.len()), (40, 0));
+        // Killed at once: the place is there.
+        assert_eq!(store.place(&log(1), 45, "sms").unwrap().read, 40);
+        place.read = 44;
+        place.unfinished = vec![((42, 1), 7, 3)];
+        store.keep(&place).unwrap();
+        assert_eq!(store.place(&log(1), 45, "sms").unwrap(), place);
+    }
+
+    #[test]
+    fn another_epoch_begins_at_the_end_and_a_shorter_log_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "sms").unwrap();
+        store.place(&log(1), 40, "sms").unwrap();
+        assert!(matches!(store.place(&log(1), 39, "sms"), Err(PlaceError::Ahead { known: 40, end: 39, .. })));
+        assert_eq!(store.place(&log(2), 12, "sms").unwrap().read, 12);
+        let other = LogPlace { id: "cd".repeat(16), epoch: 2 };
+        assert_eq!(store.place(&other, 3, "sms").unwrap().read, 3);
+        fs::write(&store.place_file, "{").unwrap();
+        assert!(matches!(store.place(&other, 3, "sms"), Err(PlaceError::Damaged { .. })));
+    }
+
+    #[test]
+    fn dead_letters_survive_a_line_that_was_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "sms").unwrap();
+        let mut letters = store.dead(|_| true).unwrap();
+        for id in ["m1", "m2", "m1", "m3"] {
+            letters.add(dead(id)).unwrap();
+        }
+        assert!(letters.remove("m2").unwrap() && !letters.remove("m2").unwrap());
+        OpenOptions::new().append(true).open(&store.dead_file).unwrap().write_all(b"{\"id\":\"m4").unwrap();
+        let ids = |letters: &DeadLetters| letters.all().map(|dead| dead.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&store.dead(|_| true).unwrap()), ["m1", "m3"]);
+        assert_eq!(ids(&store.dead(|dead| dead.id != "m1").unwrap()), ["m3"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! Access tokens of platforms: asked for with the account and its secret, kept until shortly before their end. It must never trace one.
+//!
+//! Sources: developer.work.weixin.qq.com 获取access_token (`/cgi-bin/gettoken`); open.dingtalk.com 获取企业内部应用的access_token (`/gettoken`).
+
+use std::time::Duration;
+
+use hyper::{Method, Uri};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::{Channel, Kind};
+use crate::limits;
+use crate::sign::{Secret, percent};
+use crate::transport::{Silence, Transport};
+
+/// The token of one channel.
+#[derive(Default)]
+pub(crate) struct AccessToken(Mutex<Option<(String, Instant)>>);
+
+#[derive(Deserialize)]
+struct Granted {
+    #[serde(default)]
+    errcode: i64,
+    #[serde(default)]
+    access_token: String,
+    #[serde(default)]
+    expires_in: u64,
+}
+
+impl AccessToken {
+    /// The token that is good now. Whoever waits here finds what the one before has found.
+    pub(crate) async fn get(&self, channel: &Channel, transport: &Transport) -> Result<String, Silence> {
+        let mut known = self.0.lock().await;
+        if let Some((token, until)) = &*known
+            && *until > Instant::now()
+        {
+            return Ok(token.clone());
+        }
+        let mut failed = "no_access_token";
+        for secret in &channel.secrets {
+            match ask(channel, secret, transport).await {
+                Ok((token, lasts)) => {
+                    *known = Some((token.clone(), Instant::now() + lasts));
+                    return Ok(token);
+                }
+                Err(silence) => failed = silence,
+            }
+        }
+        Err(failed)
+    }
+
+    /// It is not good any more.
+    pub(crate) async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+async fn ask(channel: &Channel, secret: &Secret, transport: &Transport) -> Result<(String, Duration), Silence> {
+    let (account, secret) = (percent(&channel.account), percent(secret.text()));
+    let target = match channel.kind {
+        Kind::WecomApp => format!("/cgi-bin/gettoken?corpid={account}&corpsecret={secret}"),
+        _ => format!("/gettoken?appkey={account}&appsecret={secret}"),
+    };
+    let mut parts = channel.url.clone().into_parts();
+    parts.path_and_query = Some(target.parse().map_err(|_| "bad_address")?);
+    let url = Uri::from_parts(parts).map_err(|_| "bad_address")?;
+    let answer = transport.send(Method::GET, &url, &[("accept", "application/json".to_owned())], Vec::new(), 0).await?;
+    let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| "no_access_token")?;
+    if granted.errcode != 0 || granted.access_token.is_empty() {
+        return Err("no_access_token");
+    }
+    Ok((granted.access_token, Duration::from_secs(granted.expires_in).saturating_sub(limits::TOKEN_EARLY)))
+}

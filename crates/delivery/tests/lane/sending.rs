@@ -1,0 +1,208 @@
+//! What goes out, and what happens when it is not taken.
+
+use muster_delivery::{Secret, verify};
+use muster_proto::v1::{DeliveryChannel, DeliveryOutcome};
+
+use crate::support::{Memory, Receiver, Reply, SECRET, channel, now_ms, start, until, within};
+
+use DeliveryChannel::{App, Sms, Voice};
+use DeliveryOutcome::{Failed, Sent};
+
+fn outcome(number: u64, channel: DeliveryChannel, outcome: DeliveryOutcome) -> (String, DeliveryChannel, DeliveryOutcome) {
+    (format!("c{number}"), channel, outcome)
+}
+
+#[tokio::test]
+async fn a_call_is_sent_signed_and_taken_down() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let rotating = format!("secret = [\"{other}\", \"{SECRET}\"]");
+    let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", &rotating), &desk);
+    let position = desk.call(1);
+    let seen = receiver.has_seen(1).await.remove(0);
+    assert_eq!((seen.path.as_str(), seen.id()), ("/calls", format!("msg_abababab_1_{position}_0_app").as_str()));
+    assert_eq!((seen.json()["type"].as_str(), seen.json()["data"]["call_id"].as_str()), (Some("muster.call"), Some("c1")));
+    // The receiver may hold either secret while one takes over from the other.
+    for secret in [other, SECRET] {
+        let secret = [Secret::webhook(secret).unwrap()];
+        let (time, signatures) = (seen.header("webhook-timestamp"), seen.header("webhook-signature"));
+        assert_eq!(verify(&secret, seen.id(), time, &seen.body, signatures, now_ms() / 1_000), Ok(()));
+    }
+    until(|| desk.outcomes() == [outcome(1, App, Sent)]).await;
+    within(deliveries.shutdown()).await;
+    assert_eq!(receiver.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_fails_for_now_is_sent_again_under_its_own_id() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.answers([Reply::Status(500), Reply::Status(503)]);
+    let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", ""), &desk);
+    desk.call(1);
+    let seen = receiver.has_seen(3).await;
+    assert!(seen.iter().all(|one| one.id() == seen[0].id() && one.body == seen[0].body), "the same id and body");
+    until(|| desk.outcomes() == [outcome(1, App, Sent)]).await;
+    let status = deliveries.statuses().remove(0);
+    assert_eq!((status.sent, status.failed, status.dead, status.last_failure), (1, 2, 0, "server_error"));
+    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_channel_that_asks_for_time_gets_it_for_all_its_messages() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.answers([Reply::RetryAfter(2)]);
+    let one_by_one = channel("app", &receiver.url, "\"app\"", "concurrency = 1");
+    let deliveries = start(folder.path(), &one_by_one, &desk);
+    let begun = std::time::Instant::now();
+    for number in 1..=3 {
+        desk.call(number);
+    }
+    receiver.has_seen(4).await;
+    assert!(begun.elapsed().as_secs() >= 2, "nothing was sent before the time was over: {:?}", begun.elapsed());
+    until(|| desk.outcomes().len() == 3).await;
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn who_asks_for_more_time_than_there_is_gives_way_to_the_next_channel() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.usually(Reply::RetryAfter(3_600));
+    let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", ""), &desk);
+    desk.call(1);
+    until(|| desk.outcomes() == [outcome(1, App, Failed)]).await;
+    until(|| deliveries.dead(10).len() == 1).await;
+    assert_eq!(deliveries.dead(10)[0].reason, "too_many_requests");
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn what_is_not_taken_in_time_is_a_dead_letter_and_can_be_sent_again() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.usually(Reply::Status(500));
+    let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", "give_up_after_s = 2"), &desk);
+    desk.call(1);
+    until(|| deliveries.dead(10).len() == 1).await;
+    let dead = deliveries.dead(10).remove(0);
+    assert_eq!((dead.kind.as_str(), dead.call_id.as_str(), dead.reason.as_str()), ("call", "c1", "server_error"));
+    assert_eq!(desk.outcomes(), [outcome(1, App, Failed)]);
+    receiver.open();
+    assert_eq!(deliveries.resend("msg_abababab_1_999_0_app").await, muster_delivery::Resent::Unknown);
+    assert_eq!(deliveries.resend(&dead.id).await, muster_delivery::Resent::OnItsWay);
+    until(|| desk.outcomes() == [outcome(1, App, Failed), outcome(1, App, Sent)]).await;
+    assert!(deliveries.dead(10).is_empty());
+    assert!(receiver.seen().iter().all(|seen| seen.id() == dead.id));
+    within(deliveries.shutdown()).await;
+}
+
+/// A body that will never be taken, or a redirect: nothing is gained by trying again.
+#[tokio::test]
+async fn what_is_refused_is_not_tried_again_and_no_redirect_is_followed() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.answers([Reply::Status(400), Reply::Redirect(format!("{}/elsewhere", receiver.url))]);
+    let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", "concurrency = 1"), &desk);
+    desk.call(1);
+    desk.call(2);
+    until(|| deliveries.dead(10).len() == 2).await;
+    let reasons: Vec<_> = deliveries.dead(10).into_iter().map(|dead| dead.reason).collect();
+    assert!(reasons.contains(&"refused".to_owned()) && reasons.contains(&"redirected".to_owned()), "{reasons:?}");
+    assert_eq!(receiver.seen().iter().map(|seen| seen.path.as_str()).collect::<Vec<_>>(), ["/calls", "/calls"]);
+    within(deliveries.shutdown()).await;
+}
+
+/// Gone is remembered across a restart, and every call goes on to the next channel at once.
+#[tokio::test]
+async fn gone_turns_a_channel_off_until_somebody_enables_it() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.answers([Reply::Status(410)]);
+    let channels = channel("app", &receiver.url, "\"app\"", "");
+    let deliveries = start(folder.path(), &channels, &desk);
+    desk.call(1);
+    until(|| deliveries.statuses()[0].state == "gone").await;
+    within(deliveries.shutdown()).await;
+    let deliveries = start(folder.path(), &channels, &desk);
+    desk.call(2);
+    until(|| deliveries.dead(10).len() == 2).await;
+    assert_eq!(desk.outcomes(), [outcome(1, App, Failed), outcome(2, App, Failed)]);
+    assert_eq!(receiver.seen().len(), 1, "nothing was sent after it");
+    assert!(deliveries.enable("app").await && !deliveries.enable("fax").await);
+    desk.call(3);
+    until(|| desk.outcomes().contains(&outcome(3, App, Sent))).await;
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_slow_channel_holds_up_nobody_and_its_backlog_stays_in_the_log() {
+    const CALLS: u64 = 1_500;
+    let (folder, desk) = (tempfile::tempdir().unwrap(), Memory::new(1));
+    let (slow, fast) = (Receiver::start().await, Receiver::start().await);
+    slow.usually(Reply::Hold);
+    let channels = channel("app", &slow.url, "\"app\"", "concurrency = 32") + &channel("sms", &fast.url, "\"sms\"", "");
+    let deliveries = start(folder.path(), &channels, &desk);
+    for number in 1..=CALLS {
+        desk.call(number);
+    }
+    desk.order(1, Sms);
+    until(|| desk.outcomes() == [outcome(1, Sms, Sent)]).await;
+    let status = deliveries.statuses().remove(0);
+    assert!(status.waiting <= muster_delivery::limits::WINDOW_MAX as u64 && status.lag_positions > CALLS / 2, "{status:?}");
+    slow.open();
+    until(|| desk.outcomes().len() as u64 == CALLS + 1).await;
+    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn what_nobody_serves_fails_at_once_and_what_cannot_be_sent_goes_on() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    let deliveries = start(folder.path(), &channel("sms", &receiver.url, "\"sms\"", ""), &desk);
+    desk.impossible.lock().unwrap().insert("c1".into());
+    desk.pointless.lock().unwrap().insert("c2".into());
+    desk.call(1);
+    desk.call(2);
+    desk.order(3, Voice);
+    until(|| desk.outcomes().len() == 2).await;
+    let mut outcomes = desk.outcomes();
+    outcomes.sort();
+    assert_eq!(outcomes, [outcome(1, Sms, Failed), outcome(3, Voice, Failed)]);
+    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    assert_eq!((receiver.seen().len(), deliveries.statuses()[0].pointless), (0, 1));
+    assert_eq!(deliveries.dead(10)[0].reason, "no_phone");
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_platforms_token_is_asked_for_once_and_anew_when_it_is_over() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.at("/cgi-bin/gettoken", Reply::Json(r#"{"errcode":0,"access_token":"T","expires_in":7200}"#));
+    receiver.answers([Reply::Json(r#"{"errcode":42001}"#)]);
+    receiver.usually(Reply::Json(r#"{"errcode":0,"errmsg":"ok","msgid":"m1"}"#));
+    let wecom = "kind = \"wecom_app\"\nsecret = \"s/1\"\naccount = \"ww1\"\nagent_id = 7\nconcurrency = 1";
+    let deliveries = start(folder.path(), &channel("wecom", &receiver.url, "\"app\"", wecom), &desk);
+    desk.call(1);
+    until(|| desk.outcomes().len() == 1).await;
+    desk.call(2);
+    until(|| desk.outcomes().len() == 2).await;
+    let paths: Vec<_> = receiver.seen().into_iter().map(|seen| seen.path).collect();
+    let token = "/cgi-bin/gettoken?corpid=ww1&corpsecret=s%2F1";
+    let send = "/calls?access_token=T";
+    assert_eq!(paths, [token, send, token, send, send]);
+    let body = receiver.seen()[1].json();
+    assert_eq!((body["agentid"].as_u64(), body["touser"].as_str(), body["msgtype"].as_str()), (Some(7), Some("r-1"), Some("text")));
+    within(deliveries.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_robot_signs_its_address() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    receiver.usually(Reply::Json(r#"{"errcode":0,"errmsg":"ok"}"#));
+    let robot = "kind = \"dingtalk_robot\"\nsecret = \"SEC1\"";
+    let deliveries = start(folder.path(), &channel("group", &receiver.url, "\"app\"", robot), &desk);
+    desk.call(1);
+    let seen = receiver.has_seen(1).await.remove(0);
+    let query = seen.path.strip_prefix("/calls?timestamp=").unwrap();
+    let time: i64 = query.split('&').next().unwrap().parse().unwrap();
+    assert_eq!(format!("timestamp={query}"), muster_delivery::dingtalk_query(&Secret::plain("SEC1"), time));
+    assert_eq!(seen.id(), "", "the platform knows no webhook headers");
+    within(deliveries.shutdown()).await;
+}

@@ -1,0 +1,271 @@
+//! A desk with a log in memory, and a receiver that answers as it is told. Waiting is always for something, and bounded.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use muster_delivery::{Boxed, Channel, Deliveries, Desk, Facts, Gone, Letter, LogPlace, MessageId, Raw, Report, Settings, Told};
+use muster_proto::v1::{self, DeliveryChannel, DeliveryOutcome};
+use muster_proto::{ACTUAL, CommonPart, EnvelopeEncoder, Event, RecordPart};
+use tokio::sync::watch;
+
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("it takes far less than the patience of a test")
+}
+
+/// Waits until something is so, looking again whenever time has passed.
+pub async fn until(mut is_so: impl FnMut() -> bool) {
+    within(async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+pub fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// The server, as far as a test needs it.
+pub struct Memory {
+    pub place: LogPlace,
+    records: Mutex<Vec<axum::body::Bytes>>,
+    end: watch::Sender<u64>,
+    pub reports: Mutex<Vec<Report>>,
+    /// Calls that need no message any more, and people without a number.
+    pub pointless: Mutex<BTreeSet<String>>,
+    pub impossible: Mutex<BTreeSet<String>>,
+}
+
+impl Memory {
+    pub fn new(epoch: u32) -> Arc<Self> {
+        Arc::new(Self {
+            place: LogPlace { id: "ab".repeat(16), epoch },
+            records: Mutex::default(),
+            end: watch::Sender::new(0),
+            reports: Mutex::default(),
+            pointless: Mutex::default(),
+            impossible: Mutex::default(),
+        })
+    }
+
+    pub fn append(&self, realm: &str, event: Event) -> u64 {
+        let mut records = self.records.lock().unwrap();
+        let position = records.len() as u64 + 1;
+        let common = CommonPart { recorded_at_ms: now_ms(), count: 1, ..CommonPart::default() };
+        let part = RecordPart {
+            position,
+            index: 0,
+            realm,
+            area_path: &v1::AreaPath::default(),
+            other_area_ids: &[],
+            cause: 0,
+            origin: v1::Origin::External,
+            event: &event,
+        };
+        records.push(EnvelopeEncoder::new(&common, 1).encode(&part));
+        drop(records);
+        self.end.send_replace(position);
+        position
+    }
+
+    /// A person is called.
+    pub fn call(&self, number: u64) -> u64 {
+        let (call_id, responder_id) = (format!("c{number}"), format!("r-{number}"));
+        self.append(ACTUAL, Event::ResponderCalled(v1::ResponderCalled { call_id, responder_id, ..Default::default() }))
+    }
+
+    pub fn order(&self, number: u64, channel: DeliveryChannel) -> u64 {
+        let body = v1::NextChannelOrdered { call_id: format!("c{number}"), channel: channel.into(), ..Default::default() };
+        self.append(ACTUAL, Event::NextChannelOrdered(body))
+    }
+
+    pub fn outcomes(&self) -> Vec<(String, DeliveryChannel, DeliveryOutcome)> {
+        let reports = self.reports.lock().unwrap();
+        reports.iter().map(|report| (report.call_id.clone(), report.channel, report.outcome)).collect()
+    }
+}
+
+impl Desk for Memory {
+    fn place(&self) -> LogPlace {
+        self.place.clone()
+    }
+
+    fn end(&self) -> u64 {
+        *self.end.borrow()
+    }
+
+    fn read(&self, from: u64) -> Result<Vec<Raw>, String> {
+        let records = self.records.lock().unwrap();
+        let from_index = usize::try_from(from).unwrap() - 1;
+        let raw = |(at, bytes): (usize, &Bytes)| Raw { position: at as u64 + 1, bytes: bytes.clone() };
+        Ok(records.iter().enumerate().skip(from_index).take(100).map(raw).collect())
+    }
+
+    fn read_one(&self, position: u64) -> Result<Bytes, String> {
+        let records = self.records.lock().unwrap();
+        records.get(usize::try_from(position).unwrap().wrapping_sub(1)).cloned().ok_or_else(|| "no such record".to_owned())
+    }
+
+    fn more_than(&self, position: u64) -> Boxed<'_, bool> {
+        Box::pin(async move { self.end.subscribe().wait_for(|end| *end > position).await.is_ok() })
+    }
+
+    fn facts<'a>(&'a self, letter: &'a Letter, _id: &'a MessageId, _channel: &'a Channel) -> Boxed<'a, Result<Told, Gone>> {
+        let sent = self.outcomes().contains(&(letter.call_id.clone(), letter.reach.unwrap_or_default(), DeliveryOutcome::Sent));
+        let told = if sent {
+            Told::Sent
+        } else if self.pointless.lock().unwrap().contains(&letter.call_id) {
+            Told::Pointless("answered")
+        } else if self.impossible.lock().unwrap().contains(&letter.call_id) {
+            Told::Impossible("no_phone")
+        } else {
+            Told::Send(Box::new(Facts { responder_id: format!("of {}", letter.call_id), ..Facts::default() }))
+        };
+        Box::pin(std::future::ready(Ok(told)))
+    }
+
+    fn record<'a>(&'a self, report: &'a Report) -> Boxed<'a, Result<(), Gone>> {
+        let mut reports = self.reports.lock().unwrap();
+        if !reports.iter().any(|known| known.id == report.id && known.outcome == report.outcome) {
+            reports.push(report.clone());
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn now_ms(&self) -> i64 {
+        now_ms()
+    }
+}
+
+/// A request that came in.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn id(&self) -> &str {
+        self.header("webhook-id")
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// How a request is answered.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Status(u16),
+    RetryAfter(u64),
+    Redirect(String),
+    Json(&'static str),
+    /// Not before it is told to.
+    Hold,
+}
+
+#[derive(Default)]
+struct Told2 {
+    seen: Vec<Seen>,
+    replies: VecDeque<Reply>,
+    usual: Option<Reply>,
+    by_path: BTreeMap<&'static str, Reply>,
+}
+
+/// A receiver on a port of its own.
+#[derive(Clone)]
+pub struct Receiver {
+    pub url: String,
+    told: Arc<Mutex<Told2>>,
+    open: watch::Sender<bool>,
+}
+
+impl Receiver {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let receiver = Self { url, told: Arc::default(), open: watch::Sender::new(false) };
+        let app = axum::Router::new().fallback(receive).with_state(receiver.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        receiver
+    }
+
+    /// The next requests are answered so, each after the other; then as usual.
+    pub fn answers(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.told.lock().unwrap().replies.extend(replies);
+    }
+
+    pub fn usually(&self, reply: Reply) {
+        self.told.lock().unwrap().usual = Some(reply);
+    }
+
+    pub fn at(&self, path: &'static str, reply: Reply) {
+        self.told.lock().unwrap().by_path.insert(path, reply);
+    }
+
+    /// Lets go whom it holds.
+    pub fn open(&self) {
+        self.usually(Reply::Status(200));
+        self.open.send_replace(true);
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.told.lock().unwrap().seen.clone()
+    }
+
+    pub async fn has_seen(&self, requests: usize) -> Vec<Seen> {
+        until(|| self.told.lock().unwrap().seen.len() >= requests).await;
+        self.seen()
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, OriginalUri(uri): OriginalUri, headers: HeaderMap, body: Bytes) -> Response {
+    let reply = {
+        let mut told = receiver.told.lock().unwrap();
+        told.seen.push(Seen { path: uri.to_string(), headers, body });
+        let by_path = told.by_path.get(uri.path()).cloned();
+        by_path.or_else(|| told.replies.pop_front()).or_else(|| told.usual.clone()).unwrap_or(Reply::Status(200))
+    };
+    match reply {
+        Reply::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Reply::RetryAfter(seconds) => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", seconds.to_string())]).into_response(),
+        Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
+        Reply::Json(text) => ([("content-type", "application/json")], text).into_response(),
+        Reply::Hold => {
+            let _ = receiver.open.subscribe().wait_for(|open| *open).await;
+            StatusCode::OK.into_response()
+        }
+    }
+}
+
+/// A channel as the configuration writes it.
+pub fn channel(name: &str, url: &str, serves: &str, more: &str) -> String {
+    let kind = if more.contains("kind = ") { "" } else { "kind = \"webhook\"\n" };
+    let secret = if more.contains("secret = ") { String::new() } else { format!("secret = \"{SECRET}\"\n") };
+    let pace = if more.contains("per_minute") { "" } else { "per_minute = 60000\n" };
+    format!("[[channel]]\nname = \"{name}\"\nurl = \"{url}/calls\"\nserves = [{serves}]\n{kind}{secret}{pace}{more}\n")
+}
+
+pub fn start(dir: &Path, channels: &str, desk: &Arc<Memory>) -> Deliveries {
+    let settings: Settings = toml::from_str(channels).unwrap();
+    Deliveries::start(dir, &settings.check().unwrap(), Arc::<Memory>::clone(desk)).unwrap()
+}
