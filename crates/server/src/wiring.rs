@@ -276,7 +276,23 @@ impl Server {
         }
         let service = service_options.map(|options| CommandService::spawn(options, Arc::new(Desk::new(Arc::clone(&app), nats_commands))));
         tracing::info!(%addr, at = %log.end(), "the server takes commands");
-        let running = RunningServer { addr, engine, log, views, vault, gateway, erasures, relay, service, kv, deliveries, app, data, serving, failed };
+        let running = RunningServer {
+            addr,
+            engine,
+            log,
+            views,
+            vault,
+            gateway,
+            erasures,
+            relay,
+            service,
+            kv,
+            deliveries,
+            app,
+            data,
+            serving,
+            failed,
+        };
         Ok(running)
     }
 }

@@ -15,17 +15,17 @@ use muster_proto::v1::{self, DeliveryChannel, DeliveryOutcome};
 use muster_proto::{ACTUAL, CommonPart, EnvelopeEncoder, Event, RecordPart};
 use tokio::sync::watch;
 
-pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it takes far less than the patience of a test")
 }
 
 /// Waits until something is so, looking again whenever time has passed.
-pub async fn until(mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
     within(async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -34,23 +34,23 @@ pub async fn until(mut is_so: impl FnMut() -> bool) {
     .await;
 }
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// The server, as far as a test needs it.
-pub struct Memory {
-    pub place: LogPlace,
+pub(crate) struct Memory {
+    pub(crate) place: LogPlace,
     records: Mutex<Vec<axum::body::Bytes>>,
     end: watch::Sender<u64>,
-    pub reports: Mutex<Vec<Report>>,
+    pub(crate) reports: Mutex<Vec<Report>>,
     /// Calls that need no message any more, and people without a number.
-    pub pointless: Mutex<BTreeSet<String>>,
-    pub impossible: Mutex<BTreeSet<String>>,
+    pub(crate) pointless: Mutex<BTreeSet<String>>,
+    pub(crate) impossible: Mutex<BTreeSet<String>>,
 }
 
 impl Memory {
-    pub fn new(epoch: u32) -> Arc<Self> {
+    pub(crate) fn new(epoch: u32) -> Arc<Self> {
         Arc::new(Self {
             place: LogPlace { id: "ab".repeat(16), epoch },
             records: Mutex::default(),
@@ -61,7 +61,7 @@ impl Memory {
         })
     }
 
-    pub fn append(&self, realm: &str, event: Event) -> u64 {
+    pub(crate) fn append(&self, realm: &str, event: Event) -> u64 {
         let mut records = self.records.lock().unwrap();
         let position = records.len() as u64 + 1;
         let common = CommonPart { recorded_at_ms: now_ms(), count: 1, ..CommonPart::default() };
@@ -82,17 +82,17 @@ impl Memory {
     }
 
     /// A person is called.
-    pub fn call(&self, number: u64) -> u64 {
+    pub(crate) fn call(&self, number: u64) -> u64 {
         let (call_id, responder_id) = (format!("c{number}"), format!("r-{number}"));
         self.append(ACTUAL, Event::ResponderCalled(v1::ResponderCalled { call_id, responder_id, ..Default::default() }))
     }
 
-    pub fn order(&self, number: u64, channel: DeliveryChannel) -> u64 {
+    pub(crate) fn order(&self, number: u64, channel: DeliveryChannel) -> u64 {
         let body = v1::NextChannelOrdered { call_id: format!("c{number}"), channel: channel.into(), ..Default::default() };
         self.append(ACTUAL, Event::NextChannelOrdered(body))
     }
 
-    pub fn outcomes(&self) -> Vec<(String, DeliveryChannel, DeliveryOutcome)> {
+    pub(crate) fn outcomes(&self) -> Vec<(String, DeliveryChannel, DeliveryOutcome)> {
         let reports = self.reports.lock().unwrap();
         reports.iter().map(|report| (report.call_id.clone(), report.channel, report.outcome)).collect()
     }
@@ -152,29 +152,29 @@ impl Desk for Memory {
 
 /// A request that came in.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub path: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.header("webhook-id")
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
 /// How a request is answered.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     Status(u16),
     RetryAfter(u64),
     Redirect(String),
@@ -193,14 +193,14 @@ struct Told2 {
 
 /// A receiver on a port of its own.
 #[derive(Clone)]
-pub struct Receiver {
-    pub url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     told: Arc<Mutex<Told2>>,
     open: watch::Sender<bool>,
 }
 
 impl Receiver {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let receiver = Self { url, told: Arc::default(), open: watch::Sender::new(false) };
@@ -210,29 +210,29 @@ impl Receiver {
     }
 
     /// The next requests are answered so, each after the other; then as usual.
-    pub fn answers(&self, replies: impl IntoIterator<Item = Reply>) {
+    pub(crate) fn answers(&self, replies: impl IntoIterator<Item = Reply>) {
         self.told.lock().unwrap().replies.extend(replies);
     }
 
-    pub fn usually(&self, reply: Reply) {
+    pub(crate) fn usually(&self, reply: Reply) {
         self.told.lock().unwrap().usual = Some(reply);
     }
 
-    pub fn at(&self, path: &'static str, reply: Reply) {
+    pub(crate) fn at(&self, path: &'static str, reply: Reply) {
         self.told.lock().unwrap().by_path.insert(path, reply);
     }
 
     /// Lets go whom it holds.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.usually(Reply::Status(200));
         self.open.send_replace(true);
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.told.lock().unwrap().seen.clone()
     }
 
-    pub async fn has_seen(&self, requests: usize) -> Vec<Seen> {
+    pub(crate) async fn has_seen(&self, requests: usize) -> Vec<Seen> {
         until(|| self.told.lock().unwrap().seen.len() >= requests).await;
         self.seen()
     }
@@ -258,14 +258,14 @@ async fn receive(State(receiver): State<Receiver>, OriginalUri(uri): OriginalUri
 }
 
 /// A channel as the configuration writes it.
-pub fn channel(name: &str, url: &str, serves: &str, more: &str) -> String {
+pub(crate) fn channel(name: &str, url: &str, serves: &str, more: &str) -> String {
     let kind = if more.contains("kind = ") { "" } else { "kind = \"webhook\"\n" };
     let secret = if more.contains("secret = ") { String::new() } else { format!("secret = \"{SECRET}\"\n") };
     let pace = if more.contains("per_minute") { "" } else { "per_minute = 60000\n" };
     format!("[[channel]]\nname = \"{name}\"\nurl = \"{url}/calls\"\nserves = [{serves}]\n{kind}{secret}{pace}{more}\n")
 }
 
-pub fn start(dir: &Path, channels: &str, desk: &Arc<Memory>) -> Deliveries {
+pub(crate) fn start(dir: &Path, channels: &str, desk: &Arc<Memory>) -> Deliveries {
     let settings: Settings = toml::from_str(channels).unwrap();
     Deliveries::start(dir, &settings.check().unwrap(), Arc::<Memory>::clone(desk)).unwrap()
 }
