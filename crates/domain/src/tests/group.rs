@@ -146,7 +146,7 @@ fn people_of_other_areas_are_counted_and_not_told() {
     assert_eq!(donors, [("k1", 3), ("v2", 3), ("k2", 2), ("t2", 2)], "those who are away, too: nothing is told of them");
     assert_eq!((body.called, body.passed_over_total, body.passed_over.len()), (6, 0, 0));
     // Of whom is named nothing is told but that the own area must let them go, however it stands with them.
-    story.by("c").and([command!(WithdrawResponder { responder_id: "b2" })]);
+    story.by("c").and([dispatch("b2", "s", "y")]);
     for who in ["b1", "b2", "b3"] {
         story.by("v1").when(dispatch(who, "s", "x")).then_rejected("release_required");
         story.when(to_site(names(&[who]), 0)).then([&*format!("GroupCalled 0 called without 1: {who} release_required")]);
