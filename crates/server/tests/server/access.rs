@@ -105,11 +105,15 @@ async fn a_server_that_lost_its_tokens_lets_nobody_in_and_is_not_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_of_an_open_server_does_not_close_it() {
     let guarded = Guarded::new().await;
-    let incident = json!({"incident_id": "flood", "incident_type": "INCIDENT_TYPE_FLOOD", "name": "洪涝", "area_id": "440802001", "severity": "SEVERITY_SEVERE"});
+    let office = json!({"actor_office": {"area_id": "440802001"}});
+    let incident = json!({"incident_id": "flood", "incident_type": "INCIDENT_TYPE_FLOOD", "name": "洪涝", "area_id": "440802001", "severity": "SEVERITY_SEVERE", "context": office});
     guarded.place.done("DeclareIncident", "declare", incident).await;
-    let site = json!({"site_id": "s-1", "incident_id": "flood", "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": "440802001001", "seats": [{"seat_id": "1"}]});
+    let site = json!({"site_id": "s-1", "incident_id": "flood", "kind": "SITE_KIND_CHECKPOINT", "name": "卡口", "area_id": "440802001001", "seats": [{"seat_id": "1"}], "context": office});
     guarded.place.done("OpenSite", "open", site).await;
-    let called = guarded.place.done("DispatchResponder", "call", json!({"responder_id": "r-1", "site_id": "s-1", "seat_id": "1"})).await;
+    let called = guarded
+        .place
+        .done("DispatchResponder", "call", json!({"responder_id": "r-1", "site_id": "s-1", "seat_id": "1", "context": office}))
+        .await;
     let ask = json!({"call_id": called["events"][0]["event"]["call_id"]});
     assert_eq!(answer(guarded.place.http.post(guarded.place.url("/v1/links")).json(&ask)).await.0, 200);
     assert_eq!((guarded.place.get("/v1/status").await.0, guarded.place.get("/readyz").await.0), (200, 200));

@@ -285,8 +285,10 @@ async fn a_stream_ends_rather_than_leaves_a_partner_out() {
     while events.news().await.data["event"]["site_id"] != "s-flood" {}
     // The planner is held up, and has no room for another question.
     let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel();
     let engine = &guarded.place.server().engine;
-    let holding = engine.ask(move |_| held.recv().is_ok());
+    let holding = engine.ask(move |_| begin.send(()).is_ok() && held.recv().is_ok());
+    within(begun).await.unwrap();
     let waiting: Vec<_> = (0..100).map(|_| engine.ask(|_| ())).collect();
     let area = json!({"area_id": "440802009", "name": "新街道", "level": "AREA_LEVEL_TOWNSHIP", "parent_id": "440802"});
     guarded.done(&root, "DefineArea", "later", area).await;
