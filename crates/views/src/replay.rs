@@ -19,7 +19,7 @@ use crate::view::{Row, View};
 /// Folds as of one position, and the reader that feeds them.
 pub(crate) struct Replayed {
     pub(crate) folds: Folds,
-    scribe: Scribe,
+    pub(crate) scribe: Scribe,
 }
 
 impl Replayed {
@@ -79,7 +79,7 @@ fn read(
     Ok(())
 }
 
-fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
+pub(crate) fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
     let end = log.watermark();
     if position > end { Err(ReplayError::NotYet { asked: position, end }) } else { Ok(()) }
 }
@@ -92,6 +92,11 @@ pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> 
     reachable(log, position)?;
     let mut replayed = Replayed::new(&[view]);
     replayed.advance(log, position)?;
+    Ok(placed(replayed, view, filter, EpochPosition { epoch: log.epoch(), position }))
+}
+
+/// The rows of folds that were never drained, as the filter shows them.
+pub(crate) fn placed(mut replayed: Replayed, view: View, filter: &Filter, at: EpochPosition) -> Snapshot {
     let mut rows = replayed.rows();
     let tree = &mut replayed.folds.ledger.tree;
     rows.retain(|row| seen(tree, filter, row));
@@ -105,8 +110,7 @@ pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> 
         let also = Some(row.also_area_id()).filter(|area_id| !area_id.is_empty() && *area_id != row.area_id());
         PlacedRow { path: path(row.area_id()), also: also.map(&mut path), row: row.into() }
     };
-    let rows = rows.into_iter().map(placed).collect();
-    Ok(Snapshot { view, at: EpochPosition { epoch: log.epoch(), position }, rows, next: None })
+    Snapshot { view, at, rows: rows.into_iter().map(placed).collect(), next: None }
 }
 
 fn seen(tree: &AreaTree, filter: &Filter, row: &Row) -> bool {

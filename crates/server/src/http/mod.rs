@@ -7,6 +7,7 @@ mod asof;
 mod auth;
 mod batch;
 mod commands;
+mod compare;
 mod contact;
 mod enrollments;
 mod events;
@@ -42,11 +43,12 @@ pub use app::{App, Node};
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 19] = [
+pub const ROUTES: [(&str, &str); 20] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
     ("GET", "/v1/views/{name}"),
+    ("GET", "/v1/views/{name}/compare"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
     ("POST", "/v1/links"),
@@ -98,6 +100,7 @@ pub fn worker_router(app: Arc<App>) -> Router {
 fn worker_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/views/{name}", get(views::view))
+        .route("/v1/views/{name}/compare", get(compare::compare))
         .route("/v1/views/{name}/live", get(live::live))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))

@@ -191,7 +191,31 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "realm": {"type": "string"},
             "area": {"type": "string"},
             "at": {"type": "string", "description": "epoch.position that the rows are as of."},
+            "true_time_ms": {"type": "string", "description": "The true time that was asked for."},
             "rows": {"type": "array", "items": {"anyOf": rows}},
+            "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
+        }
+    });
+    let difference = json!({
+        "type": "object",
+        "required": ["key", "change"],
+        "properties": {
+            "key": {"type": "string", "description": "Realm and id."},
+            "change": {"type": "string", "enum": ["changed", "added", "removed"]},
+            "from": {"anyOf": rows, "description": "The row at the first moment; absent where it was not there."},
+            "to": {"anyOf": rows, "description": "The row at the second moment; absent where it was not there."}
+        }
+    });
+    let differences = json!({
+        "type": "object",
+        "required": ["view", "realm", "from", "to", "rows"],
+        "properties": {
+            "view": {"type": "string"},
+            "realm": {"type": "string"},
+            "area": {"type": "string"},
+            "from": {"type": "string", "description": "epoch.position of the first moment."},
+            "to": {"type": "string", "description": "epoch.position of the second moment."},
+            "rows": {"type": "array", "items": difference},
             "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
         }
     });
@@ -211,6 +235,8 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
             "vault": {"type": "object"},
             "views": {"type": "object", "properties": {
                 "at": {"type": "string"}, "ready": {"type": "boolean"}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}},
+            "history": {"type": "object", "description": "Up to where earlier moments are kept.", "properties": {
+                "at": {"type": "string"}, "lag_positions": {"type": "string"}, "bytes": {"type": "string"}, "stopped": {"type": ["string", "null"]}}},
             "relay": {"type": "object", "description": "`fenced` means that a person must look; commands go on.", "properties": {
                 "state": {"type": "string", "enum": ["off", "connecting", "catching_up", "live", "unreachable", "fenced", "stopped"]},
                 "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}
@@ -229,6 +255,7 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
         ("BatchLine", line),
         ("BatchAnswer", line_answer),
         ("ViewPage", page),
+        ("ComparePage", differences),
         ("FillAnswer", fill_answer()),
         ("Status", status),
     ]
