@@ -9,6 +9,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) rounds: usize,
     /// Smaller work, for a look; its figures are not to be compared.
     pub(crate) quick: bool,
+    /// Earlier moments of a log of ten million records.
+    pub(crate) ten_million: bool,
     pub(crate) scratch: &'a Scratch,
 }
 
@@ -26,6 +28,15 @@ impl Setting<'_> {
     /// Records of the longest history.
     pub(crate) const fn history_records(&self) -> u64 {
         if self.quick { limits::HISTORY_RECORDS_QUICK } else { limits::HISTORY_RECORDS }
+    }
+
+    /// Records of the log whose earlier moments are asked for.
+    pub(crate) const fn as_of_records(&self) -> u64 {
+        match (self.ten_million, self.quick) {
+            (true, _) => limits::AS_OF_RECORDS_FLAGGED,
+            (false, true) => limits::AS_OF_RECORDS_QUICK,
+            (false, false) => limits::AS_OF_RECORDS,
+        }
     }
 
     /// Records relayed in one round.

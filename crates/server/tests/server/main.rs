@@ -11,6 +11,7 @@ mod events;
 mod fill;
 mod lifecycle;
 mod live;
+mod moments;
 mod planning;
 mod preview;
 mod privacy;
