@@ -144,6 +144,26 @@ async fn a_row_moves_with_its_area() {
     history.shutdown().await.unwrap();
 }
 
+/// A record may name an area that none has defined yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_area_without_a_definition_holds_itself() {
+    let mut happenings = small_city();
+    happenings.push(actual(site_opened("s", "g9", &[])));
+    happenings.push(area("g9", v1::AreaLevel::Grid, "t1"));
+    let log = memory_log(&happenings);
+    let dir = tempfile::tempdir().unwrap();
+    let history = followed(&log, dir.path()).await;
+    let mut counts = Vec::new();
+    for (position, area) in [(8, "g9"), (8, "t1"), (9, "g9"), (9, "t1")] {
+        let filter = Filter { area: Some(area.into()), realm: None };
+        let found = paged(&history, View::Sites, &filter, Position(position), 9);
+        assert_eq!(found, as_of(&*log, View::Sites, &filter, Position(position)).unwrap());
+        counts.push(found.rows.len());
+    }
+    assert_eq!(counts, [1, 0, 1, 1]);
+    history.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_follows_the_log_and_says_where_it_is() {
     let happenings = history(&choices(34, 300));

@@ -59,10 +59,12 @@ impl<'a> Moment<'a> {
         let row = Row::decode(self.view, bytes).map_err(|error| damaged(self.view, realm, id, &error.to_string()))?;
         let find = |area_id: &str| if area_id.is_empty() { None } else { self.tree.find(area_id) };
         let (at, also) = (find(row.area_id()), find(row.also_area_id()));
-        if let Some(within) = &self.within
-            && !at.into_iter().chain(also).any(|node| within[node as usize])
-        {
-            return Ok(None);
+        if let Some((area, within)) = self.filter.area.as_ref().zip(self.within.as_ref()) {
+            // An area that no record has defined is in no tree, and holds itself.
+            let named = [row.area_id(), row.also_area_id()].contains(&area.as_str()) && !area.is_empty();
+            if !named && !at.into_iter().chain(also).any(|node| within[node as usize]) {
+                return Ok(None);
+            }
         }
         let path = self.path(at);
         let has_other = !row.also_area_id().is_empty() && row.also_area_id() != row.area_id();
@@ -96,6 +98,7 @@ pub(super) fn candidates<'a>(
     let after = after.transpose()?;
     if moments.iter().all(|moment| moment.is_narrow()) {
         let mut areas: Vec<&str> = moments.iter().flat_map(|moment| moment.nodes.iter().map(|node| moment.tree.id(*node))).collect();
+        areas.extend(filter.area.as_deref());
         areas.sort_unstable();
         areas.dedup();
         let found = listed(frozen, *view, filter.realm.as_deref(), &areas, after.as_ref())?;
