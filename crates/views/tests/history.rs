@@ -58,7 +58,9 @@ fn paged(history: &HistoryHandle, view: View, filter: &Filter, position: Positio
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_position_equals_a_replay_that_is_cut_there() {
-    let happenings = history(&choices(31, 500));
+    let mut happenings = history(&choices(31, 450));
+    let retired = |area_id: &str| actual(Event::AreaRetired(v1::AreaRetired { area_id: area_id.into() }));
+    happenings.extend([retired("g1"), actual(reparented("t2", "k1")), retired("k2"), area("g1", v1::AreaLevel::Grid, "t2")]);
     let count = |wanted: fn(&Event) -> bool| happenings.iter().filter(|happening| wanted(&happening.event)).count();
     assert!(count(|event| matches!(event, Event::AreaRetired(_))) > 0, "rows end");
     assert!(count(|event| matches!(event, Event::AreaReparented(_))) > 0, "areas move");
