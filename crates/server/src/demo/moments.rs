@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use muster_log::Log;
-use muster_views::{Dump, HistoryHandle, Pass, RowChange, View, compare};
+use muster_log::{Log, Position};
+use muster_views::{Difference, Dump, HistoryHandle, Pass, RowChange, View, compare};
 use serde_json::{Value, json};
 
 use super::summary::Summary;
@@ -82,20 +82,33 @@ fn at_moments(log: &dyn Log, history: &HistoryHandle, moments: &BTreeSet<u64>) -
         pass.take(&record).map_err(|error| error.to_string())?;
         if moments.contains(&position.0) {
             take(&mut tables, pass.drain());
-            for view in View::ALL {
-                let replayed: Dump = tables.get(&view).into_iter().flatten().map(|(key, row)| (key.clone(), row.clone())).collect();
-                let started = Instant::now();
-                let kept = history.dump(view, position).map_err(|error| error.to_string())?;
-                found.slowest = found.slowest.max(started.elapsed());
-                found.rows += kept.len() as u64;
-                let differences = compare(view, &kept, &replayed);
-                found.differences.extend(differences.iter().map(|difference| format!("at {position}: {difference}")));
-            }
-            found.positions += 1;
+            compare_all(&tables, history, position, &mut found)?;
         }
         Ok(())
     })?;
     Ok(found)
+}
+
+/// All views at one position, side by side.
+fn compare_all(tables: &Tables, history: &HistoryHandle, position: Position, found: &mut Found) -> Result<(), String> {
+    let one = |view: View| -> Result<(u64, Duration, Vec<Difference>), String> {
+        let replayed: Dump = tables.get(&view).into_iter().flatten().map(|(key, row)| (key.clone(), row.clone())).collect();
+        let started = Instant::now();
+        let kept = history.dump(view, position).map_err(|error| error.to_string())?;
+        Ok((kept.len() as u64, started.elapsed(), compare(view, &kept, &replayed)))
+    };
+    let outcomes = std::thread::scope(|scope| {
+        let compared = View::ALL.map(|view| scope.spawn(move || one(view)));
+        compared.map(|thread| thread.join().unwrap_or_else(|_| Err("the comparison panicked".to_owned())))
+    });
+    for outcome in outcomes {
+        let (rows, took, differences) = outcome?;
+        found.rows += rows;
+        found.slowest = found.slowest.max(took);
+        found.differences.extend(differences.iter().map(|difference| format!("at {position}: {difference}")));
+    }
+    found.positions += 1;
+    Ok(())
 }
 
 fn take(tables: &mut Tables, changes: Vec<RowChange>) {
