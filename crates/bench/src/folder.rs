@@ -49,6 +49,15 @@ pub(crate) fn remove(dir: &Path) {
     let _ = fs::remove_dir_all(dir);
 }
 
+/// The bytes of the files in a folder.
+pub(crate) fn bytes_of(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).with_context(|| format!("read {}", dir.display()))? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
 /// Tables and the reserve never change once written, so they are linked; everything else is copied.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;

@@ -181,6 +181,28 @@ impl<'a> Histories<'a> {
     }
 }
 
+impl Histories<'_> {
+    /// The same history going on until there are so many records.
+    pub(crate) fn longest(&mut self, records: u64) -> Result<Stage> {
+        let full = self.full()?;
+        if full.end >= records {
+            return Ok(full);
+        }
+        let (_, duties) = self.converted()?;
+        let started = Instant::now();
+        let data = self.scratch.copy_of(&full.data, "longest")?;
+        let running = Running::start(&data)?;
+        let mut turn = 1;
+        while running.log.watermark().0 < records {
+            drive(&running.engine, duties.iter().map(|duty| presence(duty, turn % 2 == 0, &format!("l{turn}"))))?;
+            turn += 1;
+        }
+        let stage = Stage { data, end: running.end()? };
+        say(&format!("longest: {} records in {:.1} s", stage.end, started.elapsed().as_secs_f64()));
+        Ok(stage)
+    }
+}
+
 /// Who was called where by the records from `from` on.
 fn duties(log: &dyn Log, from: u64) -> Result<Vec<Duty>> {
     let mut duties = BTreeMap::new();

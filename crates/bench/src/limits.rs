@@ -59,3 +59,20 @@ pub(crate) const BARE_CAPACITY: usize = 4_096;
 
 /// How often the parts of a conversion are run: the least of them is what it costs when nothing disturbs it.
 pub(crate) const PART_RUNS: usize = 5;
+
+/// Records of the log whose earlier moments are asked for.
+pub(crate) const AS_OF_RECORDS: u64 = 1_000_000;
+/// The same in a quick run.
+pub(crate) const AS_OF_RECORDS_QUICK: u64 = 100_000;
+/// The same where it is asked for with a flag: takes many minutes and some ten gigabytes.
+pub(crate) const AS_OF_RECORDS_FLAGGED: u64 = 10_000_000;
+/// Pages in one round: enough that ten are above the 95th percentile.
+pub(crate) const AS_OF_SAMPLES: usize = 200;
+/// Whole coverages of the city in one round.
+pub(crate) const AS_OF_SAMPLES_CITY: usize = 40;
+/// States that are loaded in one round: each takes a good part of a second.
+pub(crate) const AS_OF_SAMPLES_STATES: usize = 8;
+/// Rows of a page, as HTTP gives them unless asked for another number.
+pub(crate) const AS_OF_PAGE_ROWS: usize = 1_000;
+/// Records between two states.
+pub(crate) const AS_OF_STATE_SPACING: u64 = 50_000;

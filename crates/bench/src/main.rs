@@ -22,6 +22,11 @@
 //! | `check_in_64_clients` | 64 clients in this process, each waiting for its durable answer before its next command | bare RocksDB, the same bytes in as many synced batches as came about |
 //! | `check_in_64_http` | the same over HTTP to a whole server in this process | the same |
 //! | `view_rebuild` | all views folded from position 1 into a new store, until the last row can be read | bare scan of the log's RocksDB |
+//! | `as_of_<N>` | the slowest of twenty pages of a view in a county or township at a random position of a log of N records (95th percentile) | a bare RocksDB that scans the bytes of the answer |
+//! | `as_of_city` | the same of the whole city's coverage, in the longest log | the same |
+//! | `as_of_bytes_per_event` | what the history that answers them takes on disk | the log's own RocksDB |
+//! | `as_of_follow` | the history made from position 1 | |
+//! | `as_of_states` | the other way to keep the past: the nearest state of the folds loaded, and folded on from | folding on alone |
 //! | `relay` | the fenced relay, from its connection until the stream holds the last record | the client library's own publish: no fence, no headers, the same payloads, subjects, window and stream |
 //! | `relay_beside_one_inbox` | the same | the same written by hand around one inbox: the most that client and server give |
 //! | `kv_rows` | all views put into empty buckets of NATS KV, from the connection until every bucket is complete | the client library's own publish of the same values to the same keys |
@@ -39,6 +44,7 @@
 //! Every row checks what it did (counts, positions, rows, bytes of the stream), so that a broken path ends the run instead of
 //! giving a good figure. Nothing here is used by anything else, and it must never be: measuring code stays out of the product.
 
+mod as_of;
 mod check_in;
 mod check_in_http;
 mod conversion;
@@ -96,6 +102,9 @@ struct Arguments {
     /// Where to write, on the disk that is to be measured [default: the system's folder for temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// The rows as_of_… over ten million records: many minutes, some ten gigabytes
+    #[arg(long)]
+    ten_million: bool,
     /// Say the bytes that so many people take, resident and stored, and end
     #[arg(long, value_name = "N", hide = true)]
     memory_of: Option<usize>,
@@ -104,7 +113,7 @@ struct Arguments {
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 12] = [
+const BENCHES: [(&[&str], Bench); 13] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
     (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
     (&[rehearsal::NAME], rehearsal::run),
@@ -114,6 +123,7 @@ const BENCHES: [(&[&str], Bench); 12] = [
     (&["check_in_64_clients"], check_in::run),
     (&["check_in_64_http"], check_in_http::run),
     (&["view_rebuild"], views::run),
+    (&as_of::NAMES, as_of::run),
     (&["relay", "relay_beside_one_inbox"], relay::run),
     (&kv::NAMES, kv::run),
     (&["start_from_snapshot", "start_from_position_1"], start::run),
@@ -147,7 +157,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     let default = if arguments.quick { limits::ROUNDS_QUICK } else { limits::ROUNDS };
     let rounds = arguments.rounds.map_or(default, usize::from);
-    let setting = Setting { rounds, quick: arguments.quick, scratch: &scratch };
+    let setting = Setting { rounds, quick: arguments.quick, ten_million: arguments.ten_million, scratch: &scratch };
     let mut histories = Histories::new(&scratch, setting.history_records());
     let mut rows = Vec::new();
     for (_, bench) in BENCHES.iter().filter(|(rows, _)| rows.iter().any(|row| wanted(row))) {

@@ -9,6 +9,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) rounds: usize,
     /// Smaller work, for a look; its figures are not to be compared.
     pub(crate) quick: bool,
+    /// Earlier moments of a log of ten million records.
+    pub(crate) ten_million: bool,
     pub(crate) scratch: &'a Scratch,
 }
 
@@ -31,6 +33,15 @@ impl Setting<'_> {
     /// Check-ins of one round that are waited for at a bucket.
     pub(crate) const fn kv_commands(&self) -> usize {
         if self.quick { limits::KV_COMMANDS_QUICK } else { limits::KV_COMMANDS }
+    }
+
+    /// Records of the log whose earlier moments are asked for.
+    pub(crate) const fn as_of_records(&self) -> u64 {
+        match (self.ten_million, self.quick) {
+            (true, _) => limits::AS_OF_RECORDS_FLAGGED,
+            (false, true) => limits::AS_OF_RECORDS_QUICK,
+            (false, false) => limits::AS_OF_RECORDS,
+        }
     }
 
     /// Records relayed in one round.

@@ -77,6 +77,12 @@ pub const RELEASE_CHECK: Duration = Duration::from_millis(2);
 /// How long a process whose log stopped goes on answering health before it ends: long enough for a probe to see why.
 pub const FATAL_LINGER: Duration = Duration::from_secs(1);
 
+/// How long a question for an earlier moment waits for the history of the views before the log is folded instead: a large import's distance.
+pub const HISTORY_WAIT: Duration = Duration::from_secs(1);
+
+/// Pages of earlier moments that are read at the same time: each takes a processor for some ten milliseconds, and the engine needs one as well.
+pub const HISTORY_READS_MAX: usize = 2;
+
 /// Views folded anew for `as_of` at the same time. Each takes a processor for about a second per million records, and the
 /// engine needs one as well.
 pub const AS_OF_FOLDS_MAX: usize = 1;

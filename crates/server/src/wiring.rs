@@ -13,7 +13,7 @@ use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
 use muster_feed::{CommandService, Kv, KvHandle, KvOptions, Relay, RelayHandle, RelayOptions, ServiceHandle, ServiceOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
 use muster_vault::{Entropy, OsEntropy, Vault, VaultOptions};
-use muster_views::{LogSource, RunnerOptions, View, ViewStore, ViewsHandle};
+use muster_views::{HistoryHandle, HistoryStore, LogSource, RunnerOptions, View, ViewStore, ViewsHandle};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ pub const LOG_DIR: &str = "log";
 pub const VAULT_DIR: &str = "vault";
 /// Where the views lie; disposable.
 pub const VIEWS_DIR: &str = "views";
+/// Where the views at earlier moments lie, in the folder of the views; disposable.
+pub const HISTORY_DIR: &str = "history";
 /// Where snapshots of the state lie; disposable.
 pub const STATE_DIR: &str = "state";
 /// Who runs on the data folder, and where it listens: `{"listen":"127.0.0.1:8080","pid":1}`. There while the server runs.
@@ -145,6 +147,8 @@ pub struct RunningServer {
     pub log: Arc<dyn Log>,
     /// The views.
     pub views: ViewsHandle,
+    /// The views at earlier moments.
+    pub history: HistoryHandle,
     /// The vault.
     pub vault: Arc<Vault>,
     /// Makes requests of JSON bodies, as HTTP does.
@@ -215,6 +219,7 @@ struct Opened {
     log: Arc<dyn Log>,
     vault: Arc<Vault>,
     store: ViewStore,
+    history: HistoryStore,
     engine: EngineHandle,
 }
 
@@ -238,9 +243,10 @@ impl Server {
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
         let opened = tokio::task::spawn_blocking(move || open(options, addr, fail)).await.map_err(|_| StartError::BrokenOff)?;
-        let Opened { log, vault, store, engine } = opened?;
+        let Opened { log, vault, store, history, engine } = opened?;
         let views = muster_views::spawn(&View::ALL, store, LogSource::new(Arc::clone(&log)), views_options)
             .inspect_err(|_| remove_server_file(&data))?;
+        let history = muster_views::spawn_history(&View::ALL, history, Arc::clone(&log)).inspect_err(|_| remove_server_file(&data))?;
         let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
@@ -267,6 +273,7 @@ impl Server {
             engine: engine.clone(),
             log: Arc::clone(&log),
             vault: Arc::clone(&vault),
+            history: history.clone(),
             relay: relay.as_ref().map(RelayHandle::status),
             deliveries: Arc::clone(&deliveries),
         });
@@ -281,6 +288,7 @@ impl Server {
             engine,
             log,
             views,
+            history,
             vault,
             gateway,
             erasures,
@@ -341,11 +349,15 @@ fn open_beside(data: &Path, log: &Arc<dyn Log>, entropy: Box<dyn Entropy>, mut o
     if let Some(known) = store.known(log.id())? {
         log.check_not_behind(known, VIEWS_DIR)?;
     }
+    let history = HistoryStore::open(data.join(VIEWS_DIR).join(HISTORY_DIR))?;
+    if let Some(known) = history.known(log.id())? {
+        log.check_not_behind(known, VIEWS_DIR)?;
+    }
     options.accept_clock = clockmark::is_set(data);
     let last_recorded_ms = clockmark::last_recorded_ms(&**log).unwrap_or(i64::MAX);
     let engine = Engine::start(Arc::clone(log), options)?;
     clockmark::clear_if_over(data, last_recorded_ms, http::wall_ms());
-    Ok(Opened { log: Arc::clone(log), vault, store, engine })
+    Ok(Opened { log: Arc::clone(log), vault, store, history, engine })
 }
 
 fn write_server_file(data: &Path, addr: SocketAddr) -> Result<(), StartError> {
@@ -378,7 +390,7 @@ impl RunningServer {
     /// Stops in order: no new commands, streams end, what was handed in is decided, durable and answered, the state's
     /// last snapshot is written, the views catch up, buckets, relay and log are closed. The folder is free when this returns.
     pub async fn shutdown(self) {
-        let Self { engine, log, views, vault, gateway, erasures, relay, service, kv, deliveries, app, data, serving, .. } = self;
+        let Self { engine, log, views, history, vault, gateway, erasures, relay, service, kv, deliveries, app, data, serving, .. } = self;
         app.stop();
         if let Some(service) = service {
             // While the engine still runs, so that what came in over NATS has its answer.
@@ -401,6 +413,9 @@ impl RunningServer {
         }
         if let Err(error) = views.shutdown().await {
             tracing::error!(%error, "the views did not end in order");
+        }
+        if let Err(error) = history.shutdown().await {
+            tracing::error!(%error, "the history of the views did not end in order");
         }
         erasures.finish().await;
         if let Some(relay) = relay {

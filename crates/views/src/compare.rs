@@ -1,8 +1,12 @@
 //! Compares the rows of a view from two places, row by row.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use crate::history::RowPair;
+use crate::live::{PlacedRow, Snapshot};
 use crate::runner::Dump;
 use crate::view::{Row, View, row_json};
 
@@ -60,6 +64,21 @@ pub fn compare(view: View, one: &Dump, other: &Dump) -> Vec<Difference> {
             }
         }
     }
+}
+
+/// The rows that differ between two whole listings of one view, ordered by realm and id, with both forms.
+#[must_use]
+pub fn row_pairs(from: &Snapshot, to: &Snapshot) -> Vec<RowPair> {
+    let key = |placed: &PlacedRow| (placed.row.realm().to_owned(), placed.row.id());
+    let mut pairs: BTreeMap<(String, String), [Option<PlacedRow>; 2]> = BTreeMap::new();
+    for (side, listing) in [from, to].into_iter().enumerate() {
+        for placed in &listing.rows {
+            pairs.entry(key(placed)).or_default()[side] = Some(placed.clone());
+        }
+    }
+    let row = |placed: &Option<PlacedRow>| placed.as_ref().map(|placed| Arc::clone(&placed.row));
+    let differing = pairs.into_iter().filter(|(_, [from, to])| row(from) != row(to));
+    differing.map(|((realm, id), [from, to])| RowPair { realm, id, from, to }).collect()
 }
 
 #[cfg(test)]

@@ -47,6 +47,12 @@ impl Filter {
         self.takes_at(placed.row.view(), placed.row.realm(), placed.row.ties(), &placed.place)
     }
 
+    /// Whether it asks which unit lies below which: that is known where the view `units` is folded along, and not to the history.
+    #[must_use]
+    pub fn names_units(&self) -> bool {
+        self.any_of.iter().flat_map(|bounds| bounds.iter()).any(|bound| matches!(bound, Bound::Unit(_)))
+    }
+
     /// The same of a row that is known by what it belongs to.
     pub(crate) fn takes_at(&self, view: View, realm: &str, ties: Ties<'_>, place: &Path) -> bool {
         self.realm.as_ref().is_none_or(|wanted| wanted == realm)

@@ -68,3 +68,22 @@ pub const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Rewinds that may wait for the reader: one for each rebuild that found wrong rows while the reader was busy with a batch. More means that it
 /// is stuck, and the views stop.
 pub const REWINDS_MAX: usize = 4;
+
+/// Bytes of the history's memtable: some 15,000 records of a busy incident, which are folded again after a crash in a moment.
+pub const HISTORY_MEMTABLE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a block of the history before compression: neighbouring versions of a row differ in a few bytes, so a larger block is much smaller on
+/// disk, and takes longer to read.
+pub const HISTORY_BLOCK_BYTES: usize = 16 * 1024;
+
+/// Bytes of the history's block cache: the blocks that the rows of a county at one moment lie in, for the next step of a slider needs nearly the same.
+pub const HISTORY_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Trees of areas that the history keeps ready, each some megabytes for a city. Areas change rarely, so two moments nearly always share one.
+pub const HISTORY_TREES_MAX: usize = 4;
+
+/// Records that the history folds between two looks at whether it is to stop.
+pub const HISTORY_STEP_RECORDS: u64 = 131_072;
+
+/// The share of all areas from which on the history walks through all rows of a view instead of asking area by area who ever stood there: one in so many.
+pub const HISTORY_WALK_SHARE: usize = 4;

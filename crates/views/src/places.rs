@@ -56,7 +56,23 @@ pub(crate) struct Path {
     units: Option<Arc<[Box<str>]>>,
 }
 
+impl AreaLine {
+    pub(crate) fn new(tree: &AreaTree, node: Node) -> Self {
+        Self { ids: tree.upward(node).map(|above| tree.id(above).into()).collect(), levels: Arc::new(tree.path(node)) }
+    }
+
+    /// Of an area that is in no tree: it has no level, and holds itself. Of none at all where it has no id.
+    pub(crate) fn outside(area_id: &str) -> Self {
+        Self { ids: Some(area_id.into()).filter(|_| !area_id.is_empty()).into_iter().collect(), levels: Arc::default() }
+    }
+}
+
 impl Path {
+    /// A place whose units are not known.
+    pub(crate) const fn of_areas(at: Arc<AreaLine>, also: Option<Arc<AreaLine>>) -> Self {
+        Self { at, also, units: None }
+    }
+
     /// Whether what stands here is in the area.
     pub(crate) fn within(&self, area: &str) -> bool {
         std::iter::once(&self.at).chain(&self.also).any(|line| line.ids.iter().any(|above| &**above == area))
@@ -132,13 +148,7 @@ impl Places {
 
     pub(crate) fn path(&mut self, place: Place) -> Path {
         let Self { tree, names, forest, areas, units } = self;
-        let mut line = |node: Node| {
-            let make = || {
-                let ids = tree.upward(node).map(|above| tree.id(above).into()).collect();
-                Arc::new(AreaLine { ids, levels: Arc::new(tree.path(node)) })
-            };
-            Arc::clone(areas.entry(node).or_insert_with(make))
-        };
+        let mut line = |node: Node| Arc::clone(areas.entry(node).or_insert_with(|| Arc::new(AreaLine::new(tree, node))));
         let (at, also) = (line(place.at), (place.also != NO_PARENT).then(|| line(place.also)));
         let above = |held: Held| {
             let above = forest.closure(held, &forest.above).into_iter().filter(|held| !held.site);

@@ -18,7 +18,7 @@ use crate::view::{Row, View};
 /// Folds as of one position, and the reader that feeds them.
 pub(crate) struct Replayed {
     pub(crate) folds: Folds,
-    scribe: Scribe,
+    pub(crate) scribe: Scribe,
 }
 
 impl Replayed {
@@ -78,9 +78,15 @@ fn read(
     Ok(())
 }
 
-fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
+pub(crate) fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
     let end = log.watermark();
     if position > end { Err(ReplayError::NotYet { asked: position, end }) } else { Ok(()) }
+}
+
+/// What has to be folded to tell a view's rows: those of a unit are those of the units below it as well.
+pub(crate) fn folded_for(view: View) -> Vec<View> {
+    let units = Some(View::Units).filter(|_| matches!(view, View::Sites | View::Calls | View::Responders));
+    std::iter::once(view).chain(units).collect()
 }
 
 /// A view as it was once every record up to `position` was taken in: everything from 1 is folded again, in memory. Rows are ordered by realm and id.
@@ -89,11 +95,13 @@ fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayError> {
 /// See [`ReplayError`]; [`ReplayError::NotYet`] above the watermark.
 pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> Result<Snapshot, ReplayError> {
     reachable(log, position)?;
-    // Rows of a unit are those of the units below it as well.
-    let mut views = vec![view];
-    views.extend(Some(View::Units).filter(|units| *units != view && matches!(view, View::Sites | View::Calls | View::Responders)));
-    let mut replayed = Replayed::new(&views);
+    let mut replayed = Replayed::new(&folded_for(view));
     replayed.advance(log, position)?;
+    Ok(placed(replayed, view, filter, EpochPosition { epoch: log.epoch(), position }))
+}
+
+/// The rows of folds that were never drained, as the filter shows them.
+pub(crate) fn placed(mut replayed: Replayed, view: View, filter: &Filter, at: EpochPosition) -> Snapshot {
     let mut rows = replayed.rows();
     let mut places = Places::new(replayed.folds.ledger.tree);
     for row in &rows {
@@ -110,7 +118,7 @@ pub fn as_of(log: &dyn Log, view: View, filter: &Filter, position: Position) -> 
         PlacedRow::new(row.into(), places.path(place))
     };
     let rows = rows.into_iter().map(&mut placed).filter(|placed| filter.takes(placed)).collect();
-    Ok(Snapshot { view, at: EpochPosition { epoch: log.epoch(), position }, rows, next: None })
+    Snapshot { view, at, rows, next: None }
 }
 
 /// The last position recorded at or before a time, Unix milliseconds; 0 if the log begins later. The log's own times never go back within an epoch.

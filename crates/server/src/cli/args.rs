@@ -307,6 +307,12 @@ pub struct ViewArgs {
     /// 截至某位置或时间 · as of a position or time
     #[arg(long)]
     pub as_of: Option<String>,
+    /// 与另一位置或时间逐行比较（从 --as-of 到此；end 为现在） · compare --as-of with this position or time, row by row; `end` for now
+    #[arg(long, requires = "as_of", conflicts_with = "true_time", value_name = "MOMENT")]
+    pub compare: Option<String>,
+    /// 到岗真实情况：此时刻（按设备时间）实际如何 · presence as it really was at this time, by the devices' clocks
+    #[arg(long, value_name = "TIME")]
+    pub true_time: Option<String>,
     /// 输出 JSON · print JSON
     #[arg(long)]
     pub json: bool,

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use muster_log::{AcceptedLoss, Log as _, OpenOptions, Position, RocksLog, Unit};
 use muster_proto::{CommonPart, EnvelopeEncoder, Event, RecordPart, v1};
 use muster_vault::{OsEntropy, Vault, VaultOptions};
-use muster_views::ViewStore;
+use muster_views::{HistoryStore, ViewStore};
 
 use super::args::DoctorArgs;
 use super::error::CliError;
@@ -17,7 +17,7 @@ use crate::clockmark;
 use crate::http::wall_ms;
 use crate::limits;
 use crate::startup::StartError;
-use crate::wiring::{LOG_DIR, VAULT_DIR, VIEWS_DIR};
+use crate::wiring::{HISTORY_DIR, LOG_DIR, VAULT_DIR, VIEWS_DIR};
 use crate::words::{Lang, Words};
 
 /// What was found, line by line.
@@ -157,7 +157,11 @@ fn examine_views(data: &Path, log: &RocksLog, report: &mut Report) {
     if !dir.exists() {
         return report.good("视图：尚未建立，启动时会重建", "views: none yet, the next start builds them");
     }
-    let known = ViewStore::open(&dir).and_then(|store| store.known(log.id()));
+    let known = ViewStore::open(&dir).and_then(|store| {
+        let history = dir.join(HISTORY_DIR);
+        let kept = if history.exists() { HistoryStore::open(history)?.known(log.id())? } else { None };
+        Ok(store.known(log.id())?.max(kept))
+    });
     match known {
         Ok(None) => report.good("视图：空，启动时会重建", "views: empty, the next start builds them"),
         Ok(Some(known)) => match log.check_not_behind(known, VIEWS_DIR) {

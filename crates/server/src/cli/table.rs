@@ -7,12 +7,14 @@ use crate::descriptors::Descriptors;
 use crate::words::Lang;
 
 /// One column of a view's table.
+#[derive(Clone, Copy)]
 pub(super) struct Column {
     zh: &'static str,
     en: &'static str,
     content: Content,
 }
 
+#[derive(Clone, Copy)]
 enum Content {
     /// A member as it is.
     Text(&'static str),
@@ -38,6 +40,14 @@ enum Content {
 
 const fn column(zh: &'static str, en: &'static str, content: Content) -> Column {
     Column { zh, en, content }
+}
+
+/// Of a comparison: which form of the row it is.
+const CHANGE: Column = column("变化", "change", Content::Text("change"));
+
+/// The columns of a view for rows that are told as they were and as they are.
+pub(super) fn compared(columns: &[Column]) -> Vec<Column> {
+    std::iter::once(CHANGE).chain(columns.iter().copied()).collect()
 }
 
 /// In every table: nobody may take an exercise for real life.

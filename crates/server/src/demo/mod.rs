@@ -3,6 +3,7 @@
 //! uses, except to verify.
 
 mod base;
+mod moments;
 mod screen;
 mod snapshots;
 mod stage;

@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 use super::stage::LocalStage;
 
 /// The checks that a summary must hold, each exactly once.
-pub(super) const CHECKS: [&str; 15] = [
+pub(super) const CHECKS: [&str; 16] = [
     "scenario",
     "rehearsal_equals_conversion",
     "stream_equals_log",
     "views_equal_worker",
     "views_equal_rebuild",
+    "as_of_equals_replay",
     "views_equal_naive_count",
     "positions_and_commands_whole",
     "one_duty_per_person",

@@ -219,6 +219,8 @@ pub(super) async fn server(
     }
     screen.verifying("从第 1 条重建视图", "rebuilding the views from position 1");
     with_rebuild(summary, taken.last(), server).await;
+    screen.verifying("逐一回看 100 个位置", "looking back at 100 positions");
+    super::moments::as_of(summary, demo.city.seed, server).await;
     screen.verifying("独立清点视图", "counting the views independently");
     over_records(summary, taken, &demo.city, server).await;
 }

@@ -13,7 +13,7 @@ use muster_feed::kv::KvStatuses;
 use muster_log::Log;
 use muster_proto::{CommandError, CommandPort};
 use muster_vault::Vault;
-use muster_views::ViewsHandle;
+use muster_views::{HistoryHandle, ViewsHandle};
 use tokio::sync::{Semaphore, watch};
 
 use super::asof::AsOf;
@@ -41,6 +41,8 @@ pub struct Node {
     pub log: Arc<dyn Log>,
     /// The vault.
     pub vault: Arc<Vault>,
+    /// The views at earlier moments.
+    pub history: HistoryHandle,
     /// How the relay is, if events are published.
     pub relay: Option<watch::Receiver<RelayStatus>>,
     /// Takes calls to people.
@@ -220,6 +222,9 @@ fn describe(meters: &Meters) {
         ("muster_views_position", "The last record that the views have taken in.", Kind::Gauge),
         ("muster_views_lag_positions", "Records that the views are behind.", Kind::Gauge),
         ("muster_views_lag_seconds", "How long the oldest of them has been known.", Kind::Gauge),
+        ("muster_history_running", "1 while earlier moments of the views are kept.", Kind::Gauge),
+        ("muster_history_position", "The last record of which every view is kept as it was.", Kind::Gauge),
+        ("muster_history_bytes", "Bytes of the files with earlier moments.", Kind::Gauge),
         ("muster_relay_position", "The last record that the stream has.", Kind::Gauge),
         ("muster_relay_lag_positions", "Records that the relay is behind.", Kind::Gauge),
         ("muster_relay_lag_seconds", "How long the oldest of them has waited.", Kind::Gauge),

@@ -1,57 +1,143 @@
-//! Views as of an earlier place in the log: everything from position 1 is folded again. What was true at a place never
-//! changes, so that the last few answers are kept for the pages that follow. It must never hold up live readers: few such
-//! folds run at a time.
+//! Views as of an earlier place in the log, and as of a true time. Places are answered from the history of the views; where it is not there yet, and
+//! for a true time, everything from position 1 is folded again. What was true at a place never changes, so that the last few folds are kept for
+//! the pages that follow. It must never hold up live readers: few such answers are made at a time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use muster_log::{EpochPosition, Log, Position};
-use muster_views::{Filter, Page, PlacedRow, ReplayError, Snapshot, View};
+use muster_views::{Filter, HistoryHandle, PRESENCE_VIEWS, Page, PlacedRow, QueryError, ReplayError, Snapshot, View};
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::app::{App, log_unreadable};
+use super::app::{App, Node, log_unreadable};
 use super::events::foreign_epoch;
-use super::views::{Asked, key};
+use super::views::{Asked, key, unreadable};
 use crate::limits;
 use crate::problem::Problem;
 use crate::time::parse_rfc3339;
 use crate::words::Words;
 
-/// Which rows, as of where.
-type Question = (View, Filter, EpochPosition);
+/// Which rows, as of where, and as of which true time if one is asked for.
+type Question = (View, Filter, EpochPosition, Option<i64>);
 
-/// The answers that are kept, oldest first, and how many folds may run.
+/// The folds that are kept, oldest first, and how many answers may be made at a time.
 pub(super) struct AsOf {
     kept: Mutex<VecDeque<(Question, Arc<Snapshot>)>>,
     folds: Semaphore,
+    reads: Semaphore,
 }
 
 impl AsOf {
     pub(super) fn new() -> Self {
-        Self { kept: Mutex::new(VecDeque::new()), folds: Semaphore::new(limits::AS_OF_FOLDS_MAX) }
+        Self {
+            kept: Mutex::new(VecDeque::new()),
+            folds: Semaphore::new(limits::AS_OF_FOLDS_MAX),
+            reads: Semaphore::new(limits::HISTORY_READS_MAX),
+        }
     }
 }
 
 /// A page of a view as it was.
-pub(super) async fn snapshot(app: &Arc<App>, asked: &Asked, page: &Page, as_of: &str) -> Result<Snapshot, Problem> {
+pub(super) async fn snapshot(
+    app: &Arc<App>,
+    asked: &Asked,
+    page: &Page,
+    as_of: Option<&str>,
+    true_time_ms: Option<i64>,
+) -> Result<Snapshot, Problem> {
+    let log = log(app, "as_of")?;
+    let position = as_of.map_or(Ok(log.watermark()), |text| position(&log, text, "as_of"))?;
+    if true_time_ms.is_none() {
+        let (asking, wanted) = (asked.clone(), page.clone());
+        let read = move |history: &HistoryHandle| history.snapshot(asking.view, &asking.filter, &wanted, position);
+        if let Some(snapshot) = read_history(app, asked, position, read).await? {
+            return Ok(snapshot);
+        }
+    }
+    let whole = folded(app, asked, position, true_time_ms).await?;
+    Ok(cut(&whole, page, |placed| asked.filter.takes(placed)))
+}
+
+/// The log, which a worker has not.
+pub(super) fn log(app: &Arc<App>, field: &str) -> Result<Arc<dyn Log>, Problem> {
     if app.is_worker() {
         let detail = Words::new("投影进程没有日志，不能回看；请向服务器查询", "a worker has no log and cannot look back; ask the server");
         return Err(
-            Problem::new(StatusCode::NOT_IMPLEMENTED, "as_of_not_available", Words::new("不支持", "Not available"), detail).at("as_of")
+            Problem::new(StatusCode::NOT_IMPLEMENTED, "as_of_not_available", Words::new("不支持", "Not available"), detail).at(field)
         );
     }
+    Ok(Arc::clone(&app.node()?.log))
+}
+
+/// Reads from the history once it has `position`; nothing where it is too far behind, or broken, or does not know what is asked for.
+pub(super) async fn read_history<T: Send + 'static>(
+    app: &Arc<App>,
+    asked: &Asked,
+    position: Position,
+    read: impl FnOnce(&HistoryHandle) -> Result<T, QueryError> + Send + 'static,
+) -> Result<Option<T>, Problem> {
+    if asked.filter.names_units() {
+        return Ok(None);
+    }
+    let history = app.node()?.history.clone();
+    // It follows within milliseconds; only after a large import, or while it is made anew, it is farther behind.
+    let _ = tokio::time::timeout(limits::HISTORY_WAIT, history.wait_for(position)).await;
+    let _turn = app.as_of.reads.acquire().await.map_err(|_| Problem::internal())?;
+    let read = tokio::task::spawn_blocking(move || read(&history)).await;
+    match read.map_err(|_| Problem::internal())? {
+        Ok(found) => Ok(Some(found)),
+        Err(QueryError::NotReady { .. } | QueryError::Stopped(_)) => Ok(None),
+        Err(QueryError::Store(error)) => {
+            tracing::error!(%error, "the history of the views cannot be read; the log is folded instead");
+            Ok(None)
+        }
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// All rows of the question, folded from the log. What of it somebody may see is cut out afterwards, so that one fold serves all who ask.
+pub(super) async fn folded(app: &Arc<App>, asked: &Asked, position: Position, true_time_ms: Option<i64>) -> Result<Arc<Snapshot>, Problem> {
     let log = Arc::clone(&app.node()?.log);
-    let position = position(&log, as_of)?;
-    // What of it somebody may see is cut out afterwards, so that one fold serves all who ask.
+    let at = EpochPosition { epoch: log.epoch(), position };
     let filter = Filter { any_of: None, ..asked.filter.clone() };
-    let question = (asked.view, filter, EpochPosition { epoch: log.epoch(), position });
-    let whole = match kept(&app.as_of, &question) {
-        Some(whole) => whole,
-        None => fold(app, log, question).await?,
-    };
-    Ok(cut(&whole, page, |placed| asked.filter.takes(placed)))
+    let question = (asked.view, filter, at, true_time_ms);
+    match kept(&app.as_of, &question) {
+        Some(whole) => Ok(whole),
+        None => fold(app, log, question).await,
+    }
+}
+
+/// What status says of the history.
+pub(super) fn status(node: &Node) -> Value {
+    let progress = node.history.progress().borrow().clone();
+    json!({
+        "at": progress.at.to_string(),
+        "lag_positions": node.log.watermark().0.saturating_sub(progress.at.position.0).to_string(),
+        "bytes": node.history.bytes().to_string(),
+        "stopped": progress.stopped.map(|error| error.to_string()),
+    })
+}
+
+/// Unix milliseconds with `ms` behind, or RFC 3339.
+fn time(text: &str) -> Option<i64> {
+    text.strip_suffix("ms").and_then(|ms| ms.parse().ok()).or_else(|| parse_rfc3339(text))
+}
+
+/// The true time that somebody asks for, of a view that has one.
+pub(super) fn true_time(view: View, text: &str) -> Result<i64, Problem> {
+    if !PRESENCE_VIEWS.contains(&view) {
+        let known = PRESENCE_VIEWS.map(View::name).join(", ");
+        let expected = Words::new(format!("只有 {known} 有真实时间"), format!("only {known} have a true time"));
+        return Err(Problem::bad_parameter("true_time", text, expected));
+    }
+    time(text).ok_or_else(|| {
+        let zh = "应为 RFC 3339 时间（如 2026-07-31T08:00:00+08:00）或以 ms 结尾的毫秒数";
+        let en = "an RFC 3339 time (2026-07-31T08:00:00+08:00) or milliseconds with ms behind is expected";
+        Problem::bad_parameter("true_time", text, Words::new(zh, en))
+    })
 }
 
 fn kept(as_of: &AsOf, question: &Question) -> Option<Arc<Snapshot>> {
@@ -64,8 +150,12 @@ async fn fold(app: &Arc<App>, log: Arc<dyn Log>, question: Question) -> Result<A
     if let Some(whole) = kept(&app.as_of, &question) {
         return Ok(whole);
     }
-    let (view, filter, at) = question.clone();
-    let whole = Arc::new(off_the_loop(move || muster_views::as_of(&*log, view, &filter, at.position)).await?);
+    let (view, filter, at, true_time_ms) = question.clone();
+    let fold = move || match true_time_ms {
+        Some(at_ms) => muster_views::as_of_true_time(&*log, view, &filter, at.position, at_ms),
+        None => muster_views::as_of(&*log, view, &filter, at.position),
+    };
+    let whole = Arc::new(off_the_loop(fold).await?);
     drop(turn);
     let mut kept = app.as_of.kept.lock();
     if kept.len() >= limits::AS_OF_KEPT_MAX {
@@ -103,24 +193,24 @@ fn cut(whole: &Snapshot, page: &Page, shows: impl Fn(&PlacedRow) -> bool) -> Sna
 }
 
 /// A position, `epoch.position`, RFC 3339, or Unix milliseconds with `ms` behind.
-fn position(log: &Arc<dyn Log>, text: &str) -> Result<Position, Problem> {
+pub(super) fn position(log: &Arc<dyn Log>, text: &str, field: &str) -> Result<Position, Problem> {
     let end = log.end();
     if let Ok(position) = text.parse::<Position>() {
-        return reachable(position, end);
+        return reachable(position, end, field);
     }
     if let Ok(place) = text.parse::<EpochPosition>() {
-        return if place.epoch == end.epoch { reachable(place.position, end) } else { Err(foreign_epoch(place, end).at("as_of")) };
+        return if place.epoch == end.epoch { reachable(place.position, end, field) } else { Err(foreign_epoch(place, end).at(field)) };
     }
-    let ms = text.strip_suffix("ms").and_then(|ms| ms.parse().ok()).or_else(|| parse_rfc3339(text)).ok_or_else(|| {
+    let ms = time(text).ok_or_else(|| {
         let zh = "应为位置、epoch.position、RFC 3339 时间（如 2026-07-31T08:00:00+08:00）或以 ms 结尾的毫秒数";
         let en = "a position, epoch.position, an RFC 3339 time (2026-07-31T08:00:00+08:00) or milliseconds with ms behind is expected";
-        Problem::bad_parameter("as_of", text, Words::new(zh, en))
+        Problem::bad_parameter(field, text, Words::new(zh, en))
     })?;
     muster_views::position_at(&**log, ms).map_err(|error| replay_problem(&error))
 }
 
-fn reachable(position: Position, end: EpochPosition) -> Result<Position, Problem> {
-    if position > end.position { Err(super::events::position_ahead(position, end).at("as_of")) } else { Ok(position) }
+fn reachable(position: Position, end: EpochPosition, field: &str) -> Result<Position, Problem> {
+    if position > end.position { Err(super::events::position_ahead(position, end).at(field)) } else { Ok(position) }
 }
 
 fn replay_problem(error: &ReplayError) -> Problem {

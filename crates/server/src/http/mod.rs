@@ -8,6 +8,7 @@ mod asof;
 mod auth;
 mod batch;
 mod commands;
+mod compare;
 mod contact;
 mod deliveries;
 mod enrollments;
@@ -48,11 +49,12 @@ pub(crate) use enrollments::Enrollments;
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 23] = [
+pub const ROUTES: [(&str, &str); 24] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
     ("GET", "/v1/views/{name}"),
+    ("GET", "/v1/views/{name}/compare"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
     ("POST", "/v1/links"),
@@ -112,6 +114,7 @@ pub fn worker_router(app: Arc<App>) -> Router {
 fn worker_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/views/{name}", get(views::view))
+        .route("/v1/views/{name}/compare", get(compare::compare))
         .route("/v1/views/{name}/live", get(live::live))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))

@@ -83,6 +83,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         let (keys, erased) = node.vault.counts();
         status["vault"] = json!({"keys": keys, "erased": erased, "writable": node.vault.is_writable()});
         status["delivery"] = json!(node.deliveries.statuses());
+        status["history"] = super::asof::status(node);
         status["relay"] = node.relay.as_ref().map_or_else(|| json!({"state": "off"}), |relay| relay_status(&relay.borrow()));
     }
     if let Some(views) = app.try_views() {
@@ -172,6 +173,10 @@ fn sample(app: &App) {
         app.meters.counter("muster_engine_commands_total", &[("outcome", outcome)]).absolute(count);
     }
     app.meters.counter("muster_engine_timers_fired_total", &[]).absolute(engine.timers_fired);
+    let kept = node.history.progress().borrow().clone();
+    gauge("muster_history_running", f64::from(u8::from(kept.stopped.is_none())));
+    gauge("muster_history_position", as_f64(kept.at.position.0));
+    gauge("muster_history_bytes", as_f64(node.history.bytes()));
     gauge("muster_vault_keys", as_f64(node.vault.counts().0 as u64));
     for channel in node.deliveries.statuses() {
         let gauge = |name, value: f64| app.meters.gauge_of(name, "channel", &channel.name).set(value);

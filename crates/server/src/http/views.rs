@@ -30,9 +30,11 @@ pub(super) struct Parameters {
     pub(super) area: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) level: Option<String>,
-    as_of: Option<String>,
-    cursor: Option<String>,
-    limit: Option<String>,
+    pub(super) as_of: Option<String>,
+    /// Of views that tell of presence: what was so at this time, as far as it is known at `as_of`.
+    pub(super) true_time: Option<String>,
+    pub(super) cursor: Option<String>,
+    pub(super) limit: Option<String>,
 }
 
 /// Which rows somebody asked for.
@@ -239,9 +241,11 @@ pub(super) async fn view(
 ) -> Result<Json<Value>, Problem> {
     let asked = Asked::read(&app, &caller, &name, &parameters).await?;
     let page = Page { after: parameters.cursor.clone().filter(|cursor| !cursor.is_empty()), rows_max: Some(rows_max(&parameters)?) };
-    let snapshot = match parameters.as_of.as_deref().filter(|text| !text.is_empty()) {
-        Some(as_of) => asof::snapshot(&app, &asked, &page, as_of).await?,
-        None => {
+    let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+    let true_time_ms = given(&parameters.true_time).map(|text| asof::true_time(asked.view, &text)).transpose()?;
+    let snapshot = match given(&parameters.as_of) {
+        as_of if as_of.is_some() || true_time_ms.is_some() => asof::snapshot(&app, &asked, &page, as_of.as_deref(), true_time_ms).await?,
+        _ => {
             let (views, asked) = (app.views()?.clone(), asked.clone());
             let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page));
             read.await.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
@@ -257,13 +261,16 @@ pub(super) async fn view(
     if let Some(area) = &asked.filter.area {
         body["area"] = json!(area);
     }
+    if let Some(at_ms) = true_time_ms {
+        body["true_time_ms"] = json!(at_ms.to_string());
+    }
     if let Some(next) = snapshot.next {
         body["next_cursor"] = json!(next);
     }
     Ok(Json(body))
 }
 
-fn rows_max(parameters: &Parameters) -> Result<usize, Problem> {
+pub(super) fn rows_max(parameters: &Parameters) -> Result<usize, Problem> {
     let Some(text) = parameters.limit.as_deref() else { return Ok(limits::VIEW_PAGE_ROWS) };
     match text.parse() {
         Ok(rows) if (1..=limits::VIEW_PAGE_ROWS_MAX).contains(&rows) => Ok(rows),

@@ -67,6 +67,7 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
     paths.insert("/v1/commands:batch".to_owned(), json!({"post": batch()}));
     paths.insert("/v1/fill".to_owned(), json!({"post": fill()}));
     paths.insert("/v1/views/{name}".to_owned(), json!({"get": view()}));
+    paths.insert("/v1/views/{name}/compare".to_owned(), json!({"get": compare()}));
     paths.insert("/v1/views/{name}/live".to_owned(), json!({"get": live()}));
     paths.insert("/v1/events".to_owned(), json!({"get": events()}));
     for (path, item) in super::access::paths() {
@@ -182,13 +183,45 @@ fn view() -> Value {
             view_name(),
             parameter("Area"),
             parameter("Realm"),
-            query("as_of", "A position, an epoch.position or a time (Unix milliseconds with `ms`, or RFC 3339).", json!({"type": "string"})),
+            query("as_of", MOMENT, json!({"type": "string"})),
+            query(
+                "true_time",
+                "coverage, sites and responders only: what was so at this time, as far as the records up to `as_of` tell. Observations of presence count \
+                    at the time that the device states, everything else at the time of its record. Folded when it is asked for.",
+                json!({"type": "string"}),
+            ),
             query("cursor", "`next_cursor` of the page before.", json!({"type": "string"})),
             query("limit", "Rows on the page.", json!({"type": "integer", "minimum": 1})),
         ],
         "responses": problems(
             ok("A page of rows.", json!({"application/json": {"schema": reference("ViewPage")}})),
             &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("404", "NotFound"), ("501", "NotImplemented"), ("503", "Unavailable")],
+        ),
+    })
+}
+
+/// How a moment is named.
+const MOMENT: &str = "A position, an epoch.position or a time (Unix milliseconds with `ms`, or RFC 3339).";
+
+fn compare() -> Value {
+    json!({
+        "tags": ["views"],
+        "operationId": "compare",
+        "summary": "Rows that differ between two moments",
+        "description": "Each row that is another at `to` than at `from`, with both forms; `to` may be the earlier one. A row that came into the area's subtree is \
+            `added`, one that left it `removed`. The caller sees of each moment what they would see of it alone.",
+        "parameters": [
+            view_name(),
+            parameter("Area"),
+            parameter("Realm"),
+            {"name": "from", "in": "query", "required": true, "description": format!("The first moment. {MOMENT}"), "schema": {"type": "string"}},
+            query("to", &format!("The second moment, the log's end when absent. {MOMENT}"), json!({"type": "string"})),
+            query("cursor", "`next_cursor` of the page before.", json!({"type": "string"})),
+            query("limit", "Rows on the page.", json!({"type": "integer", "minimum": 1})),
+        ],
+        "responses": problems(
+            ok("A page of differences.", json!({"application/json": {"schema": reference("ComparePage")}})),
+            &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("404", "NotFound"), ("409", "Conflict"), ("501", "NotImplemented"), ("503", "Unavailable")],
         ),
     })
 }

@@ -141,6 +141,7 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
         ("BatchLine", batch_line()),
         ("BatchAnswer", batch_answer()),
         ("ViewPage", view_page()),
+        ("ComparePage", compare_page()),
         ("FillAnswer", fill_answer()),
         ("Status", status()),
     ]
@@ -217,7 +218,35 @@ fn view_page() -> Value {
             "realm": {"type": "string"},
             "area": {"type": "string"},
             "at": {"type": "string", "description": "epoch.position that the rows are as of."},
+            "true_time_ms": {"type": "string", "description": "The true time that was asked for."},
             "rows": {"type": "array", "items": {"anyOf": rows}},
+            "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
+        }
+    })
+}
+
+fn compare_page() -> Value {
+    let rows: Vec<_> = VIEW_ROWS.iter().map(|(_, message)| reference(message)).collect();
+    let difference = json!({
+        "type": "object",
+        "required": ["key", "change"],
+        "properties": {
+            "key": {"type": "string", "description": "Realm and id."},
+            "change": {"type": "string", "enum": ["changed", "added", "removed"]},
+            "from": {"anyOf": rows, "description": "The row at the first moment; absent where it was not there."},
+            "to": {"anyOf": rows, "description": "The row at the second moment; absent where it was not there."}
+        }
+    });
+    json!({
+        "type": "object",
+        "required": ["view", "realm", "from", "to", "rows"],
+        "properties": {
+            "view": {"type": "string"},
+            "realm": {"type": "string"},
+            "area": {"type": "string"},
+            "from": {"type": "string", "description": "epoch.position of the first moment."},
+            "to": {"type": "string", "description": "epoch.position of the second moment."},
+            "rows": {"type": "array", "items": difference},
             "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
         }
     })
@@ -245,6 +274,8 @@ fn status() -> Value {
                 "waiting": {"type": "integer"}, "sent": {"type": "integer"}, "failed": {"type": "integer"}, "pointless": {"type": "integer"},
                 "dead": {"type": "integer"}, "lag_positions": {"type": "integer"}, "oldest_waiting_ms": {"type": "integer"},
                 "last_failure": {"type": "string"}}}},
+            "history": {"type": "object", "description": "Up to where earlier moments are kept.", "properties": {
+                "at": {"type": "string"}, "lag_positions": {"type": "string"}, "bytes": {"type": "string"}, "stopped": {"type": ["string", "null"]}}},
             "relay": {"type": "object", "description": "`fenced` means that a person must look; commands go on.", "properties": {
                 "state": {"type": "string", "enum": ["off", "connecting", "catching_up", "live", "unreachable", "fenced", "stopped"]},
                 "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}

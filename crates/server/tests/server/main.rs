@@ -13,6 +13,7 @@ mod events;
 mod fill;
 mod lifecycle;
 mod live;
+mod moments;
 mod planning;
 mod preview;
 mod privacy;

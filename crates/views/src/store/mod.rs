@@ -67,7 +67,7 @@ pub(crate) struct Saved {
 
 /// The version of everything in a generation: raised whenever rows or fold states change their form or their meaning. A generation of another
 /// version is thrown away.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// The store, open. Cheap to clone; the files are let go with the last clone.
 #[derive(Clone)]
