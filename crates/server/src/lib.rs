@@ -4,6 +4,7 @@
 //! domain, and nothing that leaves it holds a personal field in plain text.
 
 pub mod access;
+pub mod asyncapi;
 pub mod cli;
 mod clockmark;
 pub mod config;

@@ -24,7 +24,7 @@ use crate::access::{Access, Caller};
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
 use crate::limits;
-use crate::openapi;
+use crate::{asyncapi, openapi};
 use crate::problem::Problem;
 use crate::telemetry::{Kind, Meters};
 use crate::words::Words;
@@ -53,6 +53,7 @@ pub struct Node {
 pub struct App {
     pub(crate) meters: Meters,
     pub(crate) openapi: Bytes,
+    pub(crate) asyncapi: Bytes,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) started: Instant,
     pub(super) as_of: AsOf,
@@ -87,9 +88,11 @@ impl App {
         let meters = Meters::new();
         describe(&meters);
         let openapi = Bytes::from(openapi::document(descriptors).to_string());
+        let asyncapi = Bytes::from(asyncapi::document(descriptors).to_string());
         Self {
             meters,
             openapi,
+            asyncapi,
             streams: Arc::new(Semaphore::new(limits::STREAMS_MAX)),
             started: Instant::now(),
             as_of: AsOf::new(),

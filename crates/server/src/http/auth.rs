@@ -35,7 +35,7 @@ const ASKING: &[&str] = &[
 ];
 
 /// Routes for everybody who is known.
-const FOR_ALL_KNOWN: &[&str] = &["/openapi.json"];
+const FOR_ALL_KNOWN: &[&str] = &["/asyncapi.json", "/openapi.json"];
 
 /// Routes that show how the server does.
 const OPERATION: &[&str] = &["/metrics", "/v1/status"];

@@ -72,6 +72,7 @@ pub const ROUTES: [(&str, &str); 24] = [
     ("GET", "/readyz"),
     ("GET", "/metrics"),
     ("GET", "/v1/status"),
+    ("GET", "/asyncapi.json"),
     ("GET", "/openapi.json"),
     ("GET", "/"),
 ];
@@ -120,6 +121,7 @@ fn worker_routes() -> Router<Arc<App>> {
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
         .route("/v1/status", get(ops::status))
+        .route("/asyncapi.json", get(ops::asyncapi))
         .route("/openapi.json", get(ops::openapi))
         .route("/", get(ops::page))
 }

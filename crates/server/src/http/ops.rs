@@ -53,6 +53,10 @@ fn is_running(node: &Node) -> bool {
     node.log.health() == Health::Running && node.engine.fatal().is_none()
 }
 
+pub(super) async fn asyncapi(State(app): State<Arc<App>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.asyncapi.clone()).into_response()
+}
+
 pub(super) async fn openapi(State(app): State<Arc<App>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
 }

@@ -7,6 +7,8 @@ mod paths;
 mod planning;
 mod schema;
 
+pub(crate) use schema::schemas;
+
 use serde_json::{Value, json};
 
 use crate::descriptors::Descriptors;

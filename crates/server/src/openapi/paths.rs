@@ -91,13 +91,14 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
     Value::Object(paths)
 }
 
-fn operations() -> [(&'static str, &'static str, &'static str, Value); 6] {
+fn operations() -> [(&'static str, &'static str, &'static str, Value); 7] {
     let text = json!({"text/plain": {"schema": {"type": "string"}}});
     [
         ("/healthz", "health", "The log takes writes.", text.clone()),
         ("/readyz", "readiness", "Recovery is done and commands are taken. NATS has no part in it.", text.clone()),
         ("/metrics", "metrics", "Prometheus text.", text),
         ("/v1/status", "status", "Where log, views and relay stand.", json!({"application/json": {"schema": reference("Status")}})),
+        ("/asyncapi.json", "asyncapi", "AsyncAPI 3.0: subjects, keys, streams and their messages.", json!({"application/json": {"schema": {"type": "object"}}})),
         ("/openapi.json", "openapi", "This document.", json!({"application/json": {"schema": {"type": "object"}}})),
         (
             "/",

@@ -15,7 +15,7 @@ pub(super) fn reference(name: &str) -> Value {
 }
 
 /// Every schema that the document refers to.
-pub(super) fn schemas(descriptors: &Descriptors) -> Value {
+pub(crate) fn schemas(descriptors: &Descriptors) -> Value {
     let mut schemas = Map::new();
     let commands: BTreeSet<&str> = COMMAND_NAMES.iter().map(|(_, name, _)| *name).collect();
     for (name, message) in &descriptors.messages {
