@@ -32,7 +32,7 @@ async fn followed(log: &Arc<impl Log + 'static>, dir: &Path) -> HistoryHandle {
 fn filters() -> Vec<Filter> {
     let areas = [None, Some("c"), Some("k1"), Some("t2"), Some("g1"), Some("n8"), Some("nowhere")];
     let realms = [None, Some("actual"), Some("drill")];
-    let filter = |area: Option<&str>, realm: Option<&str>| Filter { area: area.map(Into::into), realm: realm.map(Into::into) };
+    let filter = |area: Option<&str>, realm: Option<&str>| Filter { area: area.map(Into::into), realm: realm.map(Into::into), any_of: None };
     areas.iter().flat_map(|area| realms.iter().map(move |realm| filter(*area, *realm))).collect()
 }
 
@@ -135,7 +135,7 @@ async fn a_row_moves_with_its_area() {
     let dir = tempfile::tempdir().unwrap();
     let history = followed(&log, dir.path()).await;
     let [before, after] = [log.watermark().0 - 1, log.watermark().0].map(Position);
-    let within = |area: &str| Filter { area: Some(area.into()), realm: None };
+    let within = |area: &str| Filter { area: Some(area.into()), realm: None, any_of: None };
     let forms = |area: &str| {
         let pairs = differing(&history, View::Sites, &within(area), before, after);
         pairs.iter().map(|pair| (pair.from.is_some(), pair.to.is_some())).collect::<Vec<_>>()
@@ -157,7 +157,7 @@ async fn an_area_without_a_definition_holds_itself() {
     let history = followed(&log, dir.path()).await;
     let mut counts = Vec::new();
     for (position, area) in [(8, "g9"), (8, "t1"), (9, "g9"), (9, "t1")] {
-        let filter = Filter { area: Some(area.into()), realm: None };
+        let filter = Filter { area: Some(area.into()), realm: None, any_of: None };
         let found = paged(&history, View::Sites, &filter, Position(position), 9);
         assert_eq!(found, as_of(&*log, View::Sites, &filter, Position(position)).unwrap());
         counts.push(found.rows.len());

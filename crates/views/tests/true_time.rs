@@ -101,7 +101,7 @@ fn what_was_told_of_the_past_fills_the_hole_in_it_and_changes_nothing_that_stand
     let before = minutes.map(|minute| at(&log, end - 3, minute));
     assert_eq!(before, [(1, 0), (1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0), (1, 0), (1, 0), (1, 0)]);
     // The walk-in stood in the other county.
-    let filter = Filter { area: Some("k2".into()), realm: None };
+    let filter = Filter { area: Some("k2".into()), realm: None, any_of: None };
     let rows = as_of_true_time(&*log, View::Coverage, &filter, Position(end), 35 * MINUTE).unwrap().rows;
     let walked_in: Vec<_> = rows
         .iter()

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use muster_feed::{COMMANDS, KV_MARKER, STREAM, SERVICE};
+use muster_feed::kv::MARKER;
+use muster_feed::{COMMANDS, SERVICE, STREAM};
 use muster_proto::{COMMAND_NAMES, ENVELOPE_NAMES, aggregate_of};
 use serde_json::{Map, Value, json};
 
@@ -84,7 +85,7 @@ fn rows(view: &str) -> Value {
 
 fn marker(view: &str) -> Value {
     json!({
-        "address": format!("$KV.muster_{view}.{KV_MARKER}"),
+        "address": format!("$KV.muster_{view}.{MARKER}"),
         "title": format!("How far the bucket of the view {view} is"),
         "description": "Written again every few seconds, so that silence can be told from staleness.",
         "servers": on("nats"),

@@ -49,7 +49,7 @@ pub(crate) use enrollments::Enrollments;
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 24] = [
+pub const ROUTES: [(&str, &str); 25] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
