@@ -74,7 +74,11 @@ async fn throughput(setting: &Setting<'_>, log: &Arc<dyn Log>, nats: &NatsServer
         reference: "bare pipelined publishes of the client library, same keys, values and window, no compare-and-set",
         aim: None,
         pairs: &pairs,
-        detail: format!("{count} rows of {} bytes into {} empty buckets, leases and comparison included", bytes / count.max(1), View::ALL.len()),
+        detail: format!(
+            "{count} rows of {} bytes into {} empty buckets, leases and comparison included",
+            bytes / count.max(1),
+            View::ALL.len()
+        ),
     };
     Ok(measured.row())
 }
@@ -151,7 +155,8 @@ async fn latency(setting: &Setting<'_>, data: &std::path::Path, duties: &[Duty],
     server.views.wait_for(server.log.watermark()).await?;
     let publishers = server.kv.as_ref().context("the views are published")?;
     let mut status = publishers.status(View::Responders).context("people are a view")?;
-    within("the bucket of the people", async { Ok(status.wait_for(|status| status.is_live_at(server.views.at())).await.map(drop)?) }).await?;
+    within("the bucket of the people", async { Ok(status.wait_for(|status| status.is_live_at(server.views.at())).await.map(drop)?) })
+        .await?;
     let client = async_nats::connect(nats.url()).await?;
     let mut watch = jetstream::new(client.clone()).get_key_value(bucket_name(View::Responders)).await?.watch_all().await?;
     let (mut halves, mut tails) = (Vec::new(), Vec::new());

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use async_nats::jetstream::Context;
-use futures::FutureExt as _;
 use muster_log::EpochPosition;
-use muster_views::{Filter, Live, Origin, QueryError, Start, Subscription, View, ViewsHandle};
+use muster_views::{Origin, View, ViewsHandle};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
@@ -18,6 +17,7 @@ use super::bucket::{self, BucketError, stream_name, subject};
 use super::desk::{Desk, Pending};
 use super::key::{MARKER, bucket_name};
 use super::lease::Lease;
+use super::line::{Arrived, Line, News};
 use super::value::at_of;
 use super::{KvFence, KvOptions, KvState, KvStatus, LEASES};
 use crate::lag::LagClock;
@@ -305,15 +305,9 @@ impl Publisher<'_> {
         self.shared.compared.fetch_add(1, Ordering::Relaxed);
         self.shared.holds(held.rows());
         self.as_new_as(held.at)?;
-        self.shared.set(KvState::Filling);
-        let (start, subscription) = self.subscribe().await?;
-        let Start::Snapshot(snapshot) = start else { return Err(End::Changed("no snapshot was given".to_owned())) };
-        self.still(origin)?;
-        let mut desk = Desk::new(jetstream, self.view, origin.log, self.options.window, self.shared, held);
-        desk.align(snapshot).await?;
-        self.backoff.reset();
-        self.shared.set(KvState::Live);
-        self.follow(desk, subscription, origin).await
+        let line = Line::open(&self.views, self.view).await?;
+        let desk = Desk::new(jetstream, self.view, origin.log, self.options.window, self.shared, held);
+        self.follow(desk, line, origin).await
     }
 
     /// Waits until rows can be asked for.
@@ -327,67 +321,55 @@ impl Publisher<'_> {
         }
     }
 
-    async fn subscribe(&self) -> Result<(Start, Subscription), End> {
-        let (views, view) = (self.views.clone(), self.view);
-        let subscribed = tokio::task::spawn_blocking(move || views.subscribe(view, Filter::default(), None)).await;
-        match subscribed {
-            Ok(Ok(subscribed)) => Ok(subscribed),
-            Ok(Err(error @ (QueryError::Stopped(_) | QueryError::Store(_)))) => Err(End::Dead(error.to_string())),
-            Ok(Err(error)) => Err(End::Changed(error.to_string())),
-            Err(error) => Err(End::Changed(error.to_string())),
-        }
-    }
-
     /// The rows are still those of the log that the bucket was looked at for.
     fn still(&self, origin: Origin) -> Result<(), End> {
         if self.views.origin() == origin { Ok(()) } else { Err(End::Changed("the rows are of another log or epoch now".to_owned())) }
     }
 
-    /// Writes what changes. Several changes of a row that come in while one is written are written as one.
-    async fn follow(&self, mut desk: Desk<'_>, mut rows: Subscription, origin: Origin) -> Result<Infallible, End> {
-        let gone = || End::Dead("the views have stopped".to_owned());
+    /// Writes the rows and then what changes. Several changes of a row that come in while one is written are written as one.
+    async fn follow(&mut self, mut desk: Desk<'_>, mut line: Line, origin: Origin) -> Result<Infallible, End> {
         let mut progress = self.views.progress();
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + self.options.heartbeat, self.options.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pending = Pending::default();
-        let mut told = EpochPosition::default();
         let mut arrived = None;
         loop {
-            // Noted before the line is asked: when that has nothing to hand out and is whole, everything up to here was handed out.
-            let drained = progress.borrow_and_update().at;
-            let next = match arrived.take() {
-                Some(live) => Some(live),
-                None if rows.is_whole() => rows.next().now_or_never(),
-                None => Some(rows.next().await),
+            progress.mark_unchanged();
+            let news = match arrived.take() {
+                Some(arrived) => arrived,
+                None => line.now().await,
             };
-            match next {
-                Some(live) => match live.ok_or_else(gone)? {
-                    Live::Changes(batch) => {
-                        pending.take(batch);
-                        if pending.len() < limits::KV_PENDING_ROWS_MAX {
-                            continue;
-                        }
-                    }
-                    Live::Reset(snapshot) => {
-                        self.still(origin)?;
-                        pending = Pending::default();
-                        self.shared.set(KvState::Filling);
-                        told = snapshot.at;
-                        desk.align(snapshot).await?;
+            match news {
+                Arrived::Over => return Err(End::Dead("the views have stopped".to_owned())),
+                Arrived::News(News::Anew) => {
+                    self.still(origin)?;
+                    self.shared.set(KvState::Filling);
+                    pending = Pending::default();
+                    desk.begin();
+                    continue;
+                }
+                Arrived::News(News::Rows { rows, at, last }) => {
+                    self.still(origin)?;
+                    desk.write(&mut pending).await?;
+                    desk.fill(rows, at, last).await?;
+                    if last {
+                        self.backoff.reset();
                         self.shared.set(KvState::Live);
+                    }
+                    continue;
+                }
+                Arrived::News(News::Changes(batch)) => {
+                    pending.take(batch);
+                    if pending.len() < limits::KV_PENDING_ROWS_MAX {
                         continue;
                     }
-                },
-                None if !rows.is_whole() => continue,
-                None => pending.reach(drained),
+                }
+                Arrived::Nothing(at) => pending.reach(at),
             }
-            if pending.at > told {
-                told = pending.at;
-                desk.write(&mut pending).await?;
-            }
+            desk.write(&mut pending).await?;
             arrived = tokio::select! {
-                live = rows.next() => Some(live),
-                moved = progress.changed() => moved.map(|()| None).map_err(|_| gone())?,
+                news = line.next() => Some(news),
+                moved = progress.changed() => moved.map(|()| None).map_err(|_| End::Dead("the views have ended".to_owned()))?,
                 _ = heartbeat.tick() => desk.beat().await.map(|()| None)?,
             };
         }
