@@ -143,11 +143,11 @@ async fn harmed(nats: Nats) {
         let (store, jetstream) = (town.bucket(View::Coverage).await, town.nats.jetstream().await);
         let stream = jetstream.get_stream("KV_muster_coverage").await.unwrap();
         match harm {
-            0 => drop(store.delete(key).await.unwrap()),
-            1 => drop(store.purge(key).await.unwrap()),
+            0 => store.delete(key).await.unwrap(),
+            1 => store.purge(key).await.unwrap(),
             2 => drop(store.put(key, "{\"gap\":\"0\"}".into()).await.unwrap()),
             3 => drop(store.put("a.row.of.nobody", "x".into()).await.unwrap()),
-            4 => drop(store.delete(MARKER).await.unwrap()),
+            4 => store.delete(MARKER).await.unwrap(),
             5 => drop(stream.purge().filter("$KV.muster_coverage.actual.440800.440802.>").await.unwrap()),
             6 => drop(stream.purge().await.unwrap()),
             _ => drop(jetstream.delete_key_value("muster_coverage").await.unwrap()),

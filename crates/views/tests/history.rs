@@ -32,7 +32,8 @@ async fn followed(log: &Arc<impl Log + 'static>, dir: &Path) -> HistoryHandle {
 fn filters() -> Vec<Filter> {
     let areas = [None, Some("c"), Some("k1"), Some("t2"), Some("g1"), Some("n8"), Some("nowhere")];
     let realms = [None, Some("actual"), Some("drill")];
-    let filter = |area: Option<&str>, realm: Option<&str>| Filter { area: area.map(Into::into), realm: realm.map(Into::into), any_of: None };
+    let filter =
+        |area: Option<&str>, realm: Option<&str>| Filter { area: area.map(Into::into), realm: realm.map(Into::into), any_of: None };
     areas.iter().flat_map(|area| realms.iter().map(move |realm| filter(*area, *realm))).collect()
 }
 

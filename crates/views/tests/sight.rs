@@ -277,7 +277,7 @@ async fn rows_come_page_by_page_while_they_change_and_end_as_the_rows_are() {
     let dir = tempfile::tempdir().unwrap();
     let views = start(&log, dir.path(), quick());
     caught_up(&views, &log).await;
-    assert!(PEOPLE > 3 * limits::SUBSCRIBER_PAGE_ROWS, "several pages");
+    const { assert!(PEOPLE > 3 * limits::SUBSCRIBER_PAGE_ROWS, "several pages") };
     let everybody = Filter { realm: Some("actual".into()), ..Filter::default() };
     let half: Arc<[Bound]> = (0..4).map(|n| Bound::Organization(format!("o{n}"))).collect();
     for filter in [everybody.clone(), Filter { any_of: Some(half), ..everybody }] {

@@ -8,7 +8,7 @@ use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErro
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use muster_log::{EpochPosition, LogId};
-use muster_views::{ChangeBatch, ChangeKind, PlacedRow, Snapshot, View};
+use muster_views::{ChangeBatch, ChangeKind, PlacedRow, View};
 
 use super::bucket::{stream_name, subject};
 use super::held::Held;
@@ -72,52 +72,74 @@ pub(super) struct Desk<'a> {
     shared: &'a Shared,
     held: Held,
     under_way: VecDeque<UnderWay>,
+    /// While the rows come that the bucket is compared with.
+    filling: Option<Filling>,
+    /// Up to where the bucket was said to be complete.
+    told: EpochPosition,
+}
+
+#[derive(Default)]
+struct Filling {
+    /// Whether the bucket says that it is not complete.
+    announced: bool,
 }
 
 impl<'a> Desk<'a> {
     pub(super) fn new(jetstream: &'a Context, view: View, log: LogId, window: usize, shared: &'a Shared, held: Held) -> Self {
         let bucket = bucket_name(view);
-        Self { jetstream, bucket, log, window: window.max(1), shared, held, under_way: VecDeque::new() }
+        Self {
+            jetstream,
+            bucket,
+            log,
+            window: window.max(1),
+            shared,
+            held,
+            under_way: VecDeque::new(),
+            filling: None,
+            told: EpochPosition::default(),
+        }
     }
 
-    /// Makes the bucket what the snapshot is. It says that it is not complete before the first row is put.
-    pub(super) async fn align(&mut self, snapshot: Snapshot) -> Result<(), End> {
-        let at = snapshot.at;
-        self.not_before(at)?;
+    /// All rows follow, with which the bucket is compared.
+    pub(super) fn begin(&mut self) {
         self.held.compare();
-        let mut told = false;
-        for (index, placed) in snapshot.rows.iter().enumerate() {
+        self.filling = Some(Filling::default());
+    }
+
+    /// Puts the rows that the bucket does not have. With the last of them, whatever no row was met with is deleted, and the bucket
+    /// is complete.
+    pub(super) async fn fill(&mut self, rows: Vec<PlacedRow>, at: EpochPosition, last: bool) -> Result<(), End> {
+        self.not_before(at)?;
+        for (index, placed) in rows.iter().enumerate() {
             if index % ROWS_A_TURN == 0 {
                 tokio::task::yield_now().await;
             }
-            let key = key_of(placed);
-            let content = Content::of(&placed.row);
+            let (key, content) = (key_of(placed), Content::of(&placed.row));
             if self.held.holds(&key, &content.digest) {
                 self.held.meet(&key);
-                continue;
+            } else {
+                self.put(key, &content, at).await?;
             }
-            if !std::mem::replace(&mut told, true) {
-                self.mark(at, false).await?;
-            }
-            self.put(key, &content, at).await?;
-        }
-        drop(snapshot);
-        self.settle().await?;
-        let stale = self.held.stale();
-        if !told && !stale.is_empty() {
-            self.mark(at, false).await?;
-        }
-        for key in stale {
-            self.delete(key, at).await?;
         }
         self.settle().await?;
-        self.mark(at, true).await
+        if last {
+            for key in self.held.stale() {
+                self.delete(key, at).await?;
+            }
+            self.settle().await?;
+            self.filling = None;
+            self.mark(at, true).await?;
+        }
+        Ok(())
     }
 
     /// Writes what has changed, and that everything up to there is in the bucket. A row that moved has its new key before the old
     /// one goes.
     pub(super) async fn write(&mut self, pending: &mut Pending) -> Result<(), End> {
         let at = pending.at;
+        if at <= self.told && pending.len() == 0 {
+            return Ok(());
+        }
         self.not_before(at)?;
         let mut gone = Vec::new();
         for (key, row) in pending.rows.drain() {
@@ -137,12 +159,15 @@ impl<'a> Desk<'a> {
             }
         }
         self.settle().await?;
-        self.mark(at, true).await
+        if self.filling.is_some() { Ok(()) } else { self.mark(at, true).await }
     }
 
     /// Says again up to where the bucket is in step, and looks whether somebody else wrote.
     pub(super) async fn beat(&mut self) -> Result<(), End> {
-        self.mark(self.held.at, true).await?;
+        // Nothing is said of a bucket that is being filled, so that whoever watches does not take it for whole.
+        if self.filling.is_none() {
+            self.mark(self.held.at, true).await?;
+        }
         let info = stream::info(self.jetstream, &stream_name(&self.bucket)).await?;
         let Some(info) = info else { return Err(End::Changed("the bucket is gone".to_owned())) };
         let found = (info.state.last_sequence, info.state.messages);
@@ -163,17 +188,26 @@ impl<'a> Desk<'a> {
         self.send(MARKER.to_owned(), Some(Digest::default()), marker.bytes(), at).await?;
         self.settle().await?;
         if complete {
+            self.told = at;
             self.shared.is_at(at);
         }
         Ok(())
     }
 
+    /// Before the first change to a bucket that is being filled it says that it is not complete.
+    async fn announce(&mut self, at: EpochPosition) -> Result<(), End> {
+        let first = self.filling.as_mut().is_some_and(|filling| !std::mem::replace(&mut filling.announced, true));
+        if first { self.mark(at, false).await } else { Ok(()) }
+    }
+
     async fn put(&mut self, key: String, content: &Content, at: EpochPosition) -> Result<(), End> {
+        self.announce(at).await?;
         self.shared.count_put();
         self.send(key, Some(content.digest), content.at(at), at).await
     }
 
     async fn delete(&mut self, key: String, at: EpochPosition) -> Result<(), End> {
+        self.announce(at).await?;
         self.shared.count_delete();
         self.send(key, None, Bytes::new(), at).await
     }

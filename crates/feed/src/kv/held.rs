@@ -85,8 +85,8 @@ impl Held {
 
     /// The keys that no row was met with, which is to say: of rows that are gone.
     pub(super) fn stale(&self) -> Vec<String> {
-        let stale = |(key, entry): &(&Box<str>, &Entry)| entry.content.is_some() && entry.seen != self.comparison && ***key != *MARKER;
-        self.entries.iter().filter(stale).map(|(key, _)| key.to_string()).collect()
+        let stale = |key: &str, entry: &Entry| entry.content.is_some() && entry.seen != self.comparison && key != MARKER;
+        self.entries.iter().filter(|(key, entry)| stale(key, entry)).map(|(key, _)| key.to_string()).collect()
     }
 }
 

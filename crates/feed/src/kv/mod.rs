@@ -3,7 +3,7 @@
 //! Owns the buckets, their keys and values, the lease that says who writes, and the task of each view that does it. It only
 //! reads the views: no fold waits for it. It must never write to a bucket of another log, never replace what is newer, and
 //! never claim that a bucket is complete while it is not. How keys are made is in `key`, what a bucket must be in `bucket`, who
-//! writes in `lease`, how rows are compared and put in `desk`, and a publisher's life in `publisher`.
+//! writes in `lease`, how rows come in `line`, how they are compared and put in `desk`, and a publisher's life in `publisher`.
 //!
 //! # What holds for whoever watches
 //! - The value of a key is the row as HTTP shows it, and `at`, the `epoch.position` as of which it is so.
@@ -22,6 +22,7 @@ mod desk;
 mod held;
 mod key;
 mod lease;
+mod line;
 mod publisher;
 mod value;
 

@@ -1,16 +1,14 @@
 //! A publisher's life: connect, see to the bucket, get the lease, compare, follow; and after anything unexpected the same
 //! again. It must never write without the lease, and never once it is told to end.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use async_nats::jetstream::Context;
-use futures::FutureExt as _;
 use muster_log::EpochPosition;
-use muster_views::{ChangeKind, Filter, Live, Origin, PlacedRow, QueryError, Snapshot, Subscription, View, ViewsHandle};
+use muster_views::{Origin, View, ViewsHandle};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
@@ -19,6 +17,7 @@ use super::bucket::{self, BucketError, stream_name, subject};
 use super::desk::{Desk, Pending};
 use super::key::{MARKER, bucket_name};
 use super::lease::Lease;
+use super::line::{Arrived, Line, News};
 use super::value::at_of;
 use super::{KvFence, KvOptions, KvState, KvStatus, LEASES};
 use crate::lag::LagClock;
@@ -306,15 +305,9 @@ impl Publisher<'_> {
         self.shared.compared.fetch_add(1, Ordering::Relaxed);
         self.shared.holds(held.rows());
         self.as_new_as(held.at)?;
-        self.shared.set(KvState::Filling);
-        let mut subscription = self.subscribe()?;
-        let snapshot = self.whole(&mut subscription).await?;
-        self.still(origin)?;
-        let mut desk = Desk::new(jetstream, self.view, origin.log, self.options.window, self.shared, held);
-        desk.align(snapshot).await?;
-        self.backoff.reset();
-        self.shared.set(KvState::Live);
-        self.follow(desk, subscription, origin).await
+        let line = Line::open(&self.views, self.view)?;
+        let desk = Desk::new(jetstream, self.view, origin.log, self.options.window, self.shared, held);
+        self.follow(desk, line, origin).await
     }
 
     /// Waits until rows can be asked for.
@@ -328,88 +321,59 @@ impl Publisher<'_> {
         }
     }
 
-    fn subscribe(&self) -> Result<Subscription, End> {
-        match self.views.subscribe(self.view, Filter::default(), None) {
-            Ok((_, subscription)) => Ok(subscription),
-            Err(error @ (QueryError::Stopped(_) | QueryError::Store(_))) => Err(End::Dead(error.to_string())),
-            Err(error) => Err(End::Changed(error.to_string())),
-        }
-    }
-
-    /// All rows as of one place: the pages, with what changed meanwhile of the rows on them.
-    async fn whole(&self, subscription: &mut Subscription) -> Result<Snapshot, End> {
-        let mut rows: BTreeMap<(String, String), PlacedRow> = BTreeMap::new();
-        loop {
-            if let Some(at) = subscription.at() {
-                return Ok(Snapshot { view: self.view, at, rows: rows.into_values().collect(), next: None });
-            }
-            match subscription.next().await.ok_or_else(gone)? {
-                Live::Rows(page) => {
-                    rows.extend(page.rows.into_iter().map(|placed| ((placed.row.realm().to_owned(), placed.row.id()), placed)))
-                }
-                Live::Changes(batch) => {
-                    for change in batch.changes {
-                        let key = (change.realm.to_string(), change.id.to_string());
-                        match change.kind {
-                            ChangeKind::Upsert { placed, .. } => drop(rows.insert(key, placed)),
-                            ChangeKind::Remove { .. } => drop(rows.remove(&key)),
-                        }
-                    }
-                }
-                Live::Reset(_) => rows.clear(),
-            }
-        }
-    }
-
     /// The rows are still those of the log that the bucket was looked at for.
     fn still(&self, origin: Origin) -> Result<(), End> {
         if self.views.origin() == origin { Ok(()) } else { Err(End::Changed("the rows are of another log or epoch now".to_owned())) }
     }
 
-    /// Writes what changes. Several changes of a row that come in while one is written are written as one.
-    async fn follow(&self, mut desk: Desk<'_>, mut rows: Subscription, origin: Origin) -> Result<Infallible, End> {
+    /// Writes the rows and then what changes. Several changes of a row that come in while one is written are written as one.
+    async fn follow(&mut self, mut desk: Desk<'_>, mut line: Line, origin: Origin) -> Result<Infallible, End> {
         let mut progress = self.views.progress();
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + self.options.heartbeat, self.options.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pending = Pending::default();
-        let mut told = EpochPosition::default();
         let mut arrived = None;
         loop {
-            while pending.len() < limits::KV_PENDING_ROWS_MAX
-                && let Some(live) = arrived.take().or_else(|| rows.next().now_or_never())
-            {
-                match live.ok_or_else(gone)? {
-                    Live::Changes(batch) => pending.take(batch),
-                    Live::Reset(_) => {
-                        self.still(origin)?;
-                        pending = Pending::default();
-                        self.shared.set(KvState::Filling);
-                        let snapshot = self.whole(&mut rows).await?;
-                        told = snapshot.at;
-                        desk.align(snapshot).await?;
+            progress.mark_unchanged();
+            let news = match arrived.take() {
+                Some(arrived) => arrived,
+                None => line.now().await,
+            };
+            match news {
+                Arrived::Over => return Err(End::Dead("the views have stopped".to_owned())),
+                Arrived::News(News::Anew) => {
+                    self.still(origin)?;
+                    self.shared.set(KvState::Filling);
+                    pending = Pending::default();
+                    desk.begin();
+                    continue;
+                }
+                Arrived::News(News::Rows { rows, at, last }) => {
+                    self.still(origin)?;
+                    desk.write(&mut pending).await?;
+                    desk.fill(rows, at, last).await?;
+                    if last {
+                        self.backoff.reset();
                         self.shared.set(KvState::Live);
                     }
-                    Live::Rows(_) => return Err(End::Changed("rows came that were not asked for".to_owned())),
+                    continue;
                 }
+                Arrived::News(News::Changes(batch)) => {
+                    pending.take(batch);
+                    if pending.len() < limits::KV_PENDING_ROWS_MAX {
+                        continue;
+                    }
+                }
+                Arrived::Nothing(at) => pending.reach(at),
             }
-            if let Some(at) = rows.at() {
-                pending.reach(at);
-            }
-            if pending.at > told {
-                told = pending.at;
-                desk.write(&mut pending).await?;
-            }
+            desk.write(&mut pending).await?;
             arrived = tokio::select! {
-                live = rows.next() => Some(live),
-                moved = progress.changed() => moved.map(|()| None).map_err(|_| gone())?,
+                news = line.next() => Some(news),
+                moved = progress.changed() => moved.map(|()| None).map_err(|_| End::Dead("the views have ended".to_owned()))?,
                 _ = heartbeat.tick() => desk.beat().await.map(|()| None)?,
             };
         }
     }
-}
-
-fn gone() -> End {
-    End::Dead("the views have stopped".to_owned())
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

@@ -148,7 +148,8 @@ pub(super) fn operations() -> Value {
     operations.insert("publishEvents".to_owned(), operation("send", "events", &["Event"], "Every event of the log, once, behind a fence."));
     for (view, _) in VIEW_ROWS {
         let row = format!("Row_{view}");
-        operations.insert(format!("publish_{view}"), operation("send", &format!("rows_{view}"), &[&row, "RowGone"], "Rows as they change."));
+        operations
+            .insert(format!("publish_{view}"), operation("send", &format!("rows_{view}"), &[&row, "RowGone"], "Rows as they change."));
         operations.insert(format!("mark_{view}"), operation("send", &format!("marker_{view}"), &["Marker"], "How far the bucket is."));
     }
     let mut take = operation("receive", "commands", &["Command"], "Carries a command out; the answer is durable.");
@@ -160,6 +161,7 @@ pub(super) fn operations() -> Value {
     operations.insert("takeCommands".to_owned(), take);
     let live = ["Snapshot", "Change", "Remove", "Reset", "Heartbeat"];
     operations.insert("streamView".to_owned(), operation("send", "live", &live, "A view live."));
-    operations.insert("streamEvents".to_owned(), operation("send", "event_stream", &["EventJson", "Reset", "Heartbeat"], "Events as they come."));
+    operations
+        .insert("streamEvents".to_owned(), operation("send", "event_stream", &["EventJson", "Reset", "Heartbeat"], "Events as they come."));
     operations.into()
 }

@@ -37,7 +37,10 @@ pub(super) fn messages() -> Value {
     messages.insert("RowGone".to_owned(), row_gone());
     messages.insert("Marker".to_owned(), marker());
     messages.insert("Command".to_owned(), command());
-    messages.insert("CommandAnswer".to_owned(), json!({"title": "The durable answer", "contentType": "application/json", "payload": schema("Answer")}));
+    messages.insert(
+        "CommandAnswer".to_owned(),
+        json!({"title": "The durable answer", "contentType": "application/json", "payload": schema("Answer")}),
+    );
     messages.insert("CommandRefused".to_owned(), refused());
     messages.insert("EventJson".to_owned(), json!({"title": "One event as JSON; personal fields stay sealed", "payload": schema("Event")}));
     messages.extend(streamed());
@@ -154,7 +157,12 @@ fn streamed() -> Vec<(String, Value)> {
     vec![
         message("Snapshot", "snapshot", "All rows at one place; the last of them says `complete`", snapshot),
         message("Change", "change", "A row is so now", change),
-        message("Remove", "remove", "A row left the area or the rights of whoever listens", object(&[("key", text("realm/id")), ("at", place())])),
+        message(
+            "Remove",
+            "remove",
+            "A row left the area or the rights of whoever listens",
+            object(&[("key", text("realm/id")), ("at", place())]),
+        ),
         message("Reset", "reset", "Drop all rows: everything comes anew", object(&[("at", place())])),
         message("Heartbeat", "heartbeat", "Nothing happened up to here", object(&[("at", place()), ("time_ms", number())])),
     ]

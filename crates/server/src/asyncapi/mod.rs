@@ -92,7 +92,8 @@ mod tests {
         for (name, channel) in document["channels"].as_object().unwrap() {
             let address = channel["address"].as_str().unwrap();
             let named: BTreeSet<&str> = address.split('{').skip(1).map(|rest| rest.split_once('}').unwrap().0).collect();
-            let told: BTreeSet<&str> = channel["parameters"].as_object().map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default();
+            let told: BTreeSet<&str> =
+                channel["parameters"].as_object().map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default();
             assert_eq!(named, told, "{name}");
         }
     }

@@ -73,7 +73,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MUSTER_NATS")]
     pub nats: Option<String>,
     /// 是否把视图发布到 NATS KV · publish the views to NATS KV as well [default: true]
-    #[arg(long, env = "MUSTER_KV", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "MUSTER_KV", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub kv: Option<bool>,
     /// TOML 配置文件 · configuration file
     #[arg(long, env = "MUSTER_CONFIG")]

@@ -24,10 +24,10 @@ use crate::access::{Access, Caller};
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
 use crate::limits;
-use crate::{asyncapi, openapi};
 use crate::problem::Problem;
 use crate::telemetry::{Kind, Meters};
 use crate::words::Words;
+use crate::{asyncapi, openapi};
 
 /// What only a server has, and a projection worker has not.
 pub struct Node {

@@ -98,7 +98,12 @@ fn operations() -> [(&'static str, &'static str, &'static str, Value); 7] {
         ("/readyz", "readiness", "Recovery is done and commands are taken. NATS has no part in it.", text.clone()),
         ("/metrics", "metrics", "Prometheus text.", text),
         ("/v1/status", "status", "Where log, views and relay stand.", json!({"application/json": {"schema": reference("Status")}})),
-        ("/asyncapi.json", "asyncapi", "AsyncAPI 3.0: subjects, keys, streams and their messages.", json!({"application/json": {"schema": {"type": "object"}}})),
+        (
+            "/asyncapi.json",
+            "asyncapi",
+            "AsyncAPI 3.0: subjects, keys, streams and their messages.",
+            json!({"application/json": {"schema": {"type": "object"}}}),
+        ),
         ("/openapi.json", "openapi", "This document.", json!({"application/json": {"schema": {"type": "object"}}})),
         (
             "/",

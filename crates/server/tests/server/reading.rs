@@ -284,7 +284,7 @@ async fn a_stream_ends_rather_than_leaves_a_partner_out() {
     let mut events = live(&guarded, &county, "/v1/events?follow=true&type=SiteOpened,AreaDefined").await;
     while events.news().await.data["event"]["site_id"] != "s-flood" {}
     // The planner is held up, and has no room for another question.
-    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (release, held) = std::sync::mpsc::sync_channel::<()>(1);
     let (begin, begun) = tokio::sync::oneshot::channel();
     let engine = &guarded.place.server().engine;
     let holding = engine.ask(move |_| begin.send(()).is_ok() && held.recv().is_ok());

@@ -67,14 +67,14 @@ impl Follower {
 
     fn follow(&mut self, runtime: &Handle) -> Result<(), RunnerError> {
         loop {
-            match self.from_where_it_is(runtime)? {
+            match self.go_on(runtime)? {
                 Ended::Stopped => return Ok(()),
                 Ended::Anew => self.shared.clear()?,
             }
         }
     }
 
-    fn from_where_it_is(&mut self, runtime: &Handle) -> Result<Ended, RunnerError> {
+    fn go_on(&mut self, runtime: &Handle) -> Result<Ended, RunnerError> {
         let mut reached = Reached { replayed: Replayed::new(&self.views), rows: Rows::load(&self.shared.store)? };
         if let Some(ended) = self.come_back(&mut reached.replayed)? {
             return Ok(ended);
