@@ -102,6 +102,7 @@ impl ServeArgs {
             auth: None,
             rehearsal_at: self.rehearsal_at.clone(),
             utc_offset_minutes: None,
+            delivery: None,
         }
     }
 }
