@@ -75,6 +75,24 @@ mod tests {
         }
     }
 
+    /// Readers without a server find both documents in `docs/`; `MUSTER_WRITE_CONTRACT=1` writes them.
+    #[test]
+    fn the_published_documents_are_those_that_are_served() {
+        let descriptors = Descriptors::read();
+        for (file, document) in [("asyncapi.json", document(&descriptors)), ("openapi.json", crate::openapi::document(&descriptors))] {
+            let path: std::path::PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "docs", file].iter().collect();
+            let text = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+            if std::env::var_os("MUSTER_WRITE_CONTRACT").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let published = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                published == text,
+                "docs/{file} is not what is served; MUSTER_WRITE_CONTRACT=1 cargo test -p muster-server --lib asyncapi writes it"
+            );
+        }
+    }
+
     #[test]
     fn an_operation_speaks_of_messages_of_its_channel_only() {
         let document = document(&Descriptors::read());
