@@ -154,9 +154,14 @@ impl EventSource for Elsewhere {
     }
 }
 
-/// Options that notice everything soon.
+/// Options that notice everything soon, with a lease that no busy machine lets run out.
 pub fn kv_options(url: String, name: &str) -> KvOptions {
-    KvOptions { heartbeat: Duration::from_millis(100), lease: Duration::from_secs(1), ..KvOptions::new(url, name) }
+    KvOptions { heartbeat: Duration::from_millis(100), lease: Duration::from_secs(30), ..KvOptions::new(url, name) }
+}
+
+/// The same with a lease that runs out soon.
+pub fn short_lease(url: String, name: &str) -> KvOptions {
+    KvOptions { lease: Duration::from_secs(1), ..kv_options(url, name) }
 }
 
 /// Waits for a status of a view's publisher.
