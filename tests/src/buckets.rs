@@ -20,17 +20,16 @@ pub async fn bucket_rows(nats_url: &str, view: View) -> Result<(Marker, BTreeMap
     let store = jetstream::new(async_nats::connect(nats_url).await?).get_key_value(bucket_name(view)).await?;
     let keys: Vec<String> = store.keys().await?.try_collect().await?;
     let mut rows = BTreeMap::new();
-    for key in keys {
+    // A list misses a key that is written meanwhile, as the marker is all the time.
+    for key in keys.into_iter().filter(|key| key != MARKER) {
         if let Some(value) = store.get(&key).await? {
             let mut value: Value = serde_json::from_slice(&value).with_context(|| key.clone())?;
-            if key != MARKER {
-                value.as_object_mut().and_then(|row| row.remove("at")).with_context(|| format!("{key} has no place"))?;
-            }
+            value.as_object_mut().and_then(|row| row.remove("at")).with_context(|| format!("{key} has no place"))?;
             rows.insert(key, value);
         }
     }
-    let marker = rows.remove(MARKER).context("there is no marker")?;
-    Ok((serde_json::from_value(marker)?, rows))
+    let marker = store.get(MARKER).await?.context("there is no marker")?;
+    Ok((serde_json::from_slice(&marker)?, rows))
 }
 
 /// A view's rows in all realms, as HTTP shows them, and the place that they are of.

@@ -118,7 +118,7 @@ impl<'a> Touches<'a> {
             Command::SetAvailability(body) => self.person_at_home(&body.responder_id),
             Command::WithdrawResponder(body) => self.person_at_home(&body.responder_id),
             Command::AssignResponsibility(body) => {
-                self.person(&body.responder_id);
+                self.person_at_home(&body.responder_id);
                 self.areas([&body.area_id]);
             }
             Command::EndResponsibility(body) => {
@@ -136,7 +136,11 @@ impl<'a> Touches<'a> {
                 self.plan(&body.plan_id);
                 self.areas([&body.area_id]);
             }
-            Command::DesignatePost(body) => self.plan(&body.plan_id),
+            Command::DesignatePost(body) => {
+                self.plan(&body.plan_id);
+                // A conversion calls them without a further word.
+                std::iter::once(&body.responder_id).chain(&body.backup_ids).for_each(|id| self.person_at_home(id));
+            }
             Command::PublishPlan(body) => self.plan(&body.plan_id),
             Command::RehearsePlan(body) => self.plan(&body.plan_id),
             Command::DraftNextVersion(body) => self.plan(&body.plan_id),

@@ -33,7 +33,7 @@ fn continue_to(copy: &MemoryLog, log: &MemoryLog, end: u64) {
 async fn race(nats: Nats) {
     let (log, dirs) = (town_log(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
     let views = dirs.each_ref().map(|dir| start_views(&log, dir.path()));
-    let mut both = views.each_ref().map(|views| Some(Kv::spawn(views, &kv_options(nats.url(), "one of two"))));
+    let mut both = views.each_ref().map(|views| Some(Kv::spawn(views, &short_lease(nats.url(), "one of two"))));
     for part in changes(23, 60).chunks(5) {
         append(&log, part);
     }
@@ -81,9 +81,9 @@ async fn a_lease_runs_out_and_the_former_holder_stands_by() {
     let proxy = Proxy::before(nats.port()).await;
     let (log, dirs) = (town_log(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
     let views = dirs.each_ref().map(|dir| start_views(&log, dir.path()));
-    let first = Kv::spawn(&views[0], &kv_options(proxy.url(), "first"));
+    let first = Kv::spawn(&views[0], &short_lease(proxy.url(), "first"));
     in_step(&first, &views[0], &log, &nats).await;
-    let second = Kv::spawn(&views[1], &kv_options(nats.url(), "second"));
+    let second = Kv::spawn(&views[1], &short_lease(nats.url(), "second"));
     kv_where(&second, View::Coverage, "standby", is_standby).await;
     proxy.close();
     kv_where(&first, View::Coverage, "unreachable", |status| matches!(status.state, KvState::Unreachable { .. })).await;
@@ -105,7 +105,7 @@ async fn who_loses_the_lease_stops_at_once() {
     let nats = Nats::start();
     let (log, dir) = (town_log(), tempfile::tempdir().unwrap());
     let views = start_views(&log, dir.path());
-    let kv = Kv::spawn(&views, &kv_options(nats.url(), "a"));
+    let kv = Kv::spawn(&views, &short_lease(nats.url(), "a"));
     in_step(&kv, &views, &log, &nats).await;
     let leases = nats.jetstream().await.get_key_value(LEASES).await.unwrap();
     leases.put("coverage", "{\"name\":\"another\",\"instance\":\"x\"}".into()).await.unwrap();
@@ -123,13 +123,13 @@ async fn older_rows_never_replace_newer_ones() {
     let before = log.watermark().0;
     append(&log, &changes(43, 40));
     let views = start_views(&log, dirs[0].path());
-    let kv = Kv::spawn(&views, &kv_options(nats.url(), "a"));
+    let kv = Kv::spawn(&views, &short_lease(nats.url(), "a"));
     in_step(&kv, &views, &log, &nats).await;
     kv.shutdown().await;
 
     let copy = earlier(&log, before);
     let behind = start_views(&copy, dirs[1].path());
-    let kv = Kv::spawn(&behind, &kv_options(nats.url(), "behind"));
+    let kv = Kv::spawn(&behind, &short_lease(nats.url(), "behind"));
     for view in VIEWS {
         let at = views.at();
         kv_where(&kv, view, "behind", |status| status.state == KvState::Behind { bucket: at }).await;
@@ -149,7 +149,7 @@ async fn a_later_epoch_replaces_everything_and_an_earlier_one_nothing() {
     let before = log.watermark().0;
     append(&log, &changes(53, 40));
     let former = start_views(&log, dirs[0].path());
-    let kv = Kv::spawn(&former, &kv_options(nats.url(), "a"));
+    let kv = Kv::spawn(&former, &short_lease(nats.url(), "a"));
     in_step(&kv, &former, &log, &nats).await;
     kv.shutdown().await;
 
@@ -157,14 +157,14 @@ async fn a_later_epoch_replaces_everything_and_an_earlier_one_nothing() {
     let origin = Origin { log: LOG, epoch: Epoch(log.epoch().0 + 1) };
     let source = Elsewhere { inner: LogSource::new(as_log(&restored)), origin };
     let views = start_views_with(source, dirs[1].path(), quick());
-    let kv = Kv::spawn(&views, &kv_options(nats.url(), "b"));
+    let kv = Kv::spawn(&views, &short_lease(nats.url(), "b"));
     in_step(&kv, &views, &restored, &nats).await;
     for value in contents(&nats, View::Coverage).await.1.values() {
         assert!(value["at"].as_str().unwrap().starts_with(&format!("{}.", origin.epoch)), "{value}");
     }
     kv.shutdown().await;
 
-    let kv = Kv::spawn(&former, &kv_options(nats.url(), "a again"));
+    let kv = Kv::spawn(&former, &short_lease(nats.url(), "a again"));
     kv_where(&kv, View::Coverage, "behind", |status| matches!(status.state, KvState::Behind { .. })).await;
     assert_equal(&views, &nats, View::Coverage).await;
     kv.shutdown().await;
@@ -181,14 +181,14 @@ async fn a_bucket_of_another_log_is_never_written_to() {
     append(&other, &town());
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let (log, views) = (town_log(), start_views(&other, dirs[0].path()));
-    let kv = Kv::spawn(&views, &kv_options(nats.url(), "other"));
+    let kv = Kv::spawn(&views, &short_lease(nats.url(), "other"));
     kv_where(&kv, View::Coverage, "live", |status| status.state == KvState::Live).await;
     let fenced = |status: &muster_feed::KvStatus| matches!(&status.state, KvState::Fenced { reason: KvFence::NotOurs { .. } });
     kv_where(&kv, View::Whistles, "fenced", fenced).await;
     kv.shutdown().await;
 
     let own = start_views(&log, dirs[1].path());
-    let kv = Kv::spawn(&own, &kv_options(nats.url(), "own"));
+    let kv = Kv::spawn(&own, &short_lease(nats.url(), "own"));
     for view in VIEWS {
         let status = kv_where(&kv, view, "fenced", |status| matches!(status.state, KvState::Fenced { .. })).await;
         assert_eq!((status.puts, status.deletes), (0, 0));

@@ -12,6 +12,7 @@ use muster_views::View;
 
 use super::held::Held;
 use super::key::{MARKER, bucket_name};
+use super::publisher::End;
 use super::value::{at_of, digest_of, is_deleted};
 use super::{KvFence, LEASES};
 use crate::limits;
@@ -121,8 +122,9 @@ fn mended(found: &Config, wanted: &Config) -> Option<Config> {
 }
 
 /// Reads all of a bucket. Rows of another epoch than `own` count as different, whatever they hold.
-pub(super) async fn read(jetstream: &Context, bucket: &str, own: EpochPosition) -> Result<Held, ApiError> {
+pub(super) async fn read(jetstream: &Context, bucket: &str, own: EpochPosition) -> Result<Held, End> {
     let name = stream_name(bucket);
+    let before = state(jetstream, &name).await?;
     let config = pull::Config {
         description: Some("Muster: comparing the bucket with the rows".to_owned()),
         deliver_policy: DeliverPolicy::LastPerSubject,
@@ -138,7 +140,19 @@ pub(super) async fn read(jetstream: &Context, bucket: &str, own: EpochPosition) 
     let held = read_with(&consumer, bucket, own).await;
     // Left behind it goes by itself.
     let _ = remove_consumer(jetstream, &name, &consumer.cached_info().name).await;
-    held
+    let mut held = held?;
+    if state(jetstream, &name).await? != before || before.1 != held.messages() {
+        return Err(End::Changed("the bucket changed while it was read".to_owned()));
+    }
+    // Beyond the last message where that was removed.
+    held.last = before.0;
+    Ok(held)
+}
+
+/// The last sequence and the number of messages of the stream behind a bucket.
+pub(super) async fn state(jetstream: &Context, name: &str) -> Result<(u64, u64), End> {
+    let info = stream::info(jetstream, name).await?.ok_or_else(|| End::Changed("the bucket is gone".to_owned()))?;
+    Ok((info.state.last_sequence, info.state.messages))
 }
 
 async fn read_with(consumer: &Consumer<pull::Config>, bucket: &str, own: EpochPosition) -> Result<Held, ApiError> {
@@ -154,7 +168,9 @@ async fn read_with(consumer: &Consumer<pull::Config>, bucket: &str, own: EpochPo
     let key_at = subject(bucket, "").len();
     let mut expected = 1;
     loop {
-        let message = messages.next().await.ok_or_else(|| said("the consumer has ended"))?.map_err(|error| failed(&error))?;
+        // What is purged meanwhile does not come, though it was counted.
+        let next = tokio::time::timeout(limits::API_TIMEOUT, messages.next()).await.map_err(|_| said("nothing came in time"))?;
+        let message = next.ok_or_else(|| said("the consumer has ended"))?.map_err(|error| failed(&error))?;
         let info = message.info().map_err(|error| said(&error.to_string()))?;
         if info.consumer_sequence != expected {
             return Err(said("messages were lost on the way"));

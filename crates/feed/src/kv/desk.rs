@@ -10,12 +10,12 @@ use bytes::Bytes;
 use muster_log::{EpochPosition, LogId};
 use muster_views::{ChangeBatch, ChangeKind, PlacedRow, View};
 
-use super::bucket::{stream_name, subject};
+use super::bucket::{self, stream_name, subject};
 use super::held::Held;
 use super::key::{MARKER, bucket_name, key_of, row_key};
 use super::publisher::{End, Shared};
 use super::value::{Content, Digest, Marker, headers};
-use crate::stream::{self, ApiError, api_error};
+use crate::stream::{ApiError, api_error};
 
 /// Rows that changed and are not written yet, each once, by key; nothing for a key that has no row any more.
 #[derive(Default)]
@@ -168,9 +168,7 @@ impl<'a> Desk<'a> {
         if self.filling.is_none() {
             self.mark(self.held.at, true).await?;
         }
-        let info = stream::info(self.jetstream, &stream_name(&self.bucket)).await?;
-        let Some(info) = info else { return Err(End::Changed("the bucket is gone".to_owned())) };
-        let found = (info.state.last_sequence, info.state.messages);
+        let found = bucket::state(self.jetstream, &stream_name(&self.bucket)).await?;
         if found == (self.held.last, self.held.messages()) {
             Ok(())
         } else {
@@ -196,8 +194,11 @@ impl<'a> Desk<'a> {
 
     /// Before the first change to a bucket that is being filled it says that it is not complete.
     async fn announce(&mut self, at: EpochPosition) -> Result<(), End> {
-        let first = self.filling.as_mut().is_some_and(|filling| !std::mem::replace(&mut filling.announced, true));
-        if first { self.mark(at, false).await } else { Ok(()) }
+        match &mut self.filling {
+            Some(filling) if !filling.announced => filling.announced = true,
+            _ => return Ok(()),
+        }
+        self.mark(at, false).await
     }
 
     async fn put(&mut self, key: String, content: &Content, at: EpochPosition) -> Result<(), End> {
@@ -235,6 +236,9 @@ impl<'a> Desk<'a> {
     async fn settle_one(&mut self) -> Result<(), End> {
         let Some(UnderWay { key, content, answer }) = self.under_way.pop_front() else { return Ok(()) };
         let stored = answer.await.map_err(|error| refused(&error))?;
+        if stored.sequence != self.held.last + 1 {
+            return Err(End::Changed("somebody else wrote to the bucket".to_owned()));
+        }
         self.held.note(&key, stored.sequence, content);
         Ok(())
     }

@@ -154,9 +154,14 @@ impl EventSource for Elsewhere {
     }
 }
 
-/// Options that notice everything soon.
+/// Options that notice everything soon, with a lease that no busy machine lets run out.
 pub fn kv_options(url: String, name: &str) -> KvOptions {
-    KvOptions { heartbeat: Duration::from_millis(100), lease: Duration::from_secs(1), ..KvOptions::new(url, name) }
+    KvOptions { heartbeat: Duration::from_millis(100), lease: Duration::from_secs(30), ..KvOptions::new(url, name) }
+}
+
+/// The same with a lease that runs out soon.
+pub fn short_lease(url: String, name: &str) -> KvOptions {
+    KvOptions { lease: Duration::from_secs(1), ..kv_options(url, name) }
 }
 
 /// Waits for a status of a view's publisher.
@@ -174,11 +179,15 @@ pub async fn contents(nats: &Nats, view: View) -> (Option<Marker>, BTreeMap<Stri
     let mut rows = BTreeMap::new();
     while let Some(key) = within("a key", keys.next()).await {
         let key = key.unwrap();
+        // A list misses a key that is written meanwhile, as the marker is all the time.
+        if key == MARKER {
+            continue;
+        }
         if let Some(value) = store.get(&key).await.unwrap() {
             rows.insert(key, serde_json::from_slice(&value).unwrap_or(Value::Null));
         }
     }
-    let marker = rows.remove(MARKER).map(|marker| serde_json::from_value(marker).unwrap());
+    let marker = store.get(MARKER).await.unwrap().map(|marker| serde_json::from_slice(&marker).unwrap());
     (marker, rows)
 }
 
