@@ -12,7 +12,7 @@ use nkeys::KeyPair;
 use crate::link::percent_decode;
 
 /// What all inboxes begin with: an answer to anything else is not given, see [`crate::service`].
-pub const INBOX_PREFIX: &str = "_INBOX";
+pub(crate) const INBOX_PREFIX: &str = "_INBOX";
 
 /// An address, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
