@@ -64,6 +64,10 @@ fn whoever_is_moved_is_touched_at_home() {
     assert_eq!((places(&attached), homes(&attached)), (vec!["v3"], vec![("v1", "out")]));
     let reported = touches(&story, &town::moves_to("a1", "v3"));
     assert_eq!(places(&reported), ["v1", "v3"], "where they are now, and where they go");
+    let answers_for = touches(&story, &command!(AssignResponsibility { responder_id: "a1", area_id: "v3" }));
+    assert_eq!(places(&answers_for), ["v1", "v3"]);
+    let named = touches(&story, &command!(DesignatePost { plan_id: "none", responder_id: "a1", backup_ids: vec!["b1".to_owned()] }));
+    assert_eq!(places(&named), ["v1", "v2"], "a conversion calls them without a further word");
     let established =
         touches(&story, &command!(EstablishUnit { unit_id: "u", incident_id: "out", area_id: "v1", site_id: "s", parent_unit_id: "top" }));
     assert_eq!(places(&established), ["v1", "v3"]);
