@@ -148,7 +148,7 @@ impl Trying {
             channel,
             outcome,
             reference: id.to_string(),
-            at_ms: self.desk.now_ms(),
+            at_ms: 0,
         };
         let mut stopping = self.stopping.clone();
         while self.desk.record(&report).await.is_err() {
