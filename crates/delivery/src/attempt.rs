@@ -142,14 +142,7 @@ impl Trying {
         if outcome == DeliveryOutcome::Failed {
             tracing::debug!(%id, note, "a message has failed");
         }
-        let report = Report {
-            id: id.clone(),
-            call_id: letter.call_id.clone(),
-            channel,
-            outcome,
-            reference: id.to_string(),
-            at_ms: self.desk.now_ms(),
-        };
+        let report = Report { id: id.clone(), call_id: letter.call_id.clone(), channel, outcome, reference: id.to_string(), at_ms: 0 };
         let mut stopping = self.stopping.clone();
         while self.desk.record(&report).await.is_err() {
             tokio::select! {

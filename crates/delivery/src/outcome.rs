@@ -36,7 +36,7 @@ pub struct Report {
     pub outcome: DeliveryOutcome,
     /// The other end's own id of it, if it has one.
     pub reference: String,
-    /// When, Unix milliseconds.
+    /// When, Unix milliseconds; 0 for now, by the log's own clock.
     pub at_ms: i64,
 }
 

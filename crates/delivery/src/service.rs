@@ -221,7 +221,7 @@ impl Deliveries {
             ReceiptOutcome::Answered => DeliveryOutcome::Answered,
             ReceiptOutcome::Failed => DeliveryOutcome::Failed,
         };
-        let at_ms = if receipt.at_ms > 0 { receipt.at_ms } else { self.desk.now_ms() };
+        let at_ms = receipt.at_ms.max(0);
         let report = Report { reference: id.to_string(), id, call_id: letter.call_id, channel: reach, outcome, at_ms };
         self.desk.record(&report).await.map(|()| true).map_err(|Gone| ReceiptFault::Later)
     }
