@@ -189,7 +189,8 @@ mod tests {
 
     /// An erasure of each of them, as one unit.
     fn erasures(ids: &[&str]) -> Unit {
-        let mut encoder = EnvelopeEncoder::new(&CommonPart { recorded_at_ms: 1, ..CommonPart::default() }, ids.len());
+        let count = u32::try_from(ids.len()).unwrap();
+        let mut encoder = EnvelopeEncoder::new(&CommonPart { recorded_at_ms: 1, count, ..CommonPart::default() }, ids.len());
         let record = |(index, id): (u32, &&str)| {
             let event = Event::PersonalDataErased(v1::PersonalDataErased { responder_id: (*id).to_owned(), ..Default::default() });
             encoder.encode(&RecordPart {

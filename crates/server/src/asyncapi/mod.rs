@@ -108,7 +108,8 @@ mod tests {
     fn every_parameter_of_an_address_is_told_of() {
         let document = document(&Descriptors::read());
         for (name, channel) in document["channels"].as_object().unwrap() {
-            let address = channel["address"].as_str().unwrap();
+            // An inbox has no address of its own.
+            let Some(address) = channel["address"].as_str() else { continue };
             let named: BTreeSet<&str> = address.split('{').skip(1).map(|rest| rest.split_once('}').unwrap().0).collect();
             let told: BTreeSet<&str> =
                 channel["parameters"].as_object().map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default();

@@ -21,8 +21,8 @@ use crate::wiring::RunningServer;
 const CHUNK: usize = 2_000;
 /// AgreementSigned, AgreementInForce, AgreementEnded: facts of peacetime that are numbered beside the incidents'.
 const AGREED: [u32; 3] = [310, 311, 313];
-/// What it drafts rests on the records of an incident that has stood down.
-const FROM_LESSONS: &str = "DraftNextVersion";
+/// What the first drafts rests on the records of an incident that has stood down, and what the second found the planner says.
+const FROM_ELSEWHERE: [&str; 2] = ["DraftNextVersion", "RehearsePlan"];
 
 /// After all incidents have stood down, the base is what the peacetime facts alone make of it.
 pub(super) async fn compare(summary: &mut Summary, screen: &mut Screen, city: &City, server: &RunningServer, stage: &LocalStage) {
@@ -73,10 +73,10 @@ fn replay(log: &dyn Log, wanted: impl Fn(u32) -> bool) -> Result<State, String> 
     Ok(state)
 }
 
-/// The records of the commands that only an incident's records can decide, by command id.
+/// The records of the commands that cannot be decided from peacetime alone, by command id.
 fn learnt(log: &dyn Log, commands: &[ScriptCommand]) -> Result<BTreeMap<String, Vec<v1::Envelope>>, String> {
-    let from_lessons = commands.iter().filter(|command| command.name == FROM_LESSONS);
-    let mut learnt: BTreeMap<String, Vec<v1::Envelope>> = from_lessons.map(|command| (command.id.clone(), Vec::new())).collect();
+    let from_elsewhere = commands.iter().filter(|command| FROM_ELSEWHERE.contains(&command.name));
+    let mut learnt: BTreeMap<String, Vec<v1::Envelope>> = from_elsewhere.map(|command| (command.id.clone(), Vec::new())).collect();
     each_record(log, |_, record| {
         let envelope: v1::Envelope = decode(record).map_err(|error| error.to_string())?;
         if let Some(records) = learnt.get_mut(&envelope.command_id) {
@@ -93,7 +93,7 @@ fn apply(state: &mut State, envelope: &v1::Envelope, position: u64) {
     state.apply(&meta, event);
 }
 
-/// A fresh domain that decides these commands and no others; for those that an incident taught it takes what was learnt.
+/// A fresh domain that decides these commands and no others; for those that rest on more than peacetime it takes what was learnt.
 fn carry_out(
     gateway: &Gateway,
     commands: impl Iterator<Item = ScriptCommand>,

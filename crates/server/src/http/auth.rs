@@ -25,6 +25,7 @@ const ASKING: &[&str] = &[
     "/v1/commands:batch",
     "/v1/views/{name}",
     "/v1/views/{name}/live",
+    "/v1/views/{name}/compare",
     "/v1/events",
     "/v1/links",
     "/v1/responders/{responder_id}/contact",

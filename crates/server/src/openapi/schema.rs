@@ -276,6 +276,9 @@ fn status() -> Value {
                 "last_failure": {"type": "string"}}}},
             "history": {"type": "object", "description": "Up to where earlier moments are kept.", "properties": {
                 "at": {"type": "string"}, "lag_positions": {"type": "string"}, "bytes": {"type": "string"}, "stopped": {"type": ["string", "null"]}}},
+            "kv": {"type": "object", "description": "The views in NATS KV.", "properties": {
+                "state": {"type": "string", "enum": ["on", "off"]},
+                "views": {"type": "object", "description": "By view: state and reason, `at`, lag, rows, and what was written.", "additionalProperties": {"type": "object"}}}},
             "relay": {"type": "object", "description": "`fenced` means that a person must look; commands go on.", "properties": {
                 "state": {"type": "string", "enum": ["off", "connecting", "catching_up", "live", "unreachable", "fenced", "stopped"]},
                 "reason": {"type": ["string", "null"]}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}}

@@ -33,7 +33,8 @@ async fn two_moments_are_compared_row_by_row() {
     let place = Place::with_base().await;
     let before = place.server().log.end();
     place.define("440804", "坡头区", "COUNTY", "4408").await;
-    place.define("440802", "赤坎", "COUNTY", "4408").await;
+    let renamed = json!({"area_id": "440802", "name": "赤坎", "level": "AREA_LEVEL_COUNTY", "parent_id": "4408"});
+    place.done("DefineArea", "rename-440802", renamed).await;
     place.done("RetireArea", "retire", json!({"area_id": "440803"})).await;
     let after = place.server().log.end();
     let expected = ["actual/440802 changed", "actual/440803 removed", "actual/440804 added"];
