@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use muster_feed::kv::MARKER;
 use muster_feed::{STREAM, area_filter};
 use muster_proto::v1::AreaPath;
 
@@ -145,6 +146,7 @@ fn imports(user: &NatsUser, rights: &Rights) -> Vec<(String, Option<String>)> {
         all.consumer(&stream, "*", reading, keys);
         all.messages(&stream, reading, keys);
         if *reading != Reading::Everything {
+            // Everybody who reads of a bucket reads up to where it is in step.
             let marker = format!("$KV.{bucket}.{MARKER}");
             all.same(format!("$JS.API.CONSUMER.CREATE.{stream}.*.{marker}"));
             all.same(format!("$JS.API.DIRECT.GET.{stream}.{marker}"));
@@ -153,9 +155,6 @@ fn imports(user: &NatsUser, rights: &Rights) -> Vec<(String, Option<String>)> {
     }
     all.list
 }
-
-/// The key that tells up to where a bucket is in step; everybody who reads of the bucket reads it.
-const MARKER: &str = "_.at";
 
 /// What stands behind the two tokens of `muster.evt`.
 fn tail(filter: &str) -> &str {
