@@ -148,8 +148,8 @@ async fn buckets(promise: &mut Promise, client: &async_nats::Client) {
     for view in views {
         let stream = jetstream.get_stream(format!("KV_muster_{view}")).await.unwrap();
         let count = usize::try_from(stream.cached_info().state.messages).unwrap();
-        let config = pull::Config { deliver_policy: async_nats::jetstream::consumer::DeliverPolicy::LastPerSubject, ..Default::default() };
-        let mut messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap().take(count);
+        let consumer = stream.create_consumer(pull::Config::default()).await.unwrap();
+        let mut messages = consumer.messages().await.unwrap().take(count);
         while let Some(message) = messages.try_next().await.unwrap() {
             let channel = promise.channel(&message.subject);
             let gone = message.payload.is_empty();

@@ -5,6 +5,7 @@
 //! interpreter or a registry is missing the test fails and says so.
 #![allow(clippy::unwrap_used)]
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -89,13 +90,7 @@ impl Place {
 
     async fn send(&self, command: &str, body: Value) {
         let url = format!("{}/v1/commands/{command}", self.server.url());
-        let answer = reqwest::Client::new()
-            .post(url)
-            .header("Idempotency-Key", body.to_string().chars().filter(char::is_ascii_alphanumeric).take(60).collect::<String>())
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
+        let answer = reqwest::Client::new().post(url).header("Idempotency-Key", key(command, &body)).json(&body).send().await.unwrap();
         assert!(answer.status().is_success(), "{command}: {}", answer.text().await.unwrap());
     }
 
@@ -103,6 +98,13 @@ impl Place {
         command.env("NATS_URL", self.nats.url());
         ChildProcess::spawn(name, command, self.scratch.path()).unwrap()
     }
+}
+
+/// The same for the same command.
+fn key(command: &str, body: &Value) -> String {
+    let mut hasher = DefaultHasher::new();
+    (command, body.to_string()).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// Waits until a program has said a line that begins and ends so, behind what it said before.
