@@ -74,6 +74,7 @@ impl NatsServer {
         let scratch = tempfile::Builder::new().prefix("muster-nats-").tempdir()?;
         let store_dir = options.store_dir.unwrap_or_else(|| scratch.path().join("store"));
         std::fs::create_dir_all(&store_dir).with_context(|| format!("make {}", store_dir.display()))?;
+        let config = config.map(|config| stored_elsewhere(&config, &store_dir)).transpose()?;
         let mut process = spawn(&binary, config.as_deref(), None, (&store_dir, scratch.path()), 1)?;
         let port = wait_for_port(&mut process, scratch.path()).await?;
         Ok(Self { process, binary, config, port, store_dir, scratch, starts: 1 })
@@ -158,15 +159,27 @@ pub(crate) async fn wait_for_free_port(port: u16) -> Result<()> {
     wait::until(&format!("port {port} is free"), PORT_FREE_MAX, || Ok(TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(()))).await
 }
 
+/// A copy of a configuration beside it, with another store: a flag would name a second one, which nats-server refuses.
+fn stored_elsewhere(config: &Path, store_dir: &Path) -> Result<PathBuf> {
+    let text = std::fs::read_to_string(config).with_context(|| format!("read {}", config.display()))?;
+    let (before, after) = text.split_once("store_dir: \"").context("the configuration names no store")?;
+    let (_, after) = after.split_once('"').context("the store's folder is not closed")?;
+    let copy = config.with_extension("test.conf");
+    std::fs::write(&copy, format!("{before}store_dir: {store_dir:?}{after}"))?;
+    Ok(copy)
+}
+
 fn spawn(binary: &Path, config: Option<&Path>, port: Option<u16>, folders: (&Path, &Path), start: u32) -> Result<ChildProcess> {
     let (store_dir, folder) = folders;
     let mut command = Command::new(binary);
-    if let Some(config) = config {
-        command.arg("-c").arg(config);
-    }
+    match config {
+        // It names its certificates beside itself, and its store.
+        Some(config) => command.current_dir(config.parent().context("a configuration is in a folder")?).arg("-c").arg(config),
+        None => command.arg("-js").arg("-sd").arg(store_dir),
+    };
     // -1 lets the system choose, so that no two tests ever meet.
     command.args(["-a", "127.0.0.1", "-p", &port.map_or("-1".to_owned(), |port| port.to_string())]);
-    command.arg("-js").arg("-sd").arg(store_dir).arg("--ports_file_dir").arg(folder);
+    command.arg("--ports_file_dir").arg(folder);
     ChildProcess::spawn(&format!("nats-server-{start}"), command, folder)
 }
 

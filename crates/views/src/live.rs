@@ -20,13 +20,20 @@ pub struct Page {
 }
 
 /// A row and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PlacedRow {
     /// The row.
     pub row: Arc<Row>,
     /// The path to its area as of the snapshot's or change's position.
     pub path: Arc<v1::AreaPath>,
     pub(crate) place: Path,
+}
+
+/// The row and its areas. Of which units it is depends on the views that are kept, and says nothing of the row.
+impl PartialEq for PlacedRow {
+    fn eq(&self, other: &Self) -> bool {
+        self.row == other.row && self.place.at == other.place.at && self.place.also == other.place.also
+    }
 }
 
 impl PlacedRow {
