@@ -33,24 +33,26 @@ async fn two_moments_are_compared_row_by_row() {
     let place = Place::with_base().await;
     let before = place.server().log.end();
     place.define("440804", "坡头区", "COUNTY", "4408").await;
-    let renamed = json!({"area_id": "440802", "name": "赤坎", "level": "AREA_LEVEL_COUNTY", "parent_id": "4408"});
-    place.done("DefineArea", "rename-440802", renamed).await;
+    let need = json!({"need_id": "n", "kind": "NEED_KIND_PERSON", "quantity": 1});
+    let whistle = json!({"whistle_id": "w", "area_id": "440802", "severity": "SEVERITY_MODERATE", "needs": [need], "context": office()});
+    place.done("BlowWhistle", "w", whistle).await;
     place.done("RetireArea", "retire", json!({"area_id": "440803"})).await;
     let after = place.server().log.end();
-    let expected = ["actual/440802 changed", "actual/440803 removed", "actual/440804 added"];
+    let expected = ["actual/4408 changed", "actual/440802 changed", "actual/440803 removed", "actual/440804 added"];
     for from in [before.to_string(), before.position.to_string()] {
         for to in [String::new(), format!("&to={after}"), "&to=9999999999999ms".to_owned()] {
             assert_eq!(differing(&place, &format!("/v1/views/coverage/compare?from={from}{to}")).await, expected, "{from} {to}");
         }
     }
     let backwards = differing(&place, &format!("/v1/views/coverage/compare?from={after}&to={before}")).await;
-    assert_eq!(backwards, ["actual/440802 changed", "actual/440803 added", "actual/440804 removed"]);
+    assert_eq!(backwards, ["actual/4408 changed", "actual/440802 changed", "actual/440803 added", "actual/440804 removed"]);
     let within = differing(&place, &format!("/v1/views/coverage/compare?from={before}&area=440802")).await;
     assert_eq!(within, ["actual/440802 changed"]);
     let (_, page) = place.get(&format!("/v1/views/coverage/compare?from={before}&area=440802")).await;
     let members = ["view", "realm", "from", "to", "area"].map(|member| page[member].as_str().unwrap());
     assert_eq!(members, ["coverage", "actual", &before.to_string(), &after.to_string(), "440802"]);
-    assert_eq!((&page["rows"][0]["from"]["name"], &page["rows"][0]["to"]["name"]), (&json!("赤坎区"), &json!("赤坎")));
+    let open = |side: &str| page["rows"][0][side]["open_whistles"].clone();
+    assert_eq!((open("from"), open("to")), (Value::Null, json!("1")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
