@@ -55,7 +55,9 @@ impl Worker {
     async fn equals(&self, server: &MusterServer) {
         for view in View::ALL {
             let look = || async {
-                let (Ok(own), Ok(wanted)) = (http_rows(&self.url, view).await, http_rows(&server.url(), view).await) else { return Ok(None) };
+                let (Ok(own), Ok(wanted)) = (http_rows(&self.url, view).await, http_rows(&server.url(), view).await) else {
+                    return Ok(None);
+                };
                 Ok((own == wanted).then_some(()))
             };
             wait::until_async(&format!("the worker's {view} are the server's"), RELAY_MAX, look).await.unwrap();
@@ -125,7 +127,10 @@ async fn gaps_are_filled(version: NatsVersion) {
     helped
         .waits("it reads the stream again", |status| {
             let (source, views) = (&status["source"], &status["views"]);
-            source["state"] == "reading" && views["progress_percent"] == 100.0 && views["lag_positions"] == "0" && views["remaining_s"] == 0.0
+            source["state"] == "reading"
+                && views["progress_percent"] == 100.0
+                && views["lag_positions"] == "0"
+                && views["remaining_s"] == 0.0
         })
         .await;
 

@@ -74,6 +74,15 @@ impl Work {
     }
 }
 
+/// Gives the place up however the work ends.
+struct Turn(Arc<App>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.0.upkeep.0.lock() = None;
+    }
+}
+
 /// Records on their way into a fold: notes how far it is, and ends it with the process.
 struct Watched<R: ?Sized> {
     work: Arc<Work>,
@@ -164,10 +173,11 @@ async fn fold_anew(app: Arc<App>, kind: Kind) -> Result<Json<Value>, Problem> {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no_log_here", Words::new("此处不可用", "Not available here"), detail));
     }
     let work = app.upkeep.begin(kind, views.at().position)?;
-    // A task of its own: it goes on when the connection ends, and gives its place up in any case.
+    // A task of its own: it goes on when the connection ends.
     let done = tokio::spawn(async move {
-        let outcome = run(&app, &views, &work).await;
-        *app.upkeep.0.lock() = None;
+        let turn = Turn(app);
+        let app = &turn.0;
+        let outcome = run(app, &views, &work).await;
         if let (Kind::Rebuild, Ok(report), Some(node)) = (kind, &outcome, app.try_node())
             && !report.differences.is_empty()
         {

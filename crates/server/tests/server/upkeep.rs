@@ -80,12 +80,8 @@ async fn views_are_rebuilt_and_verified_and_say_how_they_stand() {
 async fn they_are_for_headquarters_of_the_whole_tree_alone() {
     let guarded = Guarded::new().await;
     let root = guarded.token("市指挥部", &["headquarters@everything"]);
-    let asked = [
-        (Method::GET, "/v1/records"),
-        (Method::GET, "/v1/views"),
-        (Method::POST, "/v1/views:verify"),
-        (Method::POST, "/v1/views:rebuild"),
-    ];
+    let asked =
+        [(Method::GET, "/v1/records"), (Method::GET, "/v1/views"), (Method::POST, "/v1/views:verify"), (Method::POST, "/v1/views:rebuild")];
     for (method, path) in asked {
         for grant in ["headquarters@area:4408", "auditor@everything", "analyst@everything", "console@everything"] {
             let token = guarded.token("x", &[grant]);
