@@ -22,6 +22,7 @@
 //!
 //! A fenced relay publishes nothing until the process is started again.
 
+mod gaps;
 pub mod headers;
 pub mod kv;
 mod lag;
@@ -38,6 +39,7 @@ mod target;
 mod verify;
 mod wire;
 
+pub use gaps::{RemoteLog, Stretch};
 pub use kv::{Kv, KvFence, KvHandle, KvOptions, KvState, KvStatus};
 pub use link::ConnectError;
 pub use relay::{FenceReason, Relay, RelayHandle, RelayOptions, RelayState, RelayStatus};

@@ -38,6 +38,9 @@ pub const LOOK_PERIOD: Duration = Duration::from_secs(2);
 /// How long a TCP connection and its handshake may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Pause before the log is read in place of a stream that is being filled again: a worker is then behind by this much.
+pub const GAP_PAUSE: Duration = Duration::from_millis(100);
+
 /// First and longest wait before another try; each is drawn between half and the whole of the doubled one, so that
 /// many workers do not come back at the same moment.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(25);

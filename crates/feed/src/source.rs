@@ -1,7 +1,10 @@
 //! The stream as a source of records for workers in other processes.
 //!
-//! It hands on what the stream holds, in order and without a gap, and says when the stream has become another log's.
+//! It hands on what the stream holds, in order and without a gap, and says when the stream has become another log's. What the
+//! stream does not hold it reads from the log, where that can be reached ([`JetStreamSource::fill_gaps_from`]).
 //! Progress belongs to whoever folds: the source remembers nothing across restarts. It must never skip a position.
+
+use std::sync::Arc;
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
@@ -9,6 +12,7 @@ use muster_log::{Position, Record};
 use muster_views::{EventSource, Origin, SourceError};
 use tokio::sync::watch;
 
+use crate::gaps::RemoteLog;
 use crate::headers::{id_prefix, prefix_of};
 use crate::limits;
 use crate::link::{Backoff, Link, LinkOptions};
@@ -46,11 +50,38 @@ pub enum SourceState {
     Idle,
     /// They do, or will as soon as there are some.
     Reading,
+    /// The stream does not hold what comes next: it is read from the log.
+    Filling,
     /// They do not; it goes on trying.
     Waiting {
         /// What was last tried, and why it failed.
         reason: String,
     },
+}
+
+impl SourceState {
+    /// Every name that [`SourceState::name`] gives.
+    pub const NAMES: [&str; 4] = ["idle", "reading", "filling", "waiting"];
+
+    /// One word for status and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Reading => "reading",
+            Self::Filling => "filling",
+            Self::Waiting { .. } => "waiting",
+        }
+    }
+
+    /// Why records do not come in.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Waiting { reason } => Some(reason),
+            _ => None,
+        }
+    }
 }
 
 /// Records from JetStream. It waits out whatever can pass, a server that is down or a stream that is being made anew,
@@ -62,6 +93,9 @@ pub struct JetStreamSource {
     id_prefix: String,
     next: Position,
     reader: Option<Reader>,
+    log: Option<Arc<dyn RemoteLog>>,
+    /// Up to where the records are read from the log, before the stream is looked at again.
+    gap: Option<Position>,
     end: watch::Sender<Position>,
     state: watch::Sender<SourceState>,
     backoff: Backoff,
@@ -89,6 +123,8 @@ impl JetStreamSource {
                         id_prefix: id_prefix(owner.log, owner.epoch),
                         next: Position::FIRST,
                         reader: None,
+                        log: None,
+                        gap: None,
                         end: watch::Sender::new(Position(facts.last)),
                         state: watch::Sender::default(),
                         backoff,
@@ -100,6 +136,13 @@ impl JetStreamSource {
                 }
             }
         }
+    }
+
+    /// Reads from `log` what the stream does not hold; without this it waits until the stream does.
+    #[must_use]
+    pub fn fill_gaps_from(mut self, log: Arc<dyn RemoteLog>) -> Self {
+        self.log = Some(log);
+        self
     }
 
     /// Whether records come in, as it changes.
@@ -117,7 +160,15 @@ impl JetStreamSource {
         }
         let begins = if facts.messages == 0 { facts.last + 1 } else { facts.first };
         if begins > self.next.0 {
-            return Err(Fault::Wait(format!("the stream begins at {begins}, {} comes next", self.next)));
+            return match self.log {
+                Some(_) => Ok(Attached::Lacks(Position(begins - 1))),
+                None => {
+                    Err(Fault::Wait(format!("the stream begins at {begins}, {} comes next, and no server is named that has it", self.next)))
+                }
+            };
+        }
+        if facts.last + 1 < self.next.0 && self.log.is_some() {
+            return Ok(Attached::Lacks(FILLED_AGAIN));
         }
         let opened = Reader::open(link, &self.options.stream, &self.options.consumer, self.next.0).await;
         let reader = opened.map_err(|error| Fault::Wait(error.to_string()))?;
@@ -135,6 +186,15 @@ impl JetStreamSource {
                 self.state.send_replace(SourceState::Reading);
                 Ok(())
             }
+            Attached::Lacks(up_to) => {
+                self.state.send_replace(SourceState::Filling);
+                if up_to == FILLED_AGAIN {
+                    // Records may come in one by one, and the stream is looked at after each.
+                    tokio::time::sleep(limits::GAP_PAUSE).await;
+                }
+                self.gap = Some(up_to);
+                Ok(())
+            }
             Attached::Elsewhere(origin, last) => {
                 self.origin = origin;
                 self.id_prefix = id_prefix(origin.log, origin.epoch);
@@ -147,6 +207,9 @@ impl JetStreamSource {
 
     /// What has come in, at least one message, which may be none that is new.
     async fn collect(&mut self) -> Result<Vec<Record>, Fault> {
+        if let (Some(log), Some(to)) = (self.log.clone(), self.gap) {
+            return self.fill(&*log, to).await;
+        }
         self.reader().await?;
         let Some(reader) = &mut self.reader else { return Ok(Vec::new()) };
         let mut message = reader.next().await.map_err(|error| Fault::Wait(error.to_string()))?;
@@ -169,6 +232,19 @@ impl JetStreamSource {
         Ok(records)
     }
 
+    /// The next records from the log. Where the gap ends the stream is looked at again, whose it is too.
+    async fn fill(&mut self, log: &dyn RemoteLog, to: Position) -> Result<Vec<Record>, Fault> {
+        let stretch = log.read(self.next, to).await.map_err(Fault::Wait)?;
+        stretch.check(self.origin, self.next, to).map_err(Fault::Wait)?;
+        let Some(last) = stretch.records.last().map(|record| record.position) else {
+            return Err(Fault::Wait(format!("the stream does not hold {}, and the log ends at {}", self.next, stretch.end)));
+        };
+        self.next = last.next();
+        self.gap = self.gap.filter(|to| self.next <= *to && last < stretch.end);
+        self.ends_at(stretch.end);
+        Ok(stretch.records)
+    }
+
     fn ends_at(&self, position: Position) {
         self.end.send_if_modified(|known| {
             let further = position > *known;
@@ -179,6 +255,7 @@ impl JetStreamSource {
 
     async fn wait(&mut self, reason: String) {
         self.reader = None;
+        self.gap = None;
         tracing::warn!(%reason, next = %self.next, "the event source tries again");
         self.state.send_replace(SourceState::Waiting { reason });
         tokio::time::sleep(self.backoff.next()).await;
@@ -197,6 +274,7 @@ impl EventSource for JetStreamSource {
     async fn seek(&mut self, from: Position) -> Result<(), SourceError> {
         self.next = from.max(Position::FIRST);
         self.reader = None;
+        self.gap = None;
         Ok(())
     }
 
@@ -210,7 +288,7 @@ impl EventSource for JetStreamSource {
                 }
                 Err(Fault::Wait(reason)) => self.wait(reason).await,
                 Err(Fault::Tell(error)) => {
-                    self.reader = None;
+                    (self.reader, self.gap) = (None, None);
                     return Err(error);
                 }
             }
@@ -218,8 +296,13 @@ impl EventSource for JetStreamSource {
     }
 }
 
+/// Where a gap ends in a stream that is filled again from its beginning: it lacks whatever the log has.
+const FILLED_AGAIN: Position = Position(u64::MAX);
+
 enum Attached {
     Here(Box<Reader>, Position),
+    /// The stream does not hold what comes next, up to this position.
+    Lacks(Position),
     Elsewhere(Origin, Position),
 }
 

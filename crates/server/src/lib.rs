@@ -20,6 +20,7 @@ pub mod nats;
 pub mod nightly;
 pub mod openapi;
 pub mod problem;
+mod remote_log;
 pub mod service;
 pub mod startup;
 pub mod telemetry;

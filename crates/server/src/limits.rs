@@ -139,3 +139,18 @@ pub const LINK_SECONDS_MAX: u64 = 7 * 24 * 3_600;
 
 /// Largest body of an answer through a one-time link, in bytes: a reason of a few lines.
 pub const ANSWER_BODY_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of records in one answer of `/v1/records`: large enough that a gap is filled at the speed of the network.
+pub const RECORDS_BYTES: usize = 4 * 1024 * 1024;
+
+/// Records in one answer of `/v1/records`.
+pub const RECORDS_MAX: usize = 8_192;
+
+/// How long a server whose log is read may take to be reached.
+pub const REMOTE_CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer: [`RECORDS_BYTES`] over a line of 2 Mbit/s.
+pub const REMOTE_READ_MAX: Duration = Duration::from_secs(20);
+
+/// Rows that differ which a rebuild or a verification lists; all are counted.
+pub const DIFFERENCES_MAX: usize = 1_000;

@@ -134,6 +134,15 @@ pub enum ReplayError {
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] ReadError),
+    /// Unavailable: the log elsewhere could not be read, or is another one by now.
+    #[error("the log could not be read: {detail}")]
+    Remote {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The process is stopping, or whoever asked wants it no more.
+    #[error("it was broken off")]
+    BrokenOff,
     /// Corrupt: a record cannot be read.
     #[error(transparent)]
     Record(#[from] FactError),

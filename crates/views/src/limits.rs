@@ -56,6 +56,9 @@ pub const PAGE_ROWS_MAX: usize = 20_000;
 /// from the oldest.
 pub const LAG_SAMPLES_MAX: usize = 512;
 
+/// How far apart the places are, in milliseconds, that are kept to tell the pace of a runner, and how many are kept: the last ten seconds and more.
+pub const PACE_SAMPLES: (u64, usize) = (500, 20);
+
 /// Pause before a source that was not available is asked again, in milliseconds: the first and the longest.
 pub const RETRY_MS: (u64, u64) = (50, 2_000);
 

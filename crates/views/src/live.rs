@@ -151,3 +151,14 @@ pub struct Lag {
     /// How long the first of them has been known; zero when there are none.
     pub age: Duration,
 }
+
+/// How a runner comes along towards the end of its source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// It is so far behind that it writes in large commits only, see [`crate::limits::CATCH_UP_RECORDS`].
+    pub catching_up: bool,
+    /// How much of all records is in the rows, in percent.
+    pub percent: f64,
+    /// When it will be at the end at the pace of the last seconds; nothing if that cannot be told yet.
+    pub remaining: Option<Duration>,
+}

@@ -8,22 +8,23 @@ use muster_log::{EpochPosition, Log, Position};
 use crate::compare::{Difference, compare};
 use crate::errors::{ReplayError, StoreError};
 use crate::fold::RowChange;
+use crate::records::Records;
 use crate::replay::Replayed;
 use crate::runner::{Dump, save_parts};
 use crate::source::Origin;
 use crate::store::{Checkpoint, ViewStore, Writes, begin_generation, swap_generation};
 use crate::view::{Row, View};
 
-/// What a rebuild found and made.
+/// What a rebuild found and made; a verification finds the same and makes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// Everything up to here is in the new generation.
+    /// Everything up to here is in the rows that were made.
     pub at: EpochPosition,
     /// Rows by view.
     pub rows: Vec<(View, u64)>,
     /// The views that the former generation held of this log and epoch, each with the position at which both were compared.
     pub compared: Vec<(View, Position)>,
-    /// Where they differed. Not empty means that the former rows were wrong.
+    /// Where they differed, the rows in use first. Not empty means that those were wrong.
     pub differences: Vec<Difference>,
 }
 
@@ -36,16 +37,16 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(log: &dyn Log, views: &[View]) -> Self {
+    pub(crate) fn new<R: Records + ?Sized>(log: &R, views: &[View]) -> Self {
         let tables = views.iter().map(|view| (*view, BTreeMap::new())).collect();
-        Self { replayed: Replayed::new(views), origin: Origin { log: log.id(), epoch: log.epoch() }, tables }
+        Self { replayed: Replayed::new(views), origin: log.origin(), tables }
     }
 
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
-    pub(crate) fn advance(&mut self, log: &dyn Log, to: Position) -> Result<(), ReplayError> {
+    pub(crate) fn advance<R: Records + ?Sized>(&mut self, log: &R, to: Position) -> Result<(), ReplayError> {
         if to > self.replayed.folds.position {
             self.replayed.advance(log, to)?;
         }

@@ -12,6 +12,7 @@ use crate::fold::{Folds, RowChange};
 use crate::limits;
 use crate::live::{PlacedRow, Snapshot};
 use crate::places::Places;
+use crate::records::Records;
 use crate::runner::Dump;
 use crate::view::{Row, View};
 
@@ -29,7 +30,7 @@ impl Replayed {
     }
 
     /// Folds on, up to and including `to`, which must not be above the watermark. Rows stay in the folds until they are drained.
-    pub(crate) fn advance(&mut self, log: &dyn Log, to: Position) -> Result<(), ReplayError> {
+    pub(crate) fn advance<R: Records + ?Sized>(&mut self, log: &R, to: Position) -> Result<(), ReplayError> {
         let from = self.folds.position.next();
         let Self { folds, scribe } = self;
         let (sender, receiver) = sync_channel(limits::DECODED_BATCHES_MAX);
@@ -56,8 +57,8 @@ impl Replayed {
     }
 }
 
-fn read(
-    log: &dyn Log,
+fn read<R: Records + ?Sized>(
+    log: &R,
     from: Position,
     to: Position,
     scribe: &mut Scribe,
@@ -65,9 +66,9 @@ fn read(
 ) -> Result<(), ReplayError> {
     let mut next = from;
     while next <= to {
-        let records = log.read(next, limits::READ_BATCH_BYTES, limits::READ_BATCH_RECORDS)?;
+        let records = log.stretch(next)?;
         let Some(last) = records.last().map(|record| record.position.min(to)) else {
-            return Err(ReplayError::NotYet { asked: to, end: log.watermark() });
+            return Err(ReplayError::NotYet { asked: to, end: log.last() });
         };
         let batch = scribe.read(records.iter().take_while(|record| record.position <= to))?;
         if sender.send((batch, last)).is_err() {

@@ -42,6 +42,8 @@ pub enum Command {
     Fill(FillArgs),
     /// 查看视图 · show a view
     View(ViewArgs),
+    /// 视图的进度、重建与核对 · how the views stand; rebuild them, verify them
+    Views(ViewsArgs),
     /// 应急事件报告 · the report of an incident
     Report(ReportArgs),
     /// 推演：此刻转换会是什么样 · rehearse: what a conversion would be now
@@ -167,6 +169,12 @@ pub struct WorkerArgs {
     /// 把这些视图发布到 NATS KV；每个视图同时只有一个进程发布 · publish these views to NATS KV; of all who do, one publishes a view at a time
     #[arg(long)]
     pub kv: bool,
+    /// 流中缺少的记录从此 Muster 服务器读取；重建与核对也用它 · Muster server that records are read from which the stream does not hold, and for rebuild and verify
+    #[arg(long, env = "MUSTER_SERVER")]
+    pub server: Option<String>,
+    /// 该服务器上的令牌（整树的指挥部）· token at that server, of headquarters of the whole tree
+    #[arg(long, env = "MUSTER_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
     /// 数据目录 · data folder of the worker
     #[arg(long, env = "MUSTER_DATA")]
     pub data: PathBuf,
@@ -291,6 +299,36 @@ pub enum DeliveriesCommand {
         /// 渠道 · the channel
         channel: String,
     },
+}
+
+/// `muster views`
+#[derive(Debug, Args)]
+pub struct ViewsArgs {
+    /// 做什么 · what to do
+    #[command(subcommand)]
+    pub command: ViewsCommand,
+}
+
+/// What to do with the views as a whole.
+#[derive(Debug, Subcommand)]
+pub enum ViewsCommand {
+    /// 每个视图及其各代的位置、滞后、行数与进度 · position, lag, rows and progress of each view and generation
+    Status(UpkeepArgs),
+    /// 从日志建立下一代，与现有的比较后替换；有不同的行时退出码为 3 · make the next generation from the log, compare, replace; exit code 3 when rows differed
+    Rebuild(UpkeepArgs),
+    /// 从日志重算并比较，不替换；有不同的行时退出码为 3 · compare with the log and replace nothing; exit code 3 when rows differ
+    Verify(UpkeepArgs),
+}
+
+/// Of which server or worker, and how it is shown.
+#[derive(Debug, Args)]
+pub struct UpkeepArgs {
+    /// 输出 JSON · print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server, or a worker by the address that it listens on.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// `muster view`

@@ -20,6 +20,7 @@ mod signal;
 mod table;
 mod token;
 mod view;
+mod views;
 mod worker;
 
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::Fill(args) => runtime.block_on(fill::run(args, lang)),
         Command::View(args) => runtime.block_on(view::run(args, lang)),
+        Command::Views(args) => runtime.block_on(views::run(args, lang)),
         Command::Report(args) => runtime.block_on(report::run(args, lang)),
         Command::Rehearse(args) => runtime.block_on(planning::rehearse(args, lang)),
         Command::Plan(args) => runtime.block_on(planning::plan(args, lang)),

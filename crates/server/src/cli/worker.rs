@@ -1,10 +1,10 @@
-//! `muster worker`: the views in a process of their own, fed by JetStream alone, with the same code as in the server; published to
-//! NATS KV where that is asked for.
+//! `muster worker`: the views in a process of their own, fed by JetStream, with the same code as in the server; what the stream does
+//! not hold comes from a server's log where one is named. Published to NATS KV where that is asked for.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use muster_feed::{JetStreamSource, Kv, KvOptions, SourceOptions};
+use muster_feed::{JetStreamSource, Kv, KvOptions, RemoteLog, SourceOptions};
 use muster_views::{RunnerOptions, View, ViewStore};
 
 use super::args::WorkerArgs;
@@ -15,6 +15,7 @@ use crate::access::Access;
 use crate::config::Partial;
 use crate::descriptors::Descriptors;
 use crate::http::{self, App};
+use crate::remote_log::HttpLog;
 use crate::startup::StartError;
 use crate::wiring::{Serving, VIEWS_DIR};
 use crate::words::Lang;
@@ -37,11 +38,17 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
     let dir = args.data.join(VIEWS_DIR);
     let store = tokio::task::spawn_blocking(move || ViewStore::open(&dir)).await;
     let store = store.map_err(|_| failed(StartError::BrokenOff))?.map_err(|error| failed(error.into()))?;
+    let log = remote_log(&args)?;
     let source = tokio::select! {
         // It waits for the stream as long as it takes: a worker may be started before its server.
         source = JetStreamSource::open(SourceOptions::new(&args.nats, consumer_name(&args))) => source,
         () = &mut stop => return Ok(ExitCode::SUCCESS),
     };
+    let source = match &log {
+        Some(log) => source.fill_gaps_from(Arc::clone(log) as Arc<dyn RemoteLog>),
+        None => source,
+    };
+    app.set_source(source.state(), log);
     let handle = muster_views::spawn(&views, store, source, RunnerOptions::default()).map_err(|error| failed(error.into()))?;
     app.set_views(handle.clone());
     let kv = args.kv.then(|| Kv::spawn(&handle, &KvOptions::new(&args.nats, format!("muster {}", consumer_name(&args)))));
@@ -69,6 +76,13 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
         )
         .with_code(EXIT_FATAL)),
     }
+}
+
+/// The log that is asked for what the stream does not hold, where a server is named.
+fn remote_log(args: &WorkerArgs) -> Result<Option<Arc<HttpLog>>, CliError> {
+    let made = args.server.as_deref().map(|server| HttpLog::new(server, args.token.clone())).transpose();
+    let made = made.map_err(|error| CliError::new(format!("--server：{error}"), format!("--server: {error}")))?;
+    Ok(made.map(Arc::new))
 }
 
 /// Who may read here: the same tokens and the same provider as the server's, where they are named.

@@ -8,8 +8,8 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use muster_delivery::Deliveries;
 use muster_engine::EngineHandle;
-use muster_feed::RelayStatus;
 use muster_feed::kv::KvStatuses;
+use muster_feed::{RelayStatus, SourceState};
 use muster_log::Log;
 use muster_proto::{CommandError, CommandPort};
 use muster_vault::Vault;
@@ -20,11 +20,13 @@ use super::asof::AsOf;
 use super::enrollments::Enrollments;
 use super::redact::Redaction;
 use super::shared::Standing;
+use super::upkeep::Upkeep;
 use crate::access::{Access, Caller};
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
 use crate::limits;
 use crate::problem::Problem;
+use crate::remote_log::HttpLog;
 use crate::telemetry::{Kind, Meters};
 use crate::words::Words;
 use crate::{asyncapi, openapi};
@@ -67,6 +69,11 @@ pub struct App {
     node: OnceLock<Node>,
     views: OnceLock<ViewsHandle>,
     kv: OnceLock<KvStatuses>,
+    /// How records come in at a worker, and the log that it may ask for those that the stream does not hold.
+    source: OnceLock<watch::Receiver<SourceState>>,
+    remote_log: OnceLock<Arc<HttpLog>>,
+    /// Views being folded anew.
+    pub(super) upkeep: Upkeep,
     stopping: watch::Sender<bool>,
     worker: bool,
 }
@@ -104,6 +111,9 @@ impl App {
             node: OnceLock::new(),
             views: OnceLock::new(),
             kv: OnceLock::new(),
+            source: OnceLock::new(),
+            remote_log: OnceLock::new(),
+            upkeep: Upkeep::default(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -120,6 +130,14 @@ impl App {
     /// Tells of the views' buckets from here on. Once only; a second call changes nothing.
     pub fn set_kv(&self, kv: KvStatuses) {
         drop(self.kv.set(kv));
+    }
+
+    /// Tells of a worker's source, and asks the log that is named beside it. Once only; a second call changes nothing.
+    pub(crate) fn set_source(&self, state: watch::Receiver<SourceState>, log: Option<Arc<HttpLog>>) {
+        drop(self.source.set(state));
+        if let Some(log) = log {
+            drop(self.remote_log.set(log));
+        }
     }
 
     /// Takes commands from here on. Once only; a second call changes nothing.
@@ -162,6 +180,14 @@ impl App {
 
     pub(crate) fn try_kv(&self) -> Option<&KvStatuses> {
         self.kv.get()
+    }
+
+    pub(crate) fn try_source(&self) -> Option<&watch::Receiver<SourceState>> {
+        self.source.get()
+    }
+
+    pub(crate) fn try_remote_log(&self) -> Option<&Arc<HttpLog>> {
+        self.remote_log.get()
     }
 
     /// The parts that commands need.
@@ -225,6 +251,13 @@ fn describe(meters: &Meters) {
         ("muster_views_position", "The last record that the views have taken in.", Kind::Gauge),
         ("muster_views_lag_positions", "Records that the views are behind.", Kind::Gauge),
         ("muster_views_lag_seconds", "How long the oldest of them has been known.", Kind::Gauge),
+        ("muster_views_progress_percent", "How much of all records the views have taken in.", Kind::Gauge),
+        (
+            "muster_views_remaining_seconds",
+            "How long they need to the end at the pace of the last seconds; NaN while that is not known.",
+            Kind::Gauge,
+        ),
+        ("muster_source_state", "1 for how a worker's records come in.", Kind::Gauge),
         ("muster_history_running", "1 while earlier moments of the views are kept.", Kind::Gauge),
         ("muster_history_position", "The last record of which every view is kept as it was.", Kind::Gauge),
         ("muster_history_bytes", "Bytes of the files with earlier moments.", Kind::Gauge),

@@ -20,11 +20,13 @@ mod links;
 mod live;
 mod ops;
 mod planning;
+mod records;
 mod redact;
 mod report;
 mod shared;
 mod sight;
 mod sse;
+mod upkeep;
 mod views;
 
 use std::sync::Arc;
@@ -49,14 +51,18 @@ pub(crate) use enrollments::Enrollments;
 pub(crate) use events::wall_ms;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
-pub const ROUTES: [(&str, &str); 25] = [
+pub const ROUTES: [(&str, &str); 29] = [
     ("POST", "/v1/commands/{name}"),
     ("POST", "/v1/commands:batch"),
     ("POST", "/v1/fill"),
+    ("GET", "/v1/views"),
+    ("POST", "/v1/views:rebuild"),
+    ("POST", "/v1/views:verify"),
     ("GET", "/v1/views/{name}"),
     ("GET", "/v1/views/{name}/compare"),
     ("GET", "/v1/views/{name}/live"),
     ("GET", "/v1/events"),
+    ("GET", "/v1/records"),
     ("POST", "/v1/links"),
     ("GET", "/v1/responders/{responder_id}/contact"),
     ("GET", "/answer/{token}"),
@@ -84,6 +90,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/commands:batch", post(batch::batch))
         .route("/v1/fill", post(fill::fill))
         .route("/v1/events", get(events::events))
+        .route("/v1/records", get(records::records))
         .route("/v1/links", post(links::make))
         .route("/v1/responders/{responder_id}/contact", get(contact::contact))
         .route("/answer/{token}", get(answer::page).post(answer::answer))
@@ -102,18 +109,22 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The routes of a projection worker: it has views, and neither commands nor the log.
+/// The routes of a projection worker: it has views, and neither commands nor a log of its own.
 pub fn worker_router(app: Arc<App>) -> Router {
     worker_routes()
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
+        .layer(middleware::from_fn(same_site))
         .layer(middleware::from_fn(render_problems))
         .with_state(app)
 }
 
 fn worker_routes() -> Router<Arc<App>> {
     Router::new()
+        .route("/v1/views", get(upkeep::status))
+        .route("/v1/views:rebuild", post(upkeep::rebuild))
+        .route("/v1/views:verify", post(upkeep::verify))
         .route("/v1/views/{name}", get(views::view))
         .route("/v1/views/{name}/compare", get(compare::compare))
         .route("/v1/views/{name}/live", get(live::live))

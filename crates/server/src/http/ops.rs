@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use muster_feed::RelayStatus;
+use muster_feed::{RelayStatus, SourceState};
 use muster_log::Health;
 use muster_proto::CommandError;
 use muster_views::QueryError;
@@ -92,6 +92,9 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     }
     if let Some(views) = app.try_views() {
         status["views"] = super::views::status(views);
+        if let Some(source) = app.try_source() {
+            status["source"] = super::upkeep::source(source);
+        }
         status["kv"] = app.try_kv().map_or_else(|| json!({"state": "off"}), super::kv::status);
     }
     Json(status)
@@ -161,6 +164,12 @@ fn sample(app: &App) {
     }
     if let Some(kv) = app.try_kv() {
         super::kv::sample(&app.meters, kv);
+    }
+    if let Some(source) = app.try_source() {
+        let now = source.borrow().name();
+        for state in SourceState::NAMES {
+            app.meters.gauge("muster_source_state", &[("state", state)]).set(f64::from(u8::from(state == now)));
+        }
     }
     let Some(node) = app.try_node() else { return };
     gauge("muster_log_watermark", as_f64(node.log.watermark().0));

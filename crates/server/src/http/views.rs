@@ -287,7 +287,7 @@ pub(super) fn key(placed: &PlacedRow) -> String {
 }
 
 pub(super) fn status(views: &ViewsHandle) -> Value {
-    let (progress, lag) = (views.progress().borrow().clone(), views.lag());
+    let (progress, lag, outlook) = (views.progress().borrow().clone(), views.lag(), views.outlook());
     json!({
         "kept": views.views().iter().map(|view| view.name()).collect::<Vec<_>>(),
         "at": progress.at.to_string(),
@@ -295,6 +295,10 @@ pub(super) fn status(views: &ViewsHandle) -> Value {
         "stopped": progress.stopped.map(|error| error.to_string()),
         "lag_positions": lag.positions.to_string(),
         "lag_s": lag.age.as_secs_f64(),
+        "generation": views.generation(),
+        "catching_up": outlook.catching_up,
+        "progress_percent": outlook.percent,
+        "remaining_s": outlook.remaining.map(|remaining| remaining.as_secs_f64()),
     })
 }
 
@@ -305,4 +309,8 @@ pub(super) fn sample(meters: &Meters, views: &ViewsHandle) {
     meters.gauge("muster_views_position", &[]).set(as_f64(views.at().position.0));
     meters.gauge("muster_views_lag_positions", &[]).set(as_f64(lag.positions));
     meters.gauge("muster_views_lag_seconds", &[]).set(lag.age.as_secs_f64());
+    let outlook = views.outlook();
+    meters.gauge("muster_views_progress_percent", &[]).set(outlook.percent);
+    // Prometheus has a number for what is not known.
+    meters.gauge("muster_views_remaining_seconds", &[]).set(outlook.remaining.map_or(f64::NAN, |remaining| remaining.as_secs_f64()));
 }

@@ -6,6 +6,7 @@ mod deliveries;
 mod paths;
 mod planning;
 mod schema;
+mod upkeep;
 
 pub(crate) use schema::schemas;
 

@@ -76,6 +76,7 @@ pub(super) fn paths(descriptors: &Descriptors) -> Value {
     paths.insert("/v1/incidents/{id}/report".to_owned(), json!({"get": report()}));
     super::planning::paths(&mut paths);
     super::deliveries::paths(&mut paths);
+    super::upkeep::paths(&mut paths);
     for (path, id, description, content) in operations() {
         let mut responses = ok(description, content);
         if path == "/healthz" || path == "/readyz" {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use muster_proto::{COMMAND_NAMES, ENVELOPE_NAMES};
 use serde_json::{Map, Value, json};
 
+use super::upkeep;
 use crate::descriptors::{Descriptors, Field, FieldType, Message, SEALED};
 use crate::gateway::CONTEXT_MEMBER;
 use crate::openapi::VIEW_ROWS;
@@ -144,6 +145,8 @@ fn own_schemas() -> Vec<(&'static str, Value)> {
         ("ComparePage", compare_page()),
         ("FillAnswer", fill_answer()),
         ("Status", status()),
+        ("ViewsStatus", upkeep::views_status()),
+        ("ViewsReport", upkeep::views_report()),
     ]
 }
 
@@ -268,7 +271,10 @@ fn status() -> Value {
             "engine": {"type": "object"},
             "vault": {"type": "object"},
             "views": {"type": "object", "properties": {
-                "at": {"type": "string"}, "ready": {"type": "boolean"}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"}}},
+                "at": {"type": "string"}, "ready": {"type": "boolean"}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"},
+                "generation": {"type": ["integer", "null"]}, "catching_up": {"type": "boolean"},
+                "progress_percent": {"type": "number"}, "remaining_s": {"type": ["number", "null"], "description": "To the end at the pace of the last seconds."}}},
+            "source": upkeep::source(),
             "delivery": {"type": "array", "description": "One for each delivery channel; counts are since the start.", "items": {"type": "object", "properties": {
                 "name": {"type": "string"}, "kind": {"type": "string"}, "state": {"type": "string", "enum": ["running", "gone", "stopped"]},
                 "waiting": {"type": "integer"}, "sent": {"type": "integer"}, "failed": {"type": "integer"}, "pointless": {"type": "integer"},

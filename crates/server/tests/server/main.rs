@@ -20,3 +20,4 @@ mod privacy;
 mod provider;
 mod reading;
 mod routes;
+mod upkeep;

@@ -259,6 +259,11 @@ impl Hub {
         Ok(())
     }
 
+    /// How many rows a view has.
+    pub(crate) fn rows(&self, view: View) -> u64 {
+        self.tables[view.index()].values().map(|table| table.len() as u64).sum()
+    }
+
     /// Whether there is a row of this id.
     pub(crate) fn has(&self, view: View, realm: &str, id: &str) -> bool {
         self.tables[view.index()].get(realm).is_some_and(|table| table.has(id))

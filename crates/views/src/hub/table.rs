@@ -72,6 +72,11 @@ impl Table {
         }
     }
 
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Whether there is a row of this id.
     pub(super) fn has(&self, id: &str) -> bool {
         self.rows.contains_key(id)

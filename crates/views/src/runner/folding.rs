@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use muster_log::{Log, Position};
+use muster_log::Position;
 use muster_proto::Event;
 use tokio::sync::mpsc;
 
@@ -15,6 +15,7 @@ use crate::errors::{ReplayError, RunnerError, StoreError};
 use crate::fact::{Batch, What};
 use crate::fold::{Folds, RowChange};
 use crate::rebuild::{Draft, Rebuilt};
+use crate::records::Records;
 use crate::source::Origin;
 use crate::store::{Checkpoint, ViewStore, Writes, swap_generation};
 
@@ -182,16 +183,19 @@ impl Folder {
         StoreError::Store { dir: self.store.dir().to_owned(), doing: "saved", detail: error.to_string() }
     }
 
-    /// Goes on from rows and folds made anew. If that fails the present ones stay in use.
+    /// Goes on from rows and folds made anew, or only compares with them. If that fails the present ones stay in use.
     fn adopt(&mut self, adoption: Adoption) -> Result<(), RunnerError> {
-        let Adoption { mut draft, log, done } = adoption;
+        let Adoption { mut draft, log, compare_only, done } = adoption;
         self.commit(false)?;
-        let made = self.make(&mut draft, &*log);
-        let outcome = match made {
-            Ok((store, report)) => {
-                self.take_over(draft, store, &report)?;
-                Ok(report)
-            }
+        let outcome = match self.compared(&mut draft, &*log) {
+            Ok(report) if compare_only => Ok(report),
+            Ok(report) => match self.make(&draft) {
+                Ok(store) => {
+                    self.take_over(draft, store, &report)?;
+                    Ok(report)
+                }
+                Err(error) => Err(error.into()),
+            },
             Err(error) => Err(error),
         };
         // Who asked may be gone.
@@ -199,7 +203,8 @@ impl Folder {
         Ok(())
     }
 
-    fn make(&self, draft: &mut Draft, log: &dyn Log) -> Result<(ViewStore, Rebuilt), ReplayError> {
+    /// Brings the draft to where the rows are, and holds them against it.
+    fn compared(&self, draft: &mut Draft, log: &dyn Records) -> Result<Rebuilt, ReplayError> {
         if draft.origin() != self.origin {
             return Err(ReplayError::OtherLog);
         }
@@ -208,11 +213,14 @@ impl Folder {
         for view in &self.shared.views {
             differences.extend(draft.differences(*view, &self.store)?);
         }
+        let compared = self.shared.views.iter().map(|view| (*view, self.folded)).collect();
+        Ok(draft.report(compared, differences))
+    }
+
+    fn make(&self, draft: &Draft) -> Result<ViewStore, StoreError> {
         let store = draft.write(&self.store)?;
         swap_generation(store.root(), store.dir())?;
-        let compared = self.shared.views.iter().map(|view| (*view, self.folded)).collect();
-        let report = draft.report(compared, differences);
-        Ok((store, report))
+        Ok(store)
     }
 
     fn take_over(&mut self, draft: Draft, store: ViewStore, report: &Rebuilt) -> Result<(), RunnerError> {

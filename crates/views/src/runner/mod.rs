@@ -9,8 +9,9 @@ mod restore;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use muster_log::{Epoch, EpochPosition, Log, Position};
+use muster_log::{Epoch, EpochPosition, Position};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -19,13 +20,14 @@ use crate::fact::Scribe;
 use crate::filter::Filter;
 use crate::hub::{Hub, Ring, read_found};
 use crate::limits;
-use crate::live::{Lag, Page, Snapshot, Start};
+use crate::live::{Lag, Outlook, Page, Snapshot, Start};
 use crate::rebuild::{Draft, Rebuilt};
+use crate::records::{Records, Shelf};
 use crate::source::{EventSource, Origin};
 use crate::store::ViewStore;
 use crate::subscription::Subscription;
 use crate::view::{Row, View};
-use lag::LagClock;
+use lag::{LagClock, Pace};
 use reading::{Adoption, Message};
 pub(crate) use restore::save as save_parts;
 
@@ -84,6 +86,7 @@ pub(crate) struct Shared {
     /// The source's end.
     end: Mutex<watch::Receiver<Position>>,
     lag: Mutex<LagClock>,
+    pace: Mutex<Pace>,
     options: RunnerOptions,
 }
 
@@ -127,6 +130,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
         target: Mutex::new(target),
         end: Mutex::new(source.end()),
         lag: Mutex::new(LagClock::default()),
+        pace: Mutex::default(),
         options,
     });
     let (stop, stopped) = watch::channel(false);
@@ -186,6 +190,29 @@ impl ViewsHandle {
         self.shared.lag.lock().lag(at, end)
     }
 
+    /// How the rows come along towards the source's end.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn outlook(&self) -> Outlook {
+        let end = *self.shared.end.lock().borrow();
+        let at = self.at().position;
+        let percent = if at >= end { 100.0 } else { at.0 as f64 * 100.0 / end.0 as f64 };
+        let catching_up = end.0.saturating_sub(at.0) > self.shared.options.catch_up_records;
+        Outlook { catching_up, percent, remaining: self.shared.pace.lock().remaining(at, end, Instant::now()) }
+    }
+
+    /// Which generation of the store is in use; nothing once the runner stopped.
+    #[must_use]
+    pub fn generation(&self) -> Option<u32> {
+        self.shared.hub.lock().store.as_ref().map(ViewStore::generation)
+    }
+
+    /// How many rows a view has, in all realms.
+    #[must_use]
+    pub fn rows(&self, view: View) -> u64 {
+        self.shared.hub.lock().rows(view)
+    }
+
     /// Waits until everything up to `position` is in the rows and they can be read.
     ///
     /// # Errors
@@ -243,7 +270,19 @@ impl ViewsHandle {
     ///
     /// # Errors
     /// See [`ReplayError`]; the present rows then stay in use.
-    pub async fn rebuild(&self, log: Arc<dyn Log>) -> Result<Rebuilt, ReplayError> {
+    pub async fn rebuild<R: Records + ?Sized + 'static>(&self, log: Arc<R>) -> Result<Rebuilt, ReplayError> {
+        self.fold_anew(Box::new(Shelf(log)), false).await
+    }
+
+    /// Folds everything again from `log`, as [`ViewsHandle::rebuild`] does, and only tells where the rows in use differ.
+    ///
+    /// # Errors
+    /// See [`ReplayError`].
+    pub async fn verify<R: Records + ?Sized + 'static>(&self, log: Arc<R>) -> Result<Rebuilt, ReplayError> {
+        self.fold_anew(Box::new(Shelf(log)), true).await
+    }
+
+    async fn fold_anew(&self, log: Box<dyn Records>, compare_only: bool) -> Result<Rebuilt, ReplayError> {
         let (done, outcome) = oneshot::channel();
         let (views, messages) = (self.shared.views.clone(), self.messages.clone());
         // Not farther, for the folding thread must not be behind what it takes over.
@@ -252,7 +291,7 @@ impl ViewsHandle {
             let mut draft = Draft::new(&*log, &views);
             draft.advance(&*log, at)?;
             // When the folding thread is gone, `done` is dropped with the message and the receiver is told.
-            let _ = messages.send(Message::Adopt(Box::new(Adoption { draft, log, done })));
+            let _ = messages.send(Message::Adopt(Box::new(Adoption { draft, log, compare_only, done })));
             Ok(())
         });
         let gone = |detail: &str| ReplayError::Thread { detail: detail.to_owned() };
@@ -359,5 +398,6 @@ impl Shared {
         });
         let end = *self.end.lock().borrow();
         self.lag.lock().sample(position, end);
+        self.pace.lock().sample(position, Instant::now());
     }
 }

@@ -1,11 +1,10 @@
 //! The reading thread: takes batches from the source, decodes what a fold wants, hands it on. It waits when the folding thread is behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use muster_log::{Log, Position, Record};
+use muster_log::{Position, Record};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,6 +12,7 @@ use crate::errors::{ReplayError, RunnerError};
 use crate::fact::{Batch, Scribe};
 use crate::limits;
 use crate::rebuild::{Draft, Rebuilt};
+use crate::records::Records;
 use crate::source::{EventSource, Origin, SourceError};
 use crate::symbols::Symbols;
 
@@ -26,14 +26,16 @@ pub(super) enum Message {
     Rewound,
     /// Nothing more comes.
     End(RunnerError),
-    /// Go on from these rows and folds.
+    /// Compare with these rows, and go on from them and their folds.
     Adopt(Box<Adoption>),
 }
 
 /// Rows and folds made anew from `log`, which is the source's.
 pub(super) struct Adoption {
     pub(super) draft: Draft,
-    pub(super) log: Arc<dyn Log>,
+    pub(super) log: Box<dyn Records>,
+    /// Only tell where the present rows differ, and keep them.
+    pub(super) compare_only: bool,
     pub(super) done: oneshot::Sender<Result<Rebuilt, ReplayError>>,
 }
 

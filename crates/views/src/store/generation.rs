@@ -38,7 +38,7 @@ pub(super) fn current(root: &Path) -> Result<PathBuf, StoreError> {
 
 /// An empty folder for the generation after `current`.
 pub(crate) fn begin(root: &Path, current: &Path) -> Result<PathBuf, StoreError> {
-    let number = number_of(current).unwrap_or(FIRST) + 1;
+    let number = number(current) + 1;
     let next = folder(root, number);
     discard(&next)?;
     Ok(next)
@@ -46,7 +46,7 @@ pub(crate) fn begin(root: &Path, current: &Path) -> Result<PathBuf, StoreError> 
 
 /// Makes `next` the generation in use.
 pub(crate) fn swap(root: &Path, next: &Path) -> Result<(), StoreError> {
-    let number = number_of(next).unwrap_or(FIRST);
+    let number = number(next);
     let path = root.join(CURRENT);
     let temporary = root.join("CURRENT.new");
     let write = || -> io::Result<()> {
@@ -80,6 +80,11 @@ fn named(root: &Path) -> Result<u32, StoreError> {
 
 fn folder(root: &Path, number: u32) -> PathBuf {
     root.join(format!("generation-{number}"))
+}
+
+/// The number of a generation by its folder.
+pub(super) fn number(dir: &Path) -> u32 {
+    number_of(dir).unwrap_or(FIRST)
 }
 
 fn number_of(dir: &Path) -> Option<u32> {

@@ -148,6 +148,12 @@ impl ViewStore {
         &self.inner.root
     }
 
+    /// The number of this generation.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        generation::number(&self.inner.folder.dir)
+    }
+
     /// How far the rows of a view are; nothing if it has none or its checkpoint is damaged.
     ///
     /// # Errors
