@@ -18,6 +18,7 @@ pub mod import;
 pub mod limits;
 pub mod nats;
 pub mod nightly;
+pub mod openfiles;
 pub mod openapi;
 pub mod problem;
 pub mod service;

@@ -9,6 +9,7 @@ mod auth;
 mod batch;
 mod commands;
 mod compare;
+mod compress;
 mod contact;
 mod deliveries;
 mod enrollments;
@@ -41,6 +42,7 @@ use serde_json::{Value, json};
 
 use crate::problem::Problem;
 use crate::words::{Lang, Words};
+use compress::Compressors;
 
 pub use app::{App, Node};
 pub(crate) use commands::{Given, carry_out, command_id, flag, known_command};
@@ -99,6 +101,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(middleware::from_fn(same_site))
         .layer(middleware::from_fn(render_problems))
+        .layer(middleware::from_fn_with_state(Arc::<Compressors>::default(), compress::compress))
         .with_state(app)
 }
 
@@ -109,6 +112,7 @@ pub fn worker_router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(middleware::from_fn(render_problems))
+        .layer(middleware::from_fn_with_state(Arc::<Compressors>::default(), compress::compress))
         .with_state(app)
 }
 
