@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_log::EpochPosition;
@@ -15,12 +14,12 @@ use tokio::sync::watch;
 
 use crate::history::Duty;
 use crate::kv::within;
+use crate::limits;
 use crate::live::{NAMES, areas, pace};
 use crate::memory::resident_bytes;
 use crate::progress::say;
 use crate::row::{Better, Measured, Pair, Row};
 use crate::setting::Setting;
-use crate::limits;
 
 /// What the first line of an answer begins with, and the first line of a stream that has all its rows.
 const ANSWERED: &str = "HTTP/1.1 200";
@@ -60,7 +59,11 @@ pub(crate) async fn rows(setting: &Setting<'_>, server: &RunningServer, duties: 
     let held = format!("{count} subscribers of the coverage of as many areas, held at the same time by another process");
     Ok(vec![
         row(NAMES[0], each(idle, with_connections), format!("{held}, all rows sent and nothing happening")),
-        row(NAMES[1], each(after, with_connections), format!("{held}, all of them past {commands} check-ins; what the burst left in views and log is counted to them")),
+        row(
+            NAMES[1],
+            each(after, with_connections),
+            format!("{held}, all of them past {commands} check-ins; what the burst left in views and log is counted to them"),
+        ),
     ])
 }
 

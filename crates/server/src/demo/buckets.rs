@@ -46,7 +46,11 @@ pub(super) async fn compare(summary: &mut Summary, screen: &mut Screen, nats: &N
 fn bucket_of(bucket: Bucket, view: View, views: &ViewsHandle, end: EpochPosition) -> Result<usize, String> {
     let marker = &bucket.marker;
     if !marker.complete || marker.at != end.to_string() {
-        return Err(format!("the bucket is {} as of {}, the log ends at {end}", if marker.complete { "complete" } else { "not complete" }, marker.at));
+        return Err(format!(
+            "the bucket is {} as of {}, the log ends at {end}",
+            if marker.complete { "complete" } else { "not complete" },
+            marker.at
+        ));
     }
     let mut found = BTreeMap::new();
     for (key, value) in bucket.rows {

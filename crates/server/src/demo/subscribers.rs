@@ -371,7 +371,8 @@ mod tests {
     fn what_a_stream_says_is_what_its_reader_has() {
         let mut reader = Reader::new("http://x", View::Units, "a", Manner::Quick, watch::Sender::new(false));
         let mut take = |text: &str| reader.take(text).map(|()| (reader.rows.keys().cloned().collect::<Vec<_>>(), reader.reached.0));
-        take("event: snapshot\ndata: {\"rows\":[{\"key\":\"r/1\",\"row\":{}},{\"key\":\"r/2\",\"row\":{}}],\"complete\":false}\n\n").unwrap();
+        take("event: snapshot\ndata: {\"rows\":[{\"key\":\"r/1\",\"row\":{}},{\"key\":\"r/2\",\"row\":{}}],\"complete\":false}\n\n")
+            .unwrap();
         take("event: change\ndata: {\"key\":\"r/3\",\"row\":{}}\n\n").unwrap();
         let (rows, at) = take("id: 1.7\nevent: remove\ndata: {\"key\":\"r/1\"}\n\n").unwrap();
         assert_eq!((rows, at), (vec!["r/2".to_owned(), "r/3".to_owned()], 7));

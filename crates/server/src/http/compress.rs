@@ -72,9 +72,9 @@ pub(super) async fn compress(State(compressors): State<Arc<Compressors>>, reques
 
 /// Whether `Accept-Encoding` names gzip, or anything, and does not refuse it.
 fn takes_gzip(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    let values: Vec<&str> = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok()).collect();
     let weight = |name: &str| {
-        let mut codings = values.clone().flat_map(|value| value.split(','));
+        let mut codings = values.iter().flat_map(|value| value.split(','));
         codings.find_map(|coding| {
             let mut parts = coding.split(';').map(str::trim);
             let found = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(name));
