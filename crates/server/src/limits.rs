@@ -41,7 +41,8 @@ pub const EVENTS_BATCH_BYTES: usize = 512 * 1024;
 /// How often a quiet stream says where it stands. Proxies cut connections that are silent for 30 seconds or more.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Streams (SSE, `/v1/events`) open at the same time. Each holds a socket and at most a page of rows
+/// Streams (SSE, `/v1/events`) open at the same time: 5,000 consoles and feeds of a city, and those that come back before their old connection is
+/// known to be gone. Each holds a socket and at most a page of rows
 /// ([`muster_views::limits::SUBSCRIBER_PAGE_ROWS`], as rows and as JSON about half a megabyte, while it begins) or references to changes that are
 /// kept once for all; so many at their beginning at once hold 4 GB, and next to nothing afterwards.
 pub const STREAMS_MAX: usize = 8_192;
