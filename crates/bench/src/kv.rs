@@ -45,7 +45,7 @@ pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Resul
     Ok(rows)
 }
 
-async fn within<T>(what: &str, part: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn within<T>(what: &str, part: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(limits::RELAY_ROUND_MAX, part).await.with_context(|| format!("stuck: {what}"))?
 }
 
@@ -199,7 +199,7 @@ async fn shown(watch: &mut kv::Watch, responder_id: &str, position: u64) -> Resu
 }
 
 /// Milliseconds of so many messages, one after the other.
-async fn through_nats(client: &async_nats::Client, count: usize) -> Result<Vec<f64>> {
+pub(crate) async fn through_nats(client: &async_nats::Client, count: usize) -> Result<Vec<f64>> {
     let mut messages = client.subscribe(BARE).await?;
     client.flush().await?;
     let mut times = Vec::with_capacity(count);
@@ -213,7 +213,7 @@ async fn through_nats(client: &async_nats::Client, count: usize) -> Result<Vec<f
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn quantile(times: &mut [f64], share: f64) -> f64 {
+pub(crate) fn quantile(times: &mut [f64], share: f64) -> f64 {
     times.sort_by(f64::total_cmp);
     let index = (times.len() as f64 * share).ceil() as usize;
     times[index.saturating_sub(1).min(times.len() - 1)]

@@ -40,6 +40,33 @@ pub(crate) const KV_COMMANDS: usize = 100;
 /// The same in a quick run.
 pub(crate) const KV_COMMANDS_QUICK: usize = 30;
 
+/// Commands a second while subscribers are told: what a city gives at its worst.
+pub(crate) const LIVE_PACE: f64 = 2_000.0;
+/// Commands given at a time, a hundredth of a second apart: finer than a timer keeps.
+pub(crate) const LIVE_TICK_COMMANDS: usize = 20;
+/// Commands of one round: five seconds.
+pub(crate) const LIVE_COMMANDS: usize = 10_000;
+/// The same in a quick run.
+pub(crate) const LIVE_COMMANDS_QUICK: usize = 2_000;
+/// Subscribers that are told.
+pub(crate) const LIVE_SUBSCRIBERS: usize = 1_000;
+/// The same in a quick run.
+pub(crate) const LIVE_SUBSCRIBERS_QUICK: usize = 200;
+/// Bare messages of one round: enough for ten above the 99th percentile.
+pub(crate) const LIVE_BARE_MESSAGES: usize = 1_000;
+/// Subscribers that are held.
+pub(crate) const HELD_SUBSCRIBERS: usize = 5_000;
+/// The same in a quick run.
+pub(crate) const HELD_SUBSCRIBERS_QUICK: usize = 1_000;
+/// Files that the server has open beside connections.
+pub(crate) const HELD_FILES_BESIDE: usize = 1_500;
+/// Connections that begin at the same time.
+pub(crate) const HELD_AT_ONCE: usize = 64;
+/// What a held connection's client reads at a time.
+pub(crate) const HELD_READ_BYTES: usize = 8 * 1_024;
+/// How long subscribers rest before their memory is measured: more than the time between two heartbeats.
+pub(crate) const HELD_REST: Duration = Duration::from_secs(6);
+
 /// Commands under way while a history is made. Half of what the engine's queue takes.
 pub(crate) const DRIVE_WINDOW: usize = 8_192;
 /// Commands whose personal fields are sealed with one synced write while a history is made.

@@ -31,6 +31,9 @@
 //! | `relay_beside_one_inbox` | the same | the same written by hand around one inbox: the most that client and server give |
 //! | `kv_rows` | all views put into empty buckets of NATS KV, from the connection until every bucket is complete | the client library's own publish of the same values to the same keys |
 //! | `kv_seen_p50`, `kv_seen_p99` | from a command's durable answer until a watcher of the bucket has the row | bare NATS from publish to subscription |
+//! | `live_held_idle`, `live_held_burst` | resident memory of the server for each subscriber that it holds, at rest and after a burst | a connection that is kept open and asks for nothing |
+//! | `live_sse_p50`, `live_sse_p99` | from a command's durable answer until a subscriber over HTTP has the row, at a steady pace | bare NATS from publish to subscription |
+//! | `live_snapshot` | until a subscriber of the whole city's coverage has all rows | the same rows as pages over HTTP |
 //! | `start_from_snapshot` | opening log and engine with a snapshot of the last position | bare open and scan of the log's RocksDB |
 //! | `start_from_position_1` | the same without a snapshot | the same |
 //! | `conversion_100000` | one ConvertArea that seats 100,000 people, from the request to the durable answer, in records | bare RocksDB, the same bytes onto the same log, one batch, synced |
@@ -50,10 +53,12 @@ mod check_in_http;
 mod conversion;
 mod fill;
 mod folder;
+mod held;
 mod history;
 mod kinds;
 mod kv;
 mod limits;
+mod live;
 mod memory;
 mod nats;
 mod parts;
@@ -108,12 +113,21 @@ struct Arguments {
     /// Say the bytes that so many people take, resident and stored, and end
     #[arg(long, value_name = "N", hide = true)]
     memory_of: Option<usize>,
+    /// Hold a connection for each path of a file, until the input ends
+    #[arg(long, value_name = "FILE", hide = true, requires_all = ["hold_at", "hold_mark"])]
+    hold: Option<PathBuf>,
+    /// The server's address
+    #[arg(long, value_name = "ADDRESS", hide = true)]
+    hold_at: Option<String>,
+    /// What the line begins with from which on a connection counts as held
+    #[arg(long, value_name = "TEXT", hide = true)]
+    hold_mark: Option<String>,
 }
 
 type Bench = fn(&Setting<'_>, &mut Histories<'_>) -> Result<Vec<Row>>;
 
 /// The benches with the rows they make.
-const BENCHES: [(&[&str], Bench); 13] = [
+const BENCHES: [(&[&str], Bench); 14] = [
     (&["conversion_42000", "conversion_42000_durable_seconds"], conversion::run),
     (&["conversion_100000", "conversion_100000_durable_seconds"], conversion::run_largest),
     (&[rehearsal::NAME], rehearsal::run),
@@ -126,6 +140,7 @@ const BENCHES: [(&[&str], Bench); 13] = [
     (&as_of::NAMES, as_of::run),
     (&["relay", "relay_beside_one_inbox"], relay::run),
     (&kv::NAMES, kv::run),
+    (&live::NAMES, live::run),
     (&["start_from_snapshot", "start_from_position_1"], start::run),
 ];
 
@@ -144,6 +159,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         let (resident, stored) = memory::measure(people)?;
         writeln!(std::io::stdout(), "{resident} {stored}")?;
         return Ok(());
+    }
+    if let (Some(file), Some(address), Some(mark)) = (&arguments.hold, &arguments.hold_at, &arguments.hold_mark) {
+        return held::hold(file, address, mark);
     }
     let wanted = |row: &str| arguments.only.as_ref().is_none_or(|only| row.starts_with(only.as_str()));
     ensure!(BENCHES.iter().any(|(rows, _)| rows.iter().any(|row| wanted(row))), "there is no such row; there are: {}", names());

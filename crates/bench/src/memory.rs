@@ -107,7 +107,7 @@ fn enroll(number: usize) -> Command {
 }
 
 /// What the system has given this process in memory.
-fn resident_bytes() -> Result<u64> {
+pub(crate) fn resident_bytes() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status").context("read this process's status")?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("the status names no resident size")?;
     let kilobytes: u64 = line.split_whitespace().nth(1).context("no figure")?.parse()?;

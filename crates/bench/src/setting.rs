@@ -44,6 +44,21 @@ impl Setting<'_> {
         }
     }
 
+    /// Check-ins of one round that live subscribers are told of.
+    pub(crate) const fn live_commands(&self) -> usize {
+        if self.quick { limits::LIVE_COMMANDS_QUICK } else { limits::LIVE_COMMANDS }
+    }
+
+    /// Live subscribers that are told of them.
+    pub(crate) const fn live_subscribers(&self) -> usize {
+        if self.quick { limits::LIVE_SUBSCRIBERS_QUICK } else { limits::LIVE_SUBSCRIBERS }
+    }
+
+    /// Live subscribers that are held.
+    pub(crate) const fn held_subscribers(&self) -> usize {
+        if self.quick { limits::HELD_SUBSCRIBERS_QUICK } else { limits::HELD_SUBSCRIBERS }
+    }
+
     /// Records relayed in one round.
     pub(crate) const fn relayed_records(&self) -> u64 {
         if self.quick { limits::RELAYED_RECORDS_QUICK } else { limits::RELAYED_RECORDS }

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod nats;
 pub mod nightly;
 pub mod openapi;
+pub mod openfiles;
 pub mod problem;
 mod remote_log;
 pub mod service;

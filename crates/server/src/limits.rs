@@ -41,10 +41,20 @@ pub const EVENTS_BATCH_BYTES: usize = 512 * 1024;
 /// How often a quiet stream says where it stands. Proxies cut connections that are silent for 30 seconds or more.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Streams (SSE, `/v1/events`) open at the same time. Each holds a socket and at most a page of rows
+/// Streams (SSE, `/v1/events`) open at the same time: 5,000 consoles and feeds of a city, and those that come back before their old connection is
+/// known to be gone. Each holds a socket and at most a page of rows
 /// ([`muster_views::limits::SUBSCRIBER_PAGE_ROWS`], as rows and as JSON about half a megabyte, while it begins) or references to changes that are
-/// kept once for all; so many at their beginning at once hold 2 GB, and next to nothing afterwards.
-pub const STREAMS_MAX: usize = 4_096;
+/// kept once for all; so many at their beginning at once hold 4 GB, and next to nothing afterwards.
+pub const STREAMS_MAX: usize = 8_192;
+
+/// Files and sockets that all streams need at once: as many again for requests, databases and NATS.
+pub const OPEN_FILES_WANTED: u64 = 2 * STREAMS_MAX as u64;
+
+/// Bytes from which on an answer is compressed for whoever asks: less fits a packet either way.
+pub const COMPRESSED_BYTES_MIN: u64 = 1_024;
+
+/// Bytes compressed in one piece: twice what deflate looks back, and less than a millisecond of a thread that others wait for.
+pub const COMPRESSED_PIECE_BYTES: usize = 64 * 1_024;
 
 /// How long open requests may take to finish once a stop was asked for. Streams are told at once; what remains is
 /// commands that wait for the disk.

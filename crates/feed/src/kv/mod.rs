@@ -24,6 +24,7 @@ mod key;
 mod lease;
 mod line;
 mod publisher;
+mod read;
 mod value;
 
 use std::time::Duration;
@@ -36,6 +37,7 @@ use tokio::task::JoinHandle;
 use crate::limits;
 
 pub use key::{MARKER, area_keys, bucket_name, row_key};
+pub use read::{Bucket, ReadBucketError, read_bucket};
 pub use value::{AT_HEADER, Marker};
 
 /// The bucket with one key a view: who publishes it. What is in it goes by itself when it is not renewed.

@@ -8,6 +8,7 @@ use super::print;
 use super::signal;
 use crate::config::{Config, Partial};
 use crate::limits;
+use crate::openfiles;
 use crate::startup::StartError;
 use crate::telemetry;
 use crate::wiring::{Server, ServerOptions};
@@ -19,6 +20,7 @@ pub(super) const EXIT_FATAL: u8 = 70;
 pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliError> {
     let config = config(&args)?;
     start_tracing(config.log_format, &config.log_filter)?;
+    openfiles::raise();
     let options = ServerOptions {
         listen: config.listen,
         nats: config.nats.clone(),

@@ -15,6 +15,7 @@ use crate::access::Access;
 use crate::config::Partial;
 use crate::descriptors::Descriptors;
 use crate::http::{self, App};
+use crate::openfiles;
 use crate::remote_log::HttpLog;
 use crate::startup::StartError;
 use crate::wiring::{Serving, VIEWS_DIR};
@@ -22,6 +23,7 @@ use crate::words::Lang;
 
 pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliError> {
     start_tracing(args.log_format, &args.log_filter)?;
+    openfiles::raise();
     let views = views(&args.views)?;
     let failed = |error: StartError| CliError::from(&error);
     let (access, open) = access(&args)?;

@@ -3,10 +3,13 @@
 //! uses, except to verify.
 
 mod base;
+mod buckets;
+mod files;
 mod moments;
 mod screen;
 mod snapshots;
 mod stage;
+mod subscribers;
 mod summary;
 mod verify;
 mod worker;
@@ -28,12 +31,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::access::AccessOptions;
 use crate::cli::{CliError, DemoArgs, DemoScale};
 use crate::config::Nats;
+use crate::openfiles;
 use crate::telemetry::{self, LogFormat};
 use crate::wiring::{RunningServer, Server, ServerOptions};
 use crate::words::Lang;
 use screen::Screen;
 use snapshots::Snapshots;
 use stage::LocalStage;
+use subscribers::Subscribers;
 use summary::Summary;
 use worker::WorkerProcess;
 
@@ -53,6 +58,7 @@ const TRACE_FILTER: &str = "warn";
 pub async fn run(args: DemoArgs, lang: Lang) -> Result<ExitCode, CliError> {
     // A second start in one process, as tests do, keeps the tracing of the first.
     drop(telemetry::init_tracing(LogFormat::Text, &std::env::var("MUSTER_LOG").unwrap_or_else(|_| TRACE_FILTER.to_owned())));
+    openfiles::raise();
     let nats = args.nats().map_err(|reason| CliError::new(format!("NATS 地址无效：{reason}"), format!("bad URL of NATS: {reason}")))?;
     let folder = Folder::prepare(args.data.as_deref())?;
     let mut stop = Stop::listen()?;
@@ -172,17 +178,22 @@ impl Demo {
         let mut stage = LocalStage::new(&server, 0.0);
         let asked = worker.as_ref().and_then(|worker| worker.as_ref().ok()).map(Arc::clone);
         stage.snapshots = Some(Snapshots::new(server.views.clone(), asked));
+        stage.subscribers = Some(Subscribers::new(server.url(), server.views.clone(), &self.city));
         let played = self.perform(&mut stage, &mut screen).await?;
         let mut summary = Summary::new(&self.city, &played, &stage);
         summary.figures.seconds_to_play = began.elapsed().as_secs_f64();
         verify::scenario(&mut summary, &self.city, &played);
+        if let Some(subscribers) = stage.subscribers.take() {
+            subscribers.compare(&mut summary, &mut screen, server.log.end()).await;
+        }
+        buckets::compare(&mut summary, &mut screen, &self.nats, &server).await;
         let snapshots = stage.snapshots.take().map(Snapshots::taken).unwrap_or_default();
         verify::server(&mut summary, &mut screen, self, &server, worker, snapshots).await;
         base::compare(&mut summary, &mut screen, &self.city, &server, &stage).await;
         self.play_again(&mut summary, &mut screen, &server).await;
         drop(stage);
         server.shutdown().await;
-        verify::files(&mut summary, &mut screen, &self.city, &self.folder).await;
+        files::search(&mut summary, &mut screen, &self.city, &self.folder).await;
         screen.over();
         summary.finish();
         Ok(summary)
@@ -294,7 +305,7 @@ mod tests {
         assert!(!summary.ok);
         assert_eq!(summary.checks.len(), summary::CHECKS.len());
         for check in &summary.checks {
-            let needs_nats = ["stream_equals_log", "views_equal_worker"].contains(&check.name);
+            let needs_nats = ["stream_equals_log", "views_equal_worker", "buckets_equal_views"].contains(&check.name);
             assert_eq!(check.ok, !needs_nats, "seed {}: {check:?}", summary.seed);
         }
     }

@@ -12,6 +12,7 @@ use muster_proto::v1::{Envelope, PlanLessons};
 use muster_proto::{Answer, Command, CommandError, CommandPort as _, Request, command_to_json, decode};
 
 use super::snapshots::Snapshots;
+use super::subscribers::Subscribers;
 use crate::gateway::{CONTEXT_MEMBER, CommandId, Gateway, Prepared, Principal};
 use crate::wiring::RunningServer;
 
@@ -40,6 +41,8 @@ pub(super) struct LocalStage {
     pub(super) conversions: Vec<(String, Duration)>,
     /// The views in the middle of the play, if they are to be compared.
     pub(super) snapshots: Option<Snapshots>,
+    /// Consoles beside the play, if they are to be compared.
+    pub(super) subscribers: Option<Subscribers>,
 }
 
 impl LocalStage {
@@ -54,6 +57,7 @@ impl LocalStage {
             incident_declared: false,
             conversions: Vec::new(),
             snapshots: None,
+            subscribers: None,
         }
     }
 
@@ -119,10 +123,13 @@ fn outcome(command: &ScriptCommand, answer: Result<Answer, CommandError>) -> Res
 
 impl Stage for LocalStage {
     async fn submit(&mut self, commands: Vec<ScriptCommand>) -> Result<Vec<Outcome>, StageError> {
-        if let Some(snapshots) = &mut self.snapshots {
-            let names: BTreeSet<&str> = commands.iter().map(|command| command.name).collect();
-            for name in names {
+        let names: BTreeSet<&str> = commands.iter().map(|command| command.name).collect();
+        for name in names {
+            if let Some(snapshots) = &mut self.snapshots {
                 snapshots.before(name, self.log.end()).await;
+            }
+            if let Some(subscribers) = &mut self.subscribers {
+                subscribers.before(name, self.log.end()).await;
             }
         }
         let gateway = Arc::clone(&self.gateway);

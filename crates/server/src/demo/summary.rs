@@ -10,11 +10,13 @@ use serde_json::{Map, Value, json};
 use super::stage::LocalStage;
 
 /// The checks that a summary must hold, each exactly once.
-pub(super) const CHECKS: [&str; 16] = [
+pub(super) const CHECKS: [&str; 18] = [
     "scenario",
     "rehearsal_equals_conversion",
     "stream_equals_log",
     "views_equal_worker",
+    "subscribers_equal_views",
+    "buckets_equal_views",
     "views_equal_rebuild",
     "as_of_equals_replay",
     "views_equal_naive_count",
@@ -49,6 +51,12 @@ pub(super) struct Figures {
     pub(super) seconds_to_convert_county: f64,
     pub(super) seconds_to_convert_city: f64,
     pub(super) seconds_to_play: f64,
+    pub(super) seconds_to_rebuild: f64,
+    /// Live subscribers beside the play, and how often they had to begin anew.
+    pub(super) subscribers: usize,
+    pub(super) resets: u64,
+    /// Until a subscriber of the whole city's coverage had all rows; null if it never had.
+    pub(super) seconds_to_snapshot: Option<f64>,
 }
 
 /// One comparison.

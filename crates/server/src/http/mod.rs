@@ -9,6 +9,7 @@ mod auth;
 mod batch;
 mod commands;
 mod compare;
+mod compress;
 mod contact;
 mod deliveries;
 mod enrollments;
@@ -43,6 +44,7 @@ use serde_json::{Value, json};
 
 use crate::problem::Problem;
 use crate::words::{Lang, Words};
+use compress::Compressors;
 
 pub use app::{App, Node};
 pub(crate) use commands::{Given, carry_out, command_id, flag, known_command};
@@ -106,6 +108,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(middleware::from_fn(same_site))
         .layer(middleware::from_fn(render_problems))
+        .layer(middleware::from_fn_with_state(Arc::<Compressors>::default(), compress::compress))
         .with_state(app)
 }
 
@@ -117,6 +120,7 @@ pub fn worker_router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::authenticate))
         .layer(middleware::from_fn(same_site))
         .layer(middleware::from_fn(render_problems))
+        .layer(middleware::from_fn_with_state(Arc::<Compressors>::default(), compress::compress))
         .with_state(app)
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod batch;
 mod binary;
 mod common;
+mod compressed;
 mod delivery;
 mod erasure;
 mod events;
