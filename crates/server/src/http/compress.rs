@@ -21,6 +21,8 @@ use crate::limits;
 const GZIP: &str = "gzip";
 /// RFC 1952: deflate, no name, no time, no system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+/// How a piece that is out whole ends: with an empty block on a byte boundary.
+const FLUSHED: [u8; 4] = [0, 0, 0xff, 0xff];
 /// A last block of deflate that holds nothing.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 /// What is text, and grows small: rows, events, pages for people, metrics.
@@ -37,12 +39,12 @@ impl Compressors {
         let mut compress = spare.unwrap_or_else(|| Compress::new(Compression::fast(), false));
         let mut taken = 0;
         loop {
-            out.reserve(plain.len() / 4 + 64);
+            // Room for bytes that do not grow smaller: the compressor may keep its last block back where it met the end of a smaller room.
+            out.reserve(plain.len() + plain.len() / 8 + 1_024);
             let before = compress.total_in();
             compress.compress_vec(&plain[taken..], out, FlushCompress::Sync).expect("deflate takes any bytes");
             taken += usize::try_from(compress.total_in() - before).expect("no more than was given");
-            // With room left over, nothing is held back.
-            if taken == plain.len() && out.len() < out.capacity() {
+            if taken == plain.len() && out.ends_with(&FLUSHED) {
                 break;
             }
         }
