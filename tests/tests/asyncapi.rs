@@ -197,7 +197,9 @@ fn streamed(promise: &mut Promise, said: &str) {
 
 /// A command that nobody may give, and one that headquarters may.
 async fn commands(promise: &mut Promise, client: &async_nats::Client, data: &std::path::Path) {
-    let body = json!({"area_id": "asyncapi", "name": "市", "level": "AREA_LEVEL_CITY"});
+    let city = City::generate(SEED, Scale::Small);
+    let root = city.tree.areas.iter().find(|area| area.parent_id.is_empty()).unwrap();
+    let body = json!({"area_id": "asyncapi", "name": "县", "level": "AREA_LEVEL_COUNTY", "parent_id": root.id});
     let subject = "muster.cmd.DefineArea";
     assert_eq!(promise.channel(subject), "commands");
     let mut asked = HeaderMap::new();

@@ -72,6 +72,8 @@ impl Trying {
             return self.give_up(&letter, &id, "channel_gone").await;
         }
         let facts = match self.desk.facts(&letter, &id, self.channel()).await {
+            // Another channel may need less of what cannot be looked up.
+            Err(_) if self.left(first_ms).is_zero() => return self.give_up(&letter, &id, "not_readable").await,
             Err(_) => return LATER,
             Ok(Told::Sent | Told::Pointless(_)) => {
                 self.gauges.count_pointless();
@@ -85,9 +87,14 @@ impl Trying {
         self.follow_up(&letter, &id, answered, first_ms, tries).await
     }
 
-    async fn follow_up(&self, letter: &Letter, id: &MessageId, answered: Answered, first_ms: i64, tries: u32) -> Ended {
+    /// How long a message may still be tried.
+    fn left(&self, first_ms: i64) -> Duration {
         let waited = Duration::from_millis(u64::try_from(self.desk.now_ms() - first_ms).unwrap_or(0));
-        let left = self.channel().give_up.saturating_sub(waited);
+        self.channel().give_up.saturating_sub(waited)
+    }
+
+    async fn follow_up(&self, letter: &Letter, id: &MessageId, answered: Answered, first_ms: i64, tries: u32) -> Ended {
+        let left = self.left(first_ms);
         match answered {
             Answered::Taken(reference) => {
                 self.gauges.count_sent();

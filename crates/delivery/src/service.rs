@@ -120,6 +120,7 @@ impl Deliveries {
         let (routes, log) = (Arc::new(Routes::new(delivery)), desk.place());
         let (stop, stopping) = watch::channel(false);
         let (mut handles, mut lanes) = (Vec::new(), Vec::new());
+        crate::store::forget_others(dir, |name| routes.channels().iter().any(|channel| channel.name == name))?;
         for (index, channel) in routes.channels().iter().enumerate() {
             let store = Store::open(dir, &channel.name)?;
             let place = store.place(&log, desk.end(), &channel.name)?;
@@ -211,6 +212,10 @@ impl Deliveries {
             return Err(ReceiptFault::NotTaken);
         }
         let (own_id, timestamp, signatures) = signed;
+        // What is signed must say which message it is of: the address is not.
+        if own_id != message_id && !own_id.strip_prefix(message_id).is_some_and(|rest| rest.starts_with('.')) {
+            return Err(ReceiptFault::Form(format!("webhook-id must be {message_id}, or begin with it and a dot")));
+        }
         sign::verify(secrets, own_id, timestamp, body, signatures, self.desk.now_ms() / 1_000).map_err(ReceiptFault::Unsigned)?;
         let receipt: Receipt = serde_json::from_slice(body).map_err(|error| ReceiptFault::Form(error.to_string()))?;
         let letter = self.letter(channel, &id).ok_or(ReceiptFault::Unknown)?;

@@ -75,6 +75,21 @@ pub struct Dead {
     pub at_ms: i64,
 }
 
+/// Forgets where channels were that are not used any more: one that comes back begins at the end, and sends nothing of the past.
+pub(crate) fn forget_others(dir: &Path, is_used: impl Fn(&str) -> bool) -> Result<(), PlaceError> {
+    let failed = |source| PlaceError::Io { path: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let channel = path.file_stem().and_then(|name| name.to_str()).filter(|_| path.extension().is_some_and(|kind| kind == "json"));
+        if let Some(channel) = channel.filter(|name| !is_used(name)) {
+            tracing::info!(channel, "the channel is used no more; where it was is forgotten");
+            fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
 /// The files of one channel.
 #[derive(Debug)]
 pub(crate) struct Store {

@@ -143,7 +143,7 @@ impl<'a> Touches<'a> {
             }
             Command::PublishPlan(body) => self.plan(&body.plan_id),
             Command::RehearsePlan(body) => self.plan(&body.plan_id),
-            Command::DraftNextVersion(body) => self.plan(&body.plan_id),
+            Command::DraftNextVersion(body) => self.next_version(body),
             Command::DeclareIncident(body) => self.areas([&body.area_id]),
             Command::ConvertArea(body) => self.areas([&body.area_id]),
             Command::ChangeResponse(body) => self.areas([&body.area_id]),
@@ -208,7 +208,8 @@ impl<'a> Touches<'a> {
             }
             Command::NominatePeople(body) => {
                 self.call(&body.call_id);
-                body.responder_ids.iter().for_each(|id| self.person(id));
+                let incident = self.incident_of_organization_call(&body.call_id);
+                body.responder_ids.iter().for_each(|id| self.moved(id, "", incident));
             }
             Command::AcknowledgeCall(body) => self.call(&body.call_id),
             Command::AcceptCall(body) => self.call(&body.call_id),

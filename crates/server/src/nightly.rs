@@ -52,6 +52,7 @@ impl Nightly {
 /// The first command that was not carried out; the rest of the day's can be asked for again.
 pub async fn rehearse_all(gateway: &Gateway, engine: &EngineHandle, day: i64) -> Result<usize, CommandError> {
     let plans = engine.published_plans().await?;
+    let mut outdated = None;
     let principal = Principal::new(PRINCIPAL).expect("the principal is visible text");
     for plan_id in &plans {
         let digest = blake3::hash(plan_id.as_bytes()).to_hex();
@@ -60,14 +61,14 @@ pub async fn rehearse_all(gateway: &Gateway, engine: &EngineHandle, day: i64) ->
         let body = json!({"plan_id": plan_id, "response": "RESPONSE_LEVEL_I"});
         let request = gateway.seal(gateway.prepare(principal.clone(), id, "RehearsePlan", body)?)?;
         match engine.submit_waiting(request).await {
-            // What speaks against one plan is no reason to leave out the others. What was recorded meanwhile speaks against none: it is tried again.
-            Err(CommandError::Refused(refusal)) if refusal.code != OUTDATED => {
-                tracing::warn!(plan = %plan_id, code = refusal.code, "a plan was not rehearsed")
-            }
+            // What was recorded meanwhile speaks against no plan: it is tried again, after the others.
+            Err(CommandError::Refused(refusal)) if refusal.code == OUTDATED => outdated = Some(CommandError::Refused(refusal)),
+            // What speaks against one plan is no reason to leave out the others.
+            Err(CommandError::Refused(refusal)) => tracing::warn!(plan = %plan_id, code = refusal.code, "a plan was not rehearsed"),
             done => drop(done?),
         }
     }
-    Ok(plans.len())
+    outdated.map_or(Ok(plans.len()), Err)
 }
 
 /// Runs until it is told to stop. What was due while no server ran is made up for at the start.

@@ -16,9 +16,14 @@ async fn a_signed_receipt_is_taken_down_once_and_anything_else_is_refused() {
     let (secret, now_s) = ([Secret::webhook(SECRET).unwrap()], now_ms() / 1_000);
     let body = br#"{"outcome": "delivered", "at_ms": 5}"#;
     let send = async |id: &str, time: i64, signed: &[u8], body: &[u8]| {
-        let signature = sign(&secret, "rcpt_1", time, signed);
-        deliveries.receipt(id, ("rcpt_1", &time.to_string(), &signature), body).await
+        let own_id = format!("{id}.1");
+        let signature = sign(&secret, &own_id, time, signed);
+        deliveries.receipt(id, (&own_id, &time.to_string(), &signature), body).await
     };
+    // What was signed for one message is proof of no other.
+    let elsewhere = sign(&secret, "another.1", now_s, body);
+    let refused = deliveries.receipt(&id, ("another.1", &now_s.to_string(), &elsewhere), body).await;
+    assert!(matches!(refused, Err(ReceiptFault::Form(_))), "{refused:?}");
     assert_eq!(send(&id, now_s, body, body).await, Ok(true));
     assert_eq!(send(&id, now_s, body, body).await, Ok(true));
     let delivered = ("c1".to_owned(), DeliveryChannel::Sms, DeliveryOutcome::Delivered);

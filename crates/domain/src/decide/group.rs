@@ -337,6 +337,7 @@ fn group_called(
     release_required: &[v1::DonorCount],
 ) -> Vec<Draft> {
     let mut drafts = Vec::with_capacity(called.len() + 1);
+    let office = state.office_area(now).ok();
     for lines in parts(passed_over) {
         let event = Event::GroupCalled(v1::GroupCalled {
             incident_id: target.incident.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default(),
@@ -372,7 +373,9 @@ fn group_called(
         };
         summon(state, ahead, *responder, summons, &mut drafts);
         // 跨区增援: the donor sees where its person goes.
-        let home = state.base.home_of(*responder).filter(|_| !body.released_by_area_id.is_empty());
+        let elsewhere = |home: AreaRef| office.is_none_or(|office| !state.base.within(home, office));
+        let told = |home: &AreaRef| !body.released_by_area_id.is_empty() || elsewhere(*home);
+        let home = state.base.home_of(*responder).filter(told);
         if let (Some(draft), Some(home)) = (drafts.last_mut(), home) {
             draft.other_area_ids.push(state.base.areas.id(home).to_owned());
         }

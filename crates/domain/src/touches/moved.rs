@@ -3,7 +3,8 @@
 use muster_proto::v1;
 
 use super::Touches;
-use crate::ids::{AreaRef, CallRef, IncidentRef};
+use crate::ids::{AreaRef, CallRef, IncidentRef, OrganizationCallRef};
+use crate::lessons::lessons;
 
 impl Touches<'_> {
     /// Somebody who is moved for an incident: touched at home, unless an area around the home is said to have let the person go. That area
@@ -37,6 +38,18 @@ impl Touches<'_> {
 
     pub(super) fn incident_of_call(&self, id: &str) -> Option<IncidentRef> {
         CallRef::parse(id).and_then(|key| self.state.ops.calls.find(key)?.incident)
+    }
+
+    pub(super) fn incident_of_organization_call(&self, id: &str) -> Option<IncidentRef> {
+        OrganizationCallRef::parse(id).and_then(|key| self.state.ops.organization_calls.find(key)?.incident)
+    }
+
+    /// The plan, and everybody whom a row that is accepted names in it: a conversion calls them without a further word.
+    pub(super) fn next_version(&mut self, body: &v1::DraftNextVersion) {
+        self.plan(&body.plan_id);
+        let Ok(lessons) = lessons(self.state, &body.plan_id, &body.incident_id) else { return };
+        let accepted = lessons.rows.iter().filter(|row| body.row_ids.contains(&row.row_id));
+        accepted.for_each(|row| self.person_at_home(&row.to_responder_id));
     }
 
     /// Of the post that somebody is called to.

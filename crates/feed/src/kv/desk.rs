@@ -148,7 +148,10 @@ impl<'a> Desk<'a> {
                 continue;
             };
             let content = Content::of(&placed.row);
-            if !self.held.holds(&key, &content.digest) {
+            if self.held.holds(&key, &content.digest) {
+                // While rows are still to come: it is there, although no page has it.
+                self.held.meet(&key);
+            } else {
                 self.put(key, &content, at).await?;
             }
         }

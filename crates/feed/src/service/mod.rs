@@ -178,8 +178,8 @@ async fn run(options: ServiceOptions, commands: Arc<dyn Commands>, mut stop: wat
     tell.send_replace(ServiceState::Stopped);
 }
 
-/// One connection, and what is under way on it. What is under way when it ends is carried out all the same; its answers are
-/// lost, and whoever asked asks again with the same id.
+/// One connection, and what is under way on it. When it ends, what the engine has is carried out and the rest is not; whoever
+/// asked has no answer, and asks again with the same id.
 struct Session {
     link: Link,
     asked: SelectAll<Subscriber>,

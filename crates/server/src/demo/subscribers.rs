@@ -23,7 +23,7 @@ const SUBSCRIBERS: usize = 200;
 /// They come when the first incident is declared: the tree and its people are there then.
 const BEGINNING: &str = "DeclareIncident";
 /// Every so many-th reads slowly, and every so many-th vanishes again and again; the others read as fast as they can.
-const SLOW_EVERY: usize = 10;
+const SLOW_EVERY: usize = 11;
 const VANISHING_EVERY: usize = 7;
 /// How long a slow one looks at what it got before it reads on.
 const SLOW_PAUSE: Duration = Duration::from_millis(200);

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use futures::stream::{FuturesOrdered, Stream, StreamExt as _};
-use muster_proto::{Answer, CommandError, Request};
+use muster_proto::{Answer, Command, CommandError, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -61,6 +61,8 @@ struct Head {
 
 /// What the engine says when it has no room; it says so at once.
 const QUEUE_FULL: &str = "queue_full";
+/// What the engine says to a rehearsal of another state than its own.
+const OUTDATED: &str = "rehearsal_outdated";
 
 type LineAnswer = (Head, Result<Answer, Problem>);
 
@@ -161,6 +163,7 @@ async fn submit<'a>(node: &'a Node, sent: &Sent, good: bool, group: Vec<Line>, l
 /// queue is full the line waits here, and with it all lines after it: they may rest on it.
 async fn hand_in<'a>(node: &'a Node, sent: &Sent, head: Head, request: Request) -> BoxFuture<'a, LineAnswer> {
     let deadline = Instant::now() + limits::QUEUE_FULL_WAIT;
+    let rehearses = matches!(request.command, Command::RehearsePlan(_));
     loop {
         let mut pending = commands::submit(node, &sent.caller, request.clone());
         // Outside tokio's budget, which would make an answer that is there look like one that is not.
@@ -169,8 +172,22 @@ async fn hand_in<'a>(node: &'a Node, sent: &Sent, head: Head, request: Request) 
                 tokio::time::sleep(limits::QUEUE_FULL_PAUSE).await;
             }
             Poll::Ready(outcome) => return ready((head, outcome.map_err(Problem::from))).boxed(),
+            // The planner works it out from what is durable, so that it waits for the lines before it, and those after it for its answer.
+            Poll::Pending if rehearses => match pending.await {
+                Err(error) if is_early(&error) && Instant::now() < deadline => tokio::time::sleep(limits::QUEUE_FULL_PAUSE).await,
+                outcome => return ready((head, outcome.map_err(Problem::from))).boxed(),
+            },
             Poll::Pending => return async move { (head, pending.await.map_err(Problem::from)) }.boxed(),
         }
+    }
+}
+
+/// Whether a rehearsal may only have come before what it rests on, or found no room.
+fn is_early(error: &CommandError) -> bool {
+    match error {
+        CommandError::Unavailable { reason } => *reason == QUEUE_FULL,
+        CommandError::Refused(refusal) => refusal.code == OUTDATED,
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use muster_log::Position;
-use muster_views::{Compared, HistoryHandle, Page, PlacedRow, RowPair, row_pairs};
+use muster_views::{Compared, HistoryHandle, Page, RowPair, Snapshot, row_pairs};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -90,20 +90,18 @@ async fn compared(app: &Arc<App>, asked: &Asked, page: &Page, from: Position, to
     if let Some(compared) = asof::read_history(app, asked, from.max(to), read).await? {
         return Ok(compared);
     }
-    let (was, is) = (asof::folded(app, asked, from, None).await?, asof::folded(app, asked, to, None).await?);
+    // Cut first: a row that came into sight without a change of its own is one that was added.
+    let seen = |whole: Arc<Snapshot>| {
+        let rows = whole.rows.iter().filter(|placed| asked.filter.takes(placed)).cloned().collect();
+        Snapshot { view: whole.view, at: whole.at, rows, next: None }
+    };
+    let (was, is) = (seen(asof::folded(app, asked, from, None).await?), seen(asof::folded(app, asked, to, None).await?));
     let rows_max = page.rows_max.unwrap_or(limits::VIEW_PAGE_ROWS);
     let after = page.after.as_deref().and_then(|cursor| cursor.split_once('/'));
     let later = |pair: &RowPair| after.is_none_or(|after| (pair.realm.as_str(), pair.id.as_str()) > after);
-    let mut rows: Vec<RowPair> = row_pairs(&was, &is).into_iter().filter(later).filter_map(|pair| seen(asked, pair)).collect();
+    let mut rows: Vec<RowPair> = row_pairs(&was, &is).into_iter().filter(later).collect();
     let more = rows.len() > rows_max;
     rows.truncate(rows_max);
     let next = rows.last().filter(|_| more).map(key);
     Ok(Compared { view: asked.view, from: was.at, to: is.at, rows, next })
-}
-
-/// What is seen of a pair, if anything is.
-fn seen(asked: &Asked, pair: RowPair) -> Option<RowPair> {
-    let shown = |placed: Option<PlacedRow>| placed.filter(|placed| asked.filter.takes(placed));
-    let pair = RowPair { from: shown(pair.from), to: shown(pair.to), ..pair };
-    (pair.from.is_some() || pair.to.is_some()).then_some(pair)
 }

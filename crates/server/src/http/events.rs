@@ -1,7 +1,6 @@
 //! `GET /v1/events`: the log in order, filtered, as NDJSON or server-sent events. Personal fields stay sealed.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -202,6 +201,13 @@ pub(super) fn foreign_epoch(place: EpochPosition, end: EpochPosition) -> Problem
 }
 
 impl Wanted {
+    /// Whether a record may take areas out of what is shown: the subtrees only grow.
+    fn is_moved_by(&self, record: &Record) -> bool {
+        let reparented = |tag| muster_proto::event_tag("AreaReparented") == Some(tag);
+        let by_area = self.area.is_some() || self.shown.0.is_some() || !self.partners.is_empty();
+        by_area && muster_proto::peek(&record.bytes).is_ok_and(|peek| reparented(peek.event_tag))
+    }
+
     /// The event, if it is wanted, as it is shown. `None` for a record that cannot be decoded, which the log's own checks report.
     fn pick(&mut self, record: &Record) -> Option<Value> {
         let tag = muster_proto::peek(&record.bytes).ok()?.event_tag;
@@ -281,7 +287,7 @@ fn stream(
     range: Range,
     as_sse: bool,
     open: OpenStream,
-) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, Problem> {
+) -> Result<impl Stream<Item = Result<Bytes, axum::Error>> + Send + use<>, Problem> {
     let log = Arc::clone(&app.node()?.log);
     let limits = TailLimits { bytes_max: limits::EVENTS_BATCH_BYTES, records_max: limits::EVENTS_BATCH_RECORDS };
     let mut tail = Tail::new(Arc::clone(&log), range.from).with_limits(limits);
@@ -289,7 +295,9 @@ fn stream(
     Ok(async_stream::stream! {
         let _open = open;
         let epoch = log.epoch();
-        let mut left = range.limit;
+        let (mut left, began) = (range.limit, log.watermark());
+        // Lines have no end of their own: an answer that ends early must not look whole. Readers of server-sent events come back by themselves.
+        let broken_off = |why: &'static str| (!as_sse).then(|| Err(axum::Error::new(std::io::Error::other(why))));
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + limits::HEARTBEAT, limits::HEARTBEAT);
         if range.reset && as_sse {
             yield Ok(sse::event("reset", None, &json!({"at": log.end().to_string()})));
@@ -303,6 +311,9 @@ fn stream(
             };
             // A token that was revoked meanwhile shows nothing more.
             if !app.still_good(&caller) {
+                if let Some(error) = broken_off("the token is good no more") {
+                    yield error;
+                }
                 break;
             }
             // Nor does an agreement that has ended; where that cannot be found out, the reader comes back rather than misses what is shared.
@@ -312,13 +323,21 @@ fn stream(
             };
             if let Err(problem) = shared::keep_standing(&app, &caller, &mut wanted.partners, through).await {
                 tracing::warn!(code = %problem.code, "a stream ends, for nobody can say what agreements open");
+                if let Some(error) = broken_off("nobody can say what agreements open") {
+                    yield error;
+                }
                 break;
             }
             match turn {
                 Turn::Batch(Ok(records)) => {
-                    let mut chunk = BytesMut::new();
+                    let (mut chunk, mut moved) = (BytesMut::new(), false);
                     for record in records {
                         if left == 0 || range.to.is_some_and(|to| record.position > to) {
+                            break;
+                        }
+                        // What was true of the areas when the stream began is so no more: whoever follows begins anew.
+                        moved |= record.position > began && wanted.is_moved_by(&record);
+                        if moved {
                             break;
                         }
                         let Some(value) = wanted.pick(&record) else { continue };
@@ -333,11 +352,20 @@ fn stream(
                     if !chunk.is_empty() {
                         yield Ok(chunk.freeze());
                     }
+                    if moved {
+                        if let Some(error) = broken_off("areas were moved") {
+                            yield error;
+                        }
+                        break;
+                    }
                 }
                 Turn::Batch(Err(ReadError::Stopped(_))) | Turn::Over => break,
                 Turn::Batch(Err(error)) => {
                     // The answer has begun: all that can be done is to end it, and to say so in the trace.
                     let _ = log_unreadable(&error);
+                    if let Some(error) = broken_off("the log cannot be read") {
+                        yield error;
+                    }
                     break;
                 }
                 Turn::Quiet => yield Ok(quiet(as_sse, EpochPosition { epoch, position: Position(tail.next_position().0 - 1) })),

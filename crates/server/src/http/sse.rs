@@ -45,7 +45,7 @@ pub(super) fn last_event_id(text: Option<&str>) -> Result<Option<EpochPosition>,
 }
 
 /// The response around a stream of events.
-pub(super) fn response(stream: impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send + 'static) -> Response {
+pub(super) fn response<E: Into<axum::BoxError>>(stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

@@ -49,6 +49,8 @@ pub(super) struct Asked {
     pub(super) shares: Vec<SharedArea>,
     /// Which rows are shown with the persons in them; all where there is nothing.
     named: Option<Filter>,
+    /// The area is that of the rights, and was not asked for.
+    area_of_rights: bool,
     redaction: Arc<Redaction>,
 }
 
@@ -80,7 +82,8 @@ impl Asked {
             Reach::Everything => Vec::new(),
             Reach::Within(bounds) => scope(app, caller, view, bounds, &mut filter).await?,
         };
-        Ok(Self { view, filter, level_max, shares, named, redaction: Arc::clone(&app.redaction) })
+        let area_of_rights = filter.area.is_some() && given(&parameters.area).is_none();
+        Ok(Self { view, filter, level_max, shares, named, area_of_rights, redaction: Arc::clone(&app.redaction) })
     }
 
     /// How a row is shown.
@@ -99,7 +102,7 @@ impl Asked {
 
     /// Tells apart who is shown other rows, or the same rows otherwise, where view and area do not say it already.
     pub(super) fn fingerprint(&self) -> Option<u64> {
-        let plain = self.filter.any_of.is_none() && self.named.is_none();
+        let plain = self.filter.any_of.is_none() && self.named.is_none() && !self.area_of_rights;
         (!plain).then(|| {
             let mut hasher = DefaultHasher::new();
             (self.view, &self.filter, &self.named).hash(&mut hasher);

@@ -174,9 +174,10 @@ impl Town {
     }
 
     async fn receipt(&self, id: &str, body: &str, time_s: i64, secret: &str) -> (u16, Value) {
-        let signature = sign(&[Secret::webhook(secret).unwrap()], "rcpt_1", time_s, body.as_bytes());
+        let own_id = format!("{id}.1");
+        let signature = sign(&[Secret::webhook(secret).unwrap()], &own_id, time_s, body.as_bytes());
         let request = self.http.post(format!("{}/v1/deliveries/{id}/receipts", self.server().url()));
-        let request = request.header("webhook-id", "rcpt_1").header("webhook-timestamp", time_s.to_string());
+        let request = request.header("webhook-id", own_id).header("webhook-timestamp", time_s.to_string());
         answer(request.header("webhook-signature", signature).body(body.to_owned())).await
     }
 }

@@ -75,7 +75,16 @@ impl Follower {
     }
 
     fn go_on(&mut self, runtime: &Handle) -> Result<Ended, RunnerError> {
-        let mut reached = Reached { replayed: Replayed::new(&self.views), rows: Rows::load(&self.shared.store)? };
+        let rows = match Rows::load(&self.shared.store) {
+            Ok(rows) => rows,
+            // Disposable: what cannot be read is made anew.
+            Err(error) if self.shared.at() > Position::ZERO => {
+                tracing::warn!(%error, "the history's list of rows cannot be read; the history is made anew");
+                return Ok(Ended::Anew);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut reached = Reached { replayed: Replayed::new(&self.views), rows };
         if let Some(ended) = self.come_back(&mut reached.replayed)? {
             return Ok(ended);
         }

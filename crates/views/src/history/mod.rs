@@ -82,22 +82,13 @@ pub struct HistoryHandle {
 pub fn spawn_history(views: &[View], store: HistoryStore, log: Arc<dyn Log>) -> Result<HistoryHandle, RunnerError> {
     let origin = Origin { log: log.id(), epoch: log.epoch() };
     let known = store.checkpoint()?.filter(|known| known.origin() == origin && known.position() <= log.watermark());
-    let at = known.map(|known| known.position()).unwrap_or_default();
-    let mut trees = Trees::default();
+    let known = known.and_then(|known| Some((known.position(), turns(&store)?)));
     if known.is_none() {
         let mut writes = Writes::default();
         writes.clear();
         store.write(writes)?;
-    } else {
-        let mut damaged = false;
-        store.each(keys::TREES, |key, value| match keys::split_tree(key).zip(Turn::decode(value)) {
-            Some((position, turn)) => trees.push(position, turn),
-            None => damaged = true,
-        })?;
-        if damaged {
-            return Err(store_damaged().into());
-        }
     }
+    let (at, trees) = known.unwrap_or_default();
     let progress = Progress { at: EpochPosition { epoch: origin.epoch, position: at }, ready: true, stopped: None };
     let (control, controlled) = watch::channel(Control::default());
     let views = views.to_vec();
@@ -109,8 +100,18 @@ pub fn spawn_history(views: &[View], store: HistoryStore, log: Arc<dyn Log>) -> 
     Ok(HistoryHandle { shared, control: Arc::new(control), thread: Arc::new(Mutex::new(Some(thread))) })
 }
 
-fn store_damaged() -> StoreError {
-    store::damaged(View::Coverage, "", "", "an event of the tree cannot be read")
+/// The events of the tree; nothing where one of them cannot be read, and so nothing of the history is to be trusted.
+fn turns(store: &HistoryStore) -> Option<Trees> {
+    let (mut trees, mut damaged) = (Trees::default(), false);
+    let read = store.each(keys::TREES, |key, value| match keys::split_tree(key).zip(Turn::decode(value)) {
+        Some((position, turn)) => trees.push(position, turn),
+        None => damaged = true,
+    });
+    let whole = read.is_ok() && !damaged;
+    if !whole {
+        tracing::warn!("the history's events of the tree cannot be read; the history is made anew");
+    }
+    whole.then_some(trees)
 }
 
 impl Shared {

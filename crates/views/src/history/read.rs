@@ -214,7 +214,7 @@ pub(super) fn differences(
         let (realm, id, number) = candidate?;
         let Some((changed_at, bytes)) = versions.at(number, late)? else { continue };
         let unchanged = changed_at <= early;
-        if unchanged && (same_tree || from.within.is_none()) {
+        if unchanged && (same_tree || (from.within.is_none() && from.filter.any_of.is_none())) {
             continue;
         }
         let bytes = bytes.to_vec();

@@ -37,7 +37,8 @@ impl HistoryStore {
         let dir = dir.into();
         let store = Self::open_as_it_is(&dir)?;
         let format = [FORMAT.to_be_bytes(), ROWS_FORMAT.to_be_bytes()].concat();
-        if store.get(keys::FORMAT)?.as_deref() == Some(&*format) {
+        // What cannot be read is of another form.
+        if store.get(keys::FORMAT).ok().flatten().as_deref() == Some(&*format) {
             return Ok(store);
         }
         drop(store);
