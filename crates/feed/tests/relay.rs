@@ -7,7 +7,9 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::stream::Config;
+use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::stream::{Config, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
 use muster_feed::{Relay, RelayOptions, RelayState, STREAM, StreamOwner, stream_config, subject};
 use muster_log::{Log, MemoryLog, Position};
 use rand::{RngExt as _, SeedableRng as _};
@@ -193,6 +195,24 @@ async fn a_purge_while_the_relay_was_away_is_noticed() {
     relay.shutdown().await;
 }
 
+/// nats-server answers that a stream is deleted before its folder is gone, and makes none of that name until then.
+async fn create_again(jetstream: &Context, config: Config) -> Stream {
+    let created = async {
+        loop {
+            match jetstream.create_stream(config.clone()).await {
+                Ok(stream) => return stream,
+                Err(error) => match error.kind() {
+                    CreateStreamErrorKind::JetStream(reason) if reason.error_code() == ErrorCode::STREAM_CREATE => {
+                        tokio::task::yield_now().await
+                    }
+                    _ => panic!("{error}"),
+                },
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), created).await.expect("the folder goes")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_messages_at_the_head_in_the_middle_and_at_the_end_make_it_anew() {
     let nats = Nats::start();
@@ -200,7 +220,7 @@ async fn lost_messages_at_the_head_in_the_middle_and_at_the_end_make_it_anew() {
     for lost in [1, 500, 1_000] {
         let jetstream = nats.jetstream().await;
         let _ = jetstream.delete_stream(STREAM).await;
-        let stream = jetstream.create_stream(unprotected(&log)).await.unwrap();
+        let stream = create_again(&jetstream, unprotected(&log)).await;
         let relay = Relay::spawn(as_log(&log), options(nats.url()));
         whole(&relay, &log, &nats.url()).await;
         stream.delete_message(lost).await.unwrap();

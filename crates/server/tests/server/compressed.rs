@@ -90,13 +90,13 @@ async fn changes_and_heartbeats_come_compressed_without_waiting_for_more() {
 async fn pages_and_records_come_compressed_to_whoever_asks() {
     let place = Place::with_base().await;
     place.settle().await;
-    for path in ["/v1/views/coverage", "/v1/events", "/openapi.json", "/metrics", "/"] {
+    for path in ["/v1/events", "/openapi.json", "/metrics", "/"] {
         let plain = within(place.http.get(place.url(path)).send()).await.unwrap();
         assert!(!plain.headers().contains_key(CONTENT_ENCODING), "{path}");
         assert_eq!(plain.headers()[VARY], "accept-encoding", "{path}");
         let plain = plain.bytes().await.unwrap();
         let packed = within(place.http.get(place.url(path)).header(ACCEPT_ENCODING, "br, gzip").send()).await.unwrap();
-        assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip", "{path}");
+        assert_eq!(packed.headers().get(CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()), Some("gzip"), "{path}");
         let packed = packed.bytes().await.unwrap();
         let mut read = Vec::new();
         GzDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
