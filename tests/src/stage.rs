@@ -12,7 +12,8 @@ use muster_proto::v1::{Envelope, PlanLessons};
 use muster_proto::{ENVELOPE_NAMES, event_tag};
 use serde_json::{Value, json};
 
-use crate::limits::{POLL_INTERVAL, RETRY_MAX};
+use crate::limits::{PROBE_MAX, RETRY_MAX};
+use crate::wait;
 
 /// What the server acknowledged: by command id, the first and last position.
 #[derive(Debug, Default)]
@@ -112,6 +113,15 @@ impl HttpStage {
         Ok(outcome)
     }
 
+    /// Waits until a server that may have been killed is ready again. Who tries once more meets whatever else is wrong.
+    async fn is_back(&self) {
+        let ready = async || {
+            let asked = self.client.get(format!("{}/readyz", self.url)).timeout(PROBE_MAX).send().await;
+            Ok(asked.is_ok_and(|answer| answer.status().is_success()).then_some(()))
+        };
+        let _ = wait::until_async("the server is ready", RETRY_MAX, ready).await;
+    }
+
     async fn learnt(&self, plan_id: &str, incident_id: &str) -> Result<PlanLessons> {
         let url = format!("{}/v1/plans/{plan_id}/lessons", self.url);
         Ok(self.client.get(url).query(&[("incident", incident_id)]).send().await?.error_for_status()?.json().await?)
@@ -165,7 +175,7 @@ impl Stage for HttpStage {
             if lasting || started.elapsed() > RETRY_MAX {
                 return Err(StageError::new(format!("submit {} commands", commands.len()), error));
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
+            self.is_back().await;
         }
     }
 
@@ -181,7 +191,7 @@ impl Stage for HttpStage {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
+            self.is_back().await;
         }
     }
 
@@ -191,7 +201,7 @@ impl Stage for HttpStage {
             match self.learnt(plan_id, incident_id).await {
                 Ok(lessons) => return Ok(lessons),
                 Err(error) if started.elapsed() > RETRY_MAX => return Err(StageError::new("read lessons", error)),
-                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+                Err(_) => self.is_back().await,
             }
         }
     }
@@ -208,7 +218,7 @@ impl Stage for HttpStage {
                 Err(error) if started.elapsed() > RETRY_MAX => {
                     return Err(StageError::new(format!("read the events after {position}"), error));
                 }
-                Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+                Err(_) => self.is_back().await,
             }
         }
     }

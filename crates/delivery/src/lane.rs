@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -28,6 +28,8 @@ pub(crate) struct Gauges {
     pub(crate) gone: AtomicBool,
     pub(crate) stopped: AtomicBool,
     pub(crate) last_failure: Mutex<&'static str>,
+    /// Moves with every turn of a lane, of whatever channel.
+    pub(crate) turns: watch::Sender<()>,
 }
 
 impl Gauges {
@@ -268,5 +270,6 @@ impl Lane {
         gauges.finished.store(self.window.finished(), Ordering::Relaxed);
         let oldest_ms = self.window.oldest_ms().and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
         gauges.oldest_ms.store(oldest_ms, Ordering::Relaxed);
+        gauges.turns.send_replace(());
     }
 }

@@ -38,6 +38,7 @@ pub struct Deliveries {
     routes: Arc<Routes>,
     log: LogPlace,
     handles: Vec<Handle>,
+    turns: watch::Sender<()>,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -119,6 +120,7 @@ impl Deliveries {
     pub fn start(dir: &Path, delivery: &Delivery, desk: Arc<dyn Desk>) -> Result<Self, PlaceError> {
         let (routes, log) = (Arc::new(Routes::new(delivery)), desk.place());
         let (stop, stopping) = watch::channel(false);
+        let turns = watch::Sender::default();
         let (mut handles, mut lanes) = (Vec::new(), Vec::new());
         crate::store::forget_others(dir, |name| routes.channels().iter().any(|channel| channel.name == name))?;
         for (index, channel) in routes.channels().iter().enumerate() {
@@ -127,7 +129,7 @@ impl Deliveries {
             let is_ours = |dead: &Dead| dead.id.parse().is_ok_and(|id: MessageId| id.is_of(&log) && id.channel == channel.name);
             let dead = Arc::new(Mutex::new(store.dead(is_ours)?));
             let (orders, taken) = mpsc::channel(ORDERS_MAX);
-            let gauges = Arc::new(Gauges::default());
+            let gauges = Arc::new(Gauges { turns: turns.clone(), ..Gauges::default() });
             let trying = Arc::new(Trying {
                 index,
                 routes: Arc::clone(&routes),
@@ -142,7 +144,13 @@ impl Deliveries {
             handles.push(Handle { orders, dead, gauges });
         }
         let tasks = Mutex::new(lanes.into_iter().map(|lane| tokio::spawn(lane.run())).collect());
-        Ok(Self { desk, routes, log, handles, stop, tasks })
+        Ok(Self { desk, routes, log, handles, turns, stop, tasks })
+    }
+
+    /// Moves whenever a channel has done something: what it did is in the log, and its figures and dead letters are up to date.
+    #[must_use]
+    pub fn turns(&self) -> watch::Receiver<()> {
+        self.turns.subscribe()
     }
 
     /// How each channel is.

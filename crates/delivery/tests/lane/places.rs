@@ -16,7 +16,7 @@ async fn the_first_start_begins_at_the_end() {
     let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", ""), &desk);
     assert_eq!(desk.call(51), 51);
     receiver.has_seen(1).await;
-    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
     within(deliveries.shutdown()).await;
     assert_eq!(ids(&receiver), ["c51"]);
 }
@@ -34,14 +34,14 @@ async fn what_came_while_nobody_ran_and_what_was_unfinished_is_sent_after_the_st
     desk.call(2);
     receiver.open();
     let deliveries = start(folder.path(), &channels, &desk);
-    until(|| desk.outcomes().len() == 2).await;
+    until(&deliveries, || desk.outcomes().len() == 2).await;
     within(deliveries.shutdown()).await;
     let again: Vec<_> = receiver.seen().into_iter().filter(|seen| seen.id() == first).collect();
     assert!(again.len() >= 2 && again.iter().all(|seen| seen.body == again[0].body), "the same message");
     // Everything is finished: another start sends nothing.
     let count = receiver.seen().len();
     let deliveries = start(folder.path(), &channels, &desk);
-    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
     within(deliveries.shutdown()).await;
     assert_eq!(receiver.seen().len(), count);
 }
@@ -54,7 +54,7 @@ async fn another_epoch_begins_at_its_end() {
     receiver.usually(Reply::Status(500));
     let deliveries = start(folder.path(), &channels, &desk);
     desk.call(1);
-    until(|| deliveries.dead(10).len() == 1).await;
+    until(&deliveries, || deliveries.dead(10).len() == 1).await;
     let old = deliveries.dead(10).remove(0).id;
     desk.call(2);
     within(deliveries.shutdown()).await;
@@ -67,7 +67,7 @@ async fn another_epoch_begins_at_its_end() {
     assert_eq!(deliveries.resend(&old).await, muster_delivery::Resent::Unknown);
     later.call(9);
     receiver.has_seen(before + 1).await;
-    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
     within(deliveries.shutdown()).await;
     assert_eq!(ids(&receiver)[before..], ["c9"]);
 }

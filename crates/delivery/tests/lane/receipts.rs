@@ -11,7 +11,7 @@ async fn a_signed_receipt_is_taken_down_once_and_anything_else_is_refused() {
     let robot = channel("group", &receiver.url, "\"contact\"", "kind = \"wecom_robot\"\nsecret = []");
     let deliveries = start(folder.path(), &(channel("sms", &receiver.url, "\"sms\"", "") + &robot), &desk);
     let position = desk.call(1);
-    until(|| desk.outcomes().len() == 1).await;
+    until(&deliveries, || desk.outcomes().len() == 1).await;
     let id = receiver.seen()[0].id().to_owned();
     let (secret, now_s) = ([Secret::webhook(SECRET).unwrap()], now_ms() / 1_000);
     let body = br#"{"outcome": "delivered", "at_ms": 5}"#;

@@ -28,7 +28,7 @@ async fn a_call_is_sent_signed_and_taken_down() {
         let (time, signatures) = (seen.header("webhook-timestamp"), seen.header("webhook-signature"));
         assert_eq!(verify(&secret, seen.id(), time, &seen.body, signatures, now_ms() / 1_000), Ok(()));
     }
-    until(|| desk.outcomes() == [outcome(1, App, Sent)]).await;
+    until(&deliveries, || desk.outcomes() == [outcome(1, App, Sent)]).await;
     within(deliveries.shutdown()).await;
     assert_eq!(receiver.seen().len(), 1);
 }
@@ -41,10 +41,10 @@ async fn what_fails_for_now_is_sent_again_under_its_own_id() {
     desk.call(1);
     let seen = receiver.has_seen(3).await;
     assert!(seen.iter().all(|one| one.id() == seen[0].id() && one.body == seen[0].body), "the same id and body");
-    until(|| desk.outcomes() == [outcome(1, App, Sent)]).await;
+    until(&deliveries, || desk.outcomes() == [outcome(1, App, Sent)]).await;
     let status = deliveries.statuses().remove(0);
     assert_eq!((status.sent, status.failed, status.dead, status.last_failure), (1, 2, 0, "server_error"));
-    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
     within(deliveries.shutdown()).await;
 }
 
@@ -60,7 +60,7 @@ async fn a_channel_that_asks_for_time_gets_it_for_all_its_messages() {
     }
     receiver.has_seen(4).await;
     assert!(begun.elapsed().as_secs() >= 2, "nothing was sent before the time was over: {:?}", begun.elapsed());
-    until(|| desk.outcomes().len() == 3).await;
+    until(&deliveries, || desk.outcomes().len() == 3).await;
     within(deliveries.shutdown()).await;
 }
 
@@ -70,8 +70,8 @@ async fn who_asks_for_more_time_than_there_is_gives_way_to_the_next_channel() {
     receiver.usually(Reply::RetryAfter(3_600));
     let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", ""), &desk);
     desk.call(1);
-    until(|| desk.outcomes() == [outcome(1, App, Failed)]).await;
-    until(|| deliveries.dead(10).len() == 1).await;
+    until(&deliveries, || desk.outcomes() == [outcome(1, App, Failed)]).await;
+    until(&deliveries, || deliveries.dead(10).len() == 1).await;
     assert_eq!(deliveries.dead(10)[0].reason, "too_many_requests");
     within(deliveries.shutdown()).await;
 }
@@ -82,14 +82,14 @@ async fn what_is_not_taken_in_time_is_a_dead_letter_and_can_be_sent_again() {
     receiver.usually(Reply::Status(500));
     let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", "give_up_after_s = 2"), &desk);
     desk.call(1);
-    until(|| deliveries.dead(10).len() == 1).await;
+    until(&deliveries, || deliveries.dead(10).len() == 1).await;
     let dead = deliveries.dead(10).remove(0);
     assert_eq!((dead.kind.as_str(), dead.call_id.as_str(), dead.reason.as_str()), ("call", "c1", "server_error"));
     assert_eq!(desk.outcomes(), [outcome(1, App, Failed)]);
     receiver.open();
     assert_eq!(deliveries.resend("msg_abababab_1_999_0_app").await, muster_delivery::Resent::Unknown);
     assert_eq!(deliveries.resend(&dead.id).await, muster_delivery::Resent::OnItsWay);
-    until(|| desk.outcomes() == [outcome(1, App, Failed), outcome(1, App, Sent)]).await;
+    until(&deliveries, || desk.outcomes() == [outcome(1, App, Failed), outcome(1, App, Sent)]).await;
     assert!(deliveries.dead(10).is_empty());
     assert!(receiver.seen().iter().all(|seen| seen.id() == dead.id));
     within(deliveries.shutdown()).await;
@@ -103,7 +103,7 @@ async fn what_is_refused_is_not_tried_again_and_no_redirect_is_followed() {
     let deliveries = start(folder.path(), &channel("app", &receiver.url, "\"app\"", "concurrency = 1"), &desk);
     desk.call(1);
     desk.call(2);
-    until(|| deliveries.dead(10).len() == 2).await;
+    until(&deliveries, || deliveries.dead(10).len() == 2).await;
     let reasons: Vec<_> = deliveries.dead(10).into_iter().map(|dead| dead.reason).collect();
     assert!(reasons.contains(&"refused".to_owned()) && reasons.contains(&"redirected".to_owned()), "{reasons:?}");
     assert_eq!(receiver.seen().iter().map(|seen| seen.path.as_str()).collect::<Vec<_>>(), ["/calls", "/calls"]);
@@ -118,16 +118,16 @@ async fn gone_turns_a_channel_off_until_somebody_enables_it() {
     let channels = channel("app", &receiver.url, "\"app\"", "");
     let deliveries = start(folder.path(), &channels, &desk);
     desk.call(1);
-    until(|| deliveries.statuses()[0].state == "gone").await;
+    until(&deliveries, || deliveries.statuses()[0].state == "gone").await;
     within(deliveries.shutdown()).await;
     let deliveries = start(folder.path(), &channels, &desk);
     desk.call(2);
-    until(|| deliveries.dead(10).len() == 2).await;
+    until(&deliveries, || deliveries.dead(10).len() == 2).await;
     assert_eq!(desk.outcomes(), [outcome(1, App, Failed), outcome(2, App, Failed)]);
     assert_eq!(receiver.seen().len(), 1, "nothing was sent after it");
     assert!(deliveries.enable("app").await && !deliveries.enable("fax").await);
     desk.call(3);
-    until(|| desk.outcomes().contains(&outcome(3, App, Sent))).await;
+    until(&deliveries, || desk.outcomes().contains(&outcome(3, App, Sent))).await;
     within(deliveries.shutdown()).await;
 }
 
@@ -143,12 +143,12 @@ async fn a_slow_channel_holds_up_nobody_and_its_backlog_stays_in_the_log() {
         desk.call(number);
     }
     desk.order(1, Sms);
-    until(|| desk.outcomes() == [outcome(1, Sms, Sent)]).await;
+    until(&deliveries, || desk.outcomes() == [outcome(1, Sms, Sent)]).await;
     let status = deliveries.statuses().remove(0);
     assert!(status.waiting <= muster_delivery::limits::WINDOW_MAX as u64 && status.lag_positions > CALLS / 2, "{status:?}");
     slow.open();
-    until(|| desk.outcomes().len() as u64 == CALLS + 1).await;
-    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    until(&deliveries, || desk.outcomes().len() as u64 == CALLS + 1).await;
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
     within(deliveries.shutdown()).await;
 }
 
@@ -161,11 +161,11 @@ async fn what_nobody_serves_fails_at_once_and_what_cannot_be_sent_goes_on() {
     desk.call(1);
     desk.call(2);
     desk.order(3, Voice);
-    until(|| desk.outcomes().len() == 2).await;
+    until(&deliveries, || desk.outcomes().len() == 2).await;
     let mut outcomes = desk.outcomes();
     outcomes.sort();
     assert_eq!(outcomes, [outcome(1, Sms, Failed), outcome(3, Voice, Failed)]);
-    until(|| deliveries.statuses()[0].lag_positions == 0).await;
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
     assert_eq!((receiver.seen().len(), deliveries.statuses()[0].pointless), (0, 1));
     assert_eq!(deliveries.dead(10)[0].reason, "no_phone");
     within(deliveries.shutdown()).await;
@@ -180,9 +180,9 @@ async fn a_platforms_token_is_asked_for_once_and_anew_when_it_is_over() {
     let wecom = "kind = \"wecom_app\"\nsecret = \"s/1\"\naccount = \"ww1\"\nagent_id = 7\nconcurrency = 1";
     let deliveries = start(folder.path(), &channel("wecom", &receiver.url, "\"app\"", wecom), &desk);
     desk.call(1);
-    until(|| desk.outcomes().len() == 1).await;
+    until(&deliveries, || desk.outcomes().len() == 1).await;
     desk.call(2);
-    until(|| desk.outcomes().len() == 2).await;
+    until(&deliveries, || desk.outcomes().len() == 2).await;
     let paths: Vec<_> = receiver.seen().into_iter().map(|seen| seen.path).collect();
     let token = "/cgi-bin/gettoken?corpid=ww1&corpsecret=s%2F1";
     let send = "/calls?access_token=T";

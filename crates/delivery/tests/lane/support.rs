@@ -24,11 +24,12 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it takes far less than the patience of a test")
 }
 
-/// Waits until something is so, looking again whenever time has passed.
-pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
+/// Waits until something is so, looking again whenever a channel has done something.
+pub(crate) async fn until(deliveries: &Deliveries, mut is_so: impl FnMut() -> bool) {
+    let mut turns = deliveries.turns();
     within(async {
         while !is_so() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            turns.changed().await.unwrap();
         }
     })
     .await;
@@ -196,6 +197,8 @@ struct Told2 {
 pub(crate) struct Receiver {
     pub(crate) url: String,
     told: Arc<Mutex<Told2>>,
+    /// Of the requests seen.
+    count: watch::Sender<usize>,
     open: watch::Sender<bool>,
 }
 
@@ -203,7 +206,7 @@ impl Receiver {
     pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let receiver = Self { url, told: Arc::default(), open: watch::Sender::new(false) };
+        let receiver = Self { url, told: Arc::default(), count: watch::Sender::new(0), open: watch::Sender::new(false) };
         let app = axum::Router::new().fallback(receive).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         receiver
@@ -233,7 +236,7 @@ impl Receiver {
     }
 
     pub(crate) async fn has_seen(&self, requests: usize) -> Vec<Seen> {
-        until(|| self.told.lock().unwrap().seen.len() >= requests).await;
+        within(self.count.subscribe().wait_for(|seen| *seen >= requests)).await.unwrap();
         self.seen()
     }
 }
@@ -242,6 +245,7 @@ async fn receive(State(receiver): State<Receiver>, OriginalUri(uri): OriginalUri
     let reply = {
         let mut told = receiver.told.lock().unwrap();
         told.seen.push(Seen { path: uri.to_string(), headers, body });
+        receiver.count.send_replace(told.seen.len());
         let by_path = told.by_path.get(uri.path()).cloned();
         by_path.or_else(|| told.replies.pop_front()).or_else(|| told.usual.clone()).unwrap_or(Reply::Status(200))
     };

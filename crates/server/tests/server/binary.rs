@@ -243,12 +243,13 @@ async fn a_worker_lets_in_nobody_whom_the_server_would_not() {
     let listen = format!("0.0.0.0:{port}");
     let child = muster(&[&worker[..], &["--listen", &listen]].concat()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let worker = Serve { child, url: format!("http://127.0.0.1:{port}") };
-    let status = async |path: &str| loop {
-        match reqwest::get(format!("{}{path}", worker.url)).await {
-            Ok(answer) => break answer.status().as_u16(),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+    within(async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::task::yield_now().await;
         }
-    };
+    })
+    .await;
+    let status = async |path: &str| reqwest::get(format!("{}{path}", worker.url)).await.unwrap().status().as_u16();
     for path in ["/v1/views/coverage", "/v1/views/calls/live", "/v1/status", "/metrics"] {
         assert_eq!(within(status(path)).await, 401, "{path}");
     }

@@ -5,7 +5,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -15,6 +14,7 @@ use muster_log::Position;
 use muster_server::access::AccessOptions;
 use muster_server::wiring::{RunningServer, Server, ServerOptions};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::common::{answer, options, within};
 
@@ -49,7 +49,7 @@ impl Message {
 #[derive(Clone)]
 struct Gateway {
     url: String,
-    messages: Arc<Mutex<Vec<Message>>>,
+    messages: watch::Sender<Vec<Message>>,
     status: Arc<Mutex<u16>>,
 }
 
@@ -57,12 +57,12 @@ impl Gateway {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/messages", listener.local_addr().unwrap());
-        let gateway = Self { url, messages: Arc::default(), status: Arc::new(Mutex::new(200)) };
+        let gateway = Self { url, messages: watch::Sender::default(), status: Arc::new(Mutex::new(200)) };
         let shared = gateway.clone();
         let receive = move |headers: HeaderMap, body: Bytes| {
             let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
             let (id, time, signature) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
-            shared.messages.lock().unwrap().push(Message { id, time, signature, body });
+            shared.messages.send_modify(|messages| messages.push(Message { id, time, signature, body }));
             let status = StatusCode::from_u16(*shared.status.lock().unwrap()).unwrap();
             std::future::ready(status)
         };
@@ -76,22 +76,12 @@ impl Gateway {
     }
 
     fn seen(&self) -> Vec<Message> {
-        self.messages.lock().unwrap().clone()
+        self.messages.borrow().clone()
     }
 
     async fn has_seen(&self, messages: usize) -> Vec<Message> {
-        until(|| self.messages.lock().unwrap().len() >= messages).await;
-        self.seen()
+        within(self.messages.subscribe().wait_for(|seen| seen.len() >= messages)).await.unwrap().clone()
     }
-}
-
-async fn until(mut is_so: impl FnMut() -> bool) {
-    within(async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
 }
 
 fn channel(name: &str, kind: &str, url: &str, more: &str) -> String {
@@ -168,8 +158,19 @@ impl Town {
             .collect()
     }
 
+    /// Waits until something is so, looking again whenever a channel has done something.
+    async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        let mut turns = self.server().deliveries.turns();
+        within(async {
+            while !is_so(self) {
+                turns.changed().await.unwrap();
+            }
+        })
+        .await;
+    }
+
     async fn recorded(&self, expected: &[&str]) {
-        until(|| self.deliveries().len() >= expected.len()).await;
+        self.until(|town| town.deliveries().len() >= expected.len()).await;
         assert_eq!(self.deliveries(), expected);
     }
 
@@ -351,10 +352,10 @@ async fn an_exercise_reaches_those_who_are_in_it_by_channels_that_allow_it() {
     assert!(message.json()["data"]["text"].as_str().unwrap().starts_with("【演练】"), "{}", message.text());
     town.recorded(&["SMS SENT"]).await;
     town.advance(30 * MINUTE_MS).await;
-    until(|| town.events("TelephoneRequested").len() == 1).await;
+    town.until(|town| town.events("TelephoneRequested").len() == 1).await;
     let contacts = town.events("TelephoneRequested")[0]["contacts"].to_string();
     assert!(contacts.contains("r-3"), "somebody real could telephone: {contacts}");
-    until(|| town.server().deliveries.statuses().iter().all(|status| status.lag_positions == 0)).await;
+    town.until(|town| town.server().deliveries.statuses().iter().all(|status| status.lag_positions == 0)).await;
     assert_eq!((drill.seen().len(), real.seen().len()), (1, 0), "nobody outside the exercise hears of it");
 }
 
@@ -371,7 +372,7 @@ async fn nothing_is_sent_to_whose_data_was_erased() {
     app.answers(400);
     town.done("RecallResponder", "recall", json!({"call_id": "c1", "reason": "不需要", "context": office()})).await;
     app.has_seen(2).await;
-    until(|| town.server().deliveries.dead(9).len() == 1).await;
+    town.until(|town| town.server().deliveries.dead(9).len() == 1).await;
     town.done("WithdrawResponder", "withdraw", json!({"responder_id": "r-1", "reason": "迁出"})).await;
     town.advance(FOUR_YEARS_MS).await;
     for actor in ["甲", "乙"] {
@@ -384,7 +385,7 @@ async fn nothing_is_sent_to_whose_data_was_erased() {
     let dead = town.server().deliveries.dead(9).remove(0);
     let again = town.http.post(format!("{}/v1/deliveries/{}/resend", town.server().url(), dead.id));
     assert_eq!(answer(again).await.0, 200);
-    until(|| town.server().deliveries.statuses()[0].pointless == 1).await;
+    town.until(|town| town.server().deliveries.statuses()[0].pointless == 1).await;
     assert_eq!(app.seen().len(), 2, "the dead letter was looked at, and nothing was sent");
     assert!(!everything_in(&town.folder.path().join("delivery")).contains("陈秀英"));
 }
@@ -461,12 +462,11 @@ async fn a_kill_in_the_middle_loses_no_message_and_changes_no_id() {
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["event"]["call_id"].to_string())
             .collect::<Vec<_>>()
     };
-    within(async {
-        while sent().await.len() < PEOPLE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    let url = format!("{}/v1/events?type=DeliveryRecorded&follow=true", server.url);
+    let mut news = within(http.get(url).send()).await.unwrap();
+    while sent().await.len() < PEOPLE {
+        within(news.chunk()).await.unwrap().expect("it follows the log");
+    }
     let calls = sent().await.into_iter().collect::<std::collections::BTreeSet<_>>();
     assert_eq!((calls.len(), sent().await.len()), (PEOPLE, PEOPLE), "each once in the log");
     let ids: std::collections::BTreeSet<_> =
