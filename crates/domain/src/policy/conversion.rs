@@ -226,6 +226,14 @@ impl<'a> Converting<'a> {
         }
     }
 
+    /// Whether somebody has the plan's seat, or will. A seat that was asked for and filled by hand is so before its tier is.
+    pub(super) fn seat_held(&self, site: u16, seat: u16) -> bool {
+        let Some(open) = self.conversion.sites[usize::from(site)] else { return false };
+        let key = &self.version.sites[usize::from(site)].seats[usize::from(seat)].key;
+        let open = self.state.ops.sites.get(open);
+        open.seat(key).is_some_and(|at| open.seats[at].holder.is_some())
+    }
+
     pub(super) fn unit_gone(&self, unit: u16) -> bool {
         self.conversion.units[usize::from(unit)].is_some_and(|key| self.state.ops.units.get(key).dissolved)
     }

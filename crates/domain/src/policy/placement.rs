@@ -62,6 +62,9 @@ pub(crate) fn place(
         if designation.site.is_some_and(|site| converting.site_gone(site)) {
             continue;
         }
+        if designation.site.zip(designation.seat).is_some_and(|(site, seat)| converting.seat_held(site, seat)) {
+            continue;
+        }
         if designation.site.is_some_and(|site| converting.site_waits(site)) {
             say(Placed::Suspended);
             continue;
@@ -123,7 +126,8 @@ fn undesignated(converting: &Converting<'_>, added: impl Fn(ResponseLevel) -> bo
             continue;
         }
         for (number, seat) in (0_u16..).zip(&site.seats) {
-            if added(seat.tier) && !converting.version.seated.contains_key(&(at, number)) {
+            let designated = converting.version.seated.contains_key(&(at, number));
+            if added(seat.tier) && !designated && !converting.seat_held(at, number) {
                 say(at, number);
             }
         }

@@ -254,9 +254,6 @@ impl Converting<'_> {
     /// As [`Converting::stands_empty`], and true as well where the site is only now being opened, or the seat only now asked for.
     fn could_be_taken(&self, designation: &Designation) -> bool {
         let Some((at, number)) = designation.site.zip(designation.seat) else { return self.stands_empty(designation) };
-        let Some(site) = self.conversion.sites[usize::from(at)] else { return true };
-        let site = self.state.ops.sites.get(site);
-        let key = &self.version.sites[usize::from(at)].seats[usize::from(number)].key;
-        site.seat(key).is_none_or(|seat| site.seats[seat].holder.is_none())
+        !self.seat_held(at, number)
     }
 }

@@ -107,7 +107,7 @@ impl Converting<'_> {
             (Some((at, Some(site))), Some(seat)) => {
                 let key = &self.version.sites[usize::from(at)].seats[usize::from(seat)].key;
                 let site = self.state.ops.sites.get(site);
-                !site.suspended && site.seat(key).is_some_and(|seat| site.seats[seat].holder.is_none())
+                !site.suspended && site.seat(key).is_some() && !self.seat_held(at, seat)
             }
             (Some((_, None)), _) => false,
             _ => {

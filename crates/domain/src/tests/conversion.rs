@@ -299,6 +299,26 @@ fn seats_added_by_hand_stay_when_the_response_changes() {
 }
 
 #[test]
+fn a_seat_that_was_filled_by_hand_is_not_given_again_when_its_tier_comes() {
+    let mut story = declared();
+    story.by("v1").and([convert("out", "v1", Iv)]);
+    story.and([convert("out", "v1", Iii), change("out", "v1", Iv)]);
+    let seats = vec![v1::Seat { seat_id: "n1".to_owned(), ..Default::default() }];
+    story.when(command!(SetRequirement { site_id: "out/out-v1/gate", seats: seats })).then([
+        "RequirementSet out/out-v1/gate [n1]",
+        "StandbyEnded a5",
+        "ResponderCalled c5 a5 out/out-v1/gate#n1 PlanBackup",
+    ]);
+    // a3, whom the plan names for n1, is not called, and n1 is no gap.
+    story.when(convert("out", "v1", Iii)).then([
+        "ResponseChanged v1 IV -> III",
+        "AreaConverted out-v1@1 IV -> III",
+        "RequirementSet out/out-v1/hq [desk,guard]",
+        "ResponderCalled c6 a4 out/out-v1/hq#guard PlanPrimary",
+    ]);
+}
+
+#[test]
 fn whom_a_person_put_into_another_unit_stays_there() {
     let mut story = declared();
     story.and([town::unit("own", "out", UnitKind::ServiceTeam, "v1"), town::attach("own", "a1")]);
