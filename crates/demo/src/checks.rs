@@ -227,23 +227,32 @@ impl PlainScanner {
 
     /// The first personal field in these bytes, if any.
     pub fn find(&self, bytes: &[u8]) -> Option<Plain> {
-        for (offset, byte) in bytes.iter().enumerate() {
+        (0..bytes.len()).find_map(|offset| {
             let rest = &bytes[offset..];
-            match byte {
-                0xe4..=0xe9
-                    if rest.len() >= NAME_BYTES
-                        && self.first[usize::from(rest[1]) << 8 | usize::from(rest[2])]
-                        && self.names.contains(&rest[..NAME_BYTES]) =>
-                {
-                    return Some(Plain { field: "name", offset });
-                }
-                b'1' if rest.len() >= PHONE_BYTES && rest[1] == b'0' && rest[2] == b'0' && self.phones.contains(&rest[..PHONE_BYTES]) => {
-                    return Some(Plain { field: "phone", offset });
-                }
-                _ => {}
-            }
-        }
-        None
+            let field = if self.begins_with_name(rest) {
+                "name"
+            } else if self.begins_with_phone(rest) {
+                "phone"
+            } else {
+                return None;
+            };
+            Some(Plain { field, offset })
+        })
+    }
+
+    /// The first name in these bytes. For compressed bytes, where digits of ids are cut and joined until they look like a telephone
+    /// number.
+    pub fn find_name(&self, bytes: &[u8]) -> Option<Plain> {
+        (0..bytes.len()).find(|offset| self.begins_with_name(&bytes[*offset..])).map(|offset| Plain { field: "name", offset })
+    }
+
+    fn begins_with_name(&self, bytes: &[u8]) -> bool {
+        matches!(bytes, [0xe4..=0xe9, second, third, ..] if self.first[usize::from(*second) << 8 | usize::from(*third)])
+            && bytes.get(..NAME_BYTES).is_some_and(|name| self.names.contains(name))
+    }
+
+    fn begins_with_phone(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"100") && bytes.get(..PHONE_BYTES).is_some_and(|phone| self.phones.contains(phone))
     }
 }
 
@@ -308,6 +317,7 @@ mod tests {
             let bytes = [b"\x00\xe5\xe5\x00".as_slice(), text.as_bytes(), b"\xff"].concat();
             assert_eq!(scanner.find(&bytes), Some(Plain { field, offset: 4 }));
             assert_eq!(scanner.find(&bytes[..bytes.len() - 2]), None);
+            assert_eq!(scanner.find_name(&bytes), scanner.find(&bytes).filter(|plain| plain.field == "name"));
         }
         let public = city.peacetime().filter(|command| command.name != "EnrollResponder");
         for command in public {
