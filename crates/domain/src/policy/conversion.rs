@@ -181,6 +181,9 @@ impl<'a> Converting<'a> {
 
     /// Why a person cannot take a post of this incident; `Ok` with the duties to take from lesser incidents, mostly none.
     pub(crate) fn claim(&self, now: &Now<'_>, designation: &Designation, responder: ResponderRef) -> Claim {
+        if designation.unit.is_some_and(|unit| self.unit_gone(unit)) {
+            return Err((GapReason::NoDesignation, None));
+        }
         let person = self.state.base.responders.get(responder);
         if person.withdrawn {
             return Err((GapReason::Withdrawn, None));

@@ -12,7 +12,7 @@ use super::summons::{Summons, release, summon};
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, ResponderRef, SiteRef};
 use crate::limits;
-use crate::state::{Call, State};
+use crate::state::{Call, Designation, State};
 
 /// The calls of a person, in every realm, that were answered or not and led to no post yet.
 fn not_on_post(state: &State, responder: ResponderRef) -> impl Iterator<Item = (CallRef, &Call)> {
@@ -89,7 +89,12 @@ pub(super) fn seats_added(state: &State, now: &Now<'_>, body: &v1::RequirementSe
         let number = planned.and_then(|planned| planned.seats.iter().position(|known| known.key == *id));
         let post = number.and_then(|number| converting.version.seated.get(&(site.part, u16::try_from(number).ok()?)));
         let post = post.map(|at| &converting.version.designations[*at as usize]);
-        if let Some(post) = post.filter(|post| post.tier <= converting.conversion.response && post.role != DutyRole::Standby) {
+        // A unit dissolved by hand asks for nobody, and its seat is one like any other.
+        let asked = |post: &&Designation| {
+            let gone = post.unit.is_some_and(|unit| converting.unit_gone(unit));
+            post.tier <= converting.conversion.response && post.role != DutyRole::Standby && !gone
+        };
+        if let Some(post) = post.filter(asked) {
             match choose(&converting, now, post, &taken) {
                 Ok((responder, claimed)) if claimed.is_empty() => {
                     taken.insert(responder);

@@ -299,6 +299,22 @@ fn seats_added_by_hand_stay_when_the_response_changes() {
 }
 
 #[test]
+fn a_seat_of_a_unit_that_was_dissolved_is_asked_for_again_without_the_unit() {
+    let mut story = declared();
+    let seats = |ids: &[&str]| {
+        let seats: Vec<_> = ids.iter().map(|id| v1::Seat { seat_id: (*id).to_owned(), ..Default::default() }).collect();
+        command!(SetRequirement { site_id: "out/out-v1/gate", seats: seats })
+    };
+    story.and([convert("out", "v1", Iii), command!(RecallResponder { call_id: "c3" })]);
+    story.and([command!(DissolveUnit { unit_id: "out/out-v1/team" }), seats(&[])]);
+    story.when(seats(&["n1"])).then([
+        "RequirementSet out/out-v1/gate [n1]",
+        "StandbyEnded a5",
+        "ResponderCalled c5 a5 out/out-v1/gate#n1 PlanBackup",
+    ]);
+}
+
+#[test]
 fn a_seat_that_was_filled_by_hand_is_not_given_again_when_its_tier_comes() {
     let mut story = declared();
     story.by("v1").and([convert("out", "v1", Iv)]);
