@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use muster_log::{EpochPosition, Log, Position, Record};
 use muster_proto::{Event, v1};
 use prost::Message as _;
@@ -89,12 +90,13 @@ fn each(log: &dyn Log, known: Position, mut take: impl FnMut(&Record, Head) -> R
     Ok(())
 }
 
-/// The observations that count at another time than that of their record, in the order of those times; of those up to `at_ms`.
+/// The observations that count at another time than that of their record, in the order of those times; of those up to `at_ms`. Each has bytes
+/// of its own, for a record shares those of all that were read with it.
 fn late(log: &dyn Log, known: Position, at_ms: i64) -> Result<VecDeque<(i64, Record)>, ReplayError> {
     let mut late = Vec::new();
     each(log, known, |record, head| {
         if head.is_late() && head.occurred_at_ms <= at_ms {
-            late.push((head.occurred_at_ms, record.clone()));
+            late.push((head.occurred_at_ms, Record { position: record.position, bytes: Bytes::copy_from_slice(&record.bytes) }));
         }
         Ok(true)
     })?;

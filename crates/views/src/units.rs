@@ -122,7 +122,9 @@ impl Realm {
             }
             What::Released { call, .. } => {
                 let released = turn.before.duties.iter().find(|(held, _, _)| held == call);
-                if let Some(unit) = released.and_then(|(_, duty, _)| self.by_id.get(&duty.unit).copied()) {
+                // Whoever has another duty in the unit stays.
+                let over = released.filter(|(_, over, _)| !turn.after.duties.iter().any(|(_, duty, _)| duty.unit == over.unit));
+                if let Some(unit) = over.and_then(|(_, duty, _)| self.by_id.get(&duty.unit).copied()) {
                     self.leave(turn.person, unit, Seat::MEMBER, fact);
                 }
             }

@@ -371,6 +371,21 @@ fn a_person_is_in_a_unit_by_call_or_attachment_and_counts_once() {
 }
 
 #[test]
+fn who_has_another_duty_in_the_unit_stays_and_leads_on() {
+    let call = |id: &str, from_ms, until_ms| {
+        let call = called(id, "p", "s", "a", "g1");
+        Event::ResponderCalled(v1::ResponderCalled { unit_id: "u".into(), from_ms, until_ms, ..call })
+    };
+    let mut events = vec![established(v1::UnitKind::ServiceTeam, "", ""), two_seats(), call("c1", 8, 12), call("c2", 14, 18)];
+    events.extend([of_unit("secretary", "p"), released("c1", "p")]);
+    let row = unit(&city_and(events.clone()), "u");
+    assert_eq!((row.strength, row.secretary_id.as_str(), row.active), (1, "p", true));
+    events.push(released("c2", "p"));
+    let row = unit(&city_and(events), "u");
+    assert_eq!((row.strength, row.secretary_id.as_str(), row.active), (0, "", false));
+}
+
+#[test]
 fn a_whistle_goes_through_its_states_and_falls_back_when_people_leave() {
     let id = || "w".to_owned();
     let mut events = vec![whistle_blown("w", "g1", &[need("n", NeedKind::Person, "", 1), need("m", NeedKind::Supply, "", 2)])];

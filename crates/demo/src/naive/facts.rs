@@ -454,8 +454,10 @@ impl Facts {
             Event::NoShowCorrected(_) => duty.no_show = false,
             _ => {
                 duty.released = true;
-                if let Some(unit) = self.units.get_mut(&key(&duty.body.unit_id)) {
-                    unit.leave(&duty.body.responder_id);
+                let (person, unit) = (duty.body.responder_id.clone(), key(&duty.body.unit_id));
+                let another = self.standing_of(&key(&person)).any(|duty| duty.body.unit_id == unit.1);
+                if let Some(unit) = self.units.get_mut(&unit).filter(|_| !another) {
+                    unit.leave(&person);
                 }
             }
         }

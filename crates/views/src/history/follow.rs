@@ -130,7 +130,8 @@ impl Follower {
 
     /// Whether the thread is to end, or to begin anew.
     fn ended(&mut self) -> Option<Ended> {
-        let changed = self.control.has_changed().unwrap_or(true);
+        // Nobody is left who could ask.
+        let Ok(changed) = self.control.has_changed() else { return Some(Ended::Stopped) };
         let control = *self.control.borrow_and_update();
         match control {
             Control { stop: true, .. } => Some(Ended::Stopped),
@@ -147,16 +148,14 @@ impl Follower {
             }
             source.next_batch().await
         };
-        let records = tokio::select! {
+        tokio::select! {
             biased;
-            _ = self.control.changed() => None,
-            records = batch => Some(records?),
-        };
-        Ok(match records {
-            Some(records) => Step::Records(records),
-            None if self.control.borrow_and_update().stop => Step::Ended(Ended::Stopped),
-            None => Step::Ended(Ended::Anew),
-        })
+            heard = self.control.changed() => {
+                let stop = heard.is_err() || self.control.borrow_and_update().stop;
+                Ok(Step::Ended(if stop { Ended::Stopped } else { Ended::Anew }))
+            }
+            records = batch => Ok(Step::Records(records?)),
+        }
     }
 
     async fn pause(&mut self, pause_ms: u64) {

@@ -102,16 +102,19 @@ pub fn spawn_history(views: &[View], store: HistoryStore, log: Arc<dyn Log>) -> 
 
 /// The events of the tree; nothing where one of them cannot be read, and so nothing of the history is to be trusted.
 fn turns(store: &HistoryStore) -> Option<Trees> {
-    let (mut trees, mut damaged) = (Trees::default(), false);
-    let read = store.each(keys::TREES, |key, value| match keys::split_tree(key).zip(Turn::decode(value)) {
-        Some((position, turn)) => trees.push(position, turn),
-        None => damaged = true,
+    let mut trees = Trees::default();
+    let read = store.each(keys::TREES, |key, value| {
+        let (position, turn) = keys::split_tree(key).zip(Turn::decode(value))?;
+        trees.push(position, turn);
+        Some(())
     });
-    let whole = read.is_ok() && !damaged;
-    if !whole {
-        tracing::warn!("the history's events of the tree cannot be read; the history is made anew");
+    match read {
+        Ok(()) => Some(trees),
+        Err(error) => {
+            tracing::warn!(%error, "the history's events of the tree cannot be read; the history is made anew");
+            None
+        }
     }
-    whole.then_some(trees)
 }
 
 impl Shared {

@@ -30,16 +30,16 @@ impl Rows {
     pub(super) fn load(store: &HistoryStore) -> Result<Self, StoreError> {
         let mut rows = Self::default();
         store.each(keys::ROWS, |key, value| {
-            let Some(number) = number(value) else { return };
-            rows.next = rows.next.max(number + 1);
+            let number = number(value)?;
+            rows.next = rows.next.max(number.checked_add(1)?);
             rows.known.insert(key.into(), Known { number, areas: SmallVec::new() });
+            Some(())
         })?;
         store.each(keys::PLACES, |key, _| {
-            let Some((area_id, row)) = keys::split_place(key) else { return };
+            let (area_id, row) = keys::split_place(key)?;
             let area = rows.areas.intern(area_id);
-            if let Some(known) = rows.known.get_mut(&*row) {
-                known.areas.push(area);
-            }
+            rows.known.get_mut(&*row)?.areas.push(area);
+            Some(())
         })?;
         Ok(rows)
     }

@@ -101,14 +101,17 @@ impl HistoryStore {
         self.db.flush_opt(&options).map_err(|error| self.failed("flushed", &error))
     }
 
-    /// Each key from the first to before the second, with its value.
-    pub(super) fn each(&self, (from, to): (&[u8], &[u8]), mut take: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+    /// Each key from the first to before the second, with its value. Where `take` can make nothing of an entry, that is the error.
+    pub(super) fn each(&self, (from, to): (&[u8], &[u8]), mut take: impl FnMut(&[u8], &[u8]) -> Option<()>) -> Result<(), StoreError> {
         let mut read = listing();
         read.set_iterate_upper_bound(to.to_vec());
         read.fill_cache(false);
         for entry in self.db.iterator_opt(IteratorMode::From(from, Direction::Forward), read) {
             let (key, value) = entry.map_err(|error| self.failed("read", &error))?;
-            take(&key, &value);
+            take(&key, &value).ok_or_else(|| {
+                let detail = format!("the entry {} is damaged", key.escape_ascii());
+                StoreError::Store { dir: self.dir.clone(), doing: "read", detail }
+            })?;
         }
         Ok(())
     }
