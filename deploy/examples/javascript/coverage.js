@@ -1,6 +1,6 @@
 // A live picture of one area's coverage.
 //
-//     node coverage.js 'actual.440800.440802.>'
+//     node coverage.js 'actual.4408.440802.>'
 //
 // The marker, key `_.at`, comes every two seconds: it says up to where the bucket is in step and whether it is complete.
 // Without it for six seconds the picture is stale, and is read anew.

@@ -1,6 +1,6 @@
 """Follows the events of an area, and goes on where it stopped.
 
-    python events.py PLACE_FILE 'muster.evt.actual.440800.440802.>'
+    python events.py PLACE_FILE 'muster.evt.actual.4408.440802.>'
 
 The file keeps `epoch.position` of the last event that was dealt with. The payload is a protobuf `muster.v1.Envelope`
 (proto/muster/v1/envelope.proto); what it is about stands in the headers.

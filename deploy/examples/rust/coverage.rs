@@ -1,7 +1,7 @@
 //! A live picture of one area's coverage.
 //!
 //! ```text
-//! cargo run --example coverage -- 'actual.440800.440802.>'
+//! cargo run --example coverage -- 'actual.4408.440802.>'
 //! ```
 //!
 //! It needs `async-nats`, `futures`, `serde_json` and `tokio`, and nothing of Muster. The marker, key `_.at`, comes every two seconds: it

@@ -65,7 +65,7 @@ fn events() -> Value {
         "address": "muster.evt.{realm}.{city}.{county}.{township}.{village}.{grid}.{aggregate}.{event}",
         "title": "事件: every event, in the order of the log",
         "description": format!("JetStream stream {STREAM}; a message's sequence is the record's position. Subscribe to a subtree by its path, for example \
-            `muster.evt.actual.440800.440802.>`; the path is that of the moment when the event was recorded."),
+            `muster.evt.actual.4408.440802.>`; the path is that of the moment when the event was recorded."),
         "servers": on("nats"),
         "parameters": with(place(), &more),
         "messages": members(&["Event"]),
