@@ -79,8 +79,9 @@ pub const HISTORY_MEMTABLE_BYTES: usize = 64 * 1024 * 1024;
 /// disk, and takes longer to read.
 pub const HISTORY_BLOCK_BYTES: usize = 16 * 1024;
 
-/// Bytes of the history's block cache: the blocks that the rows of a county at one moment lie in, for the next step of a slider needs nearly the same.
-pub const HISTORY_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of the history's block cache: the blocks that the rows of a whole city at one moment lie in, for the next step of a slider needs nearly the
+/// same.
+pub const HISTORY_CACHE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Trees of areas that the history keeps ready, each some megabytes for a city. Areas change rarely, so two moments nearly always share one.
 pub const HISTORY_TREES_MAX: usize = 4;
