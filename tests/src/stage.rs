@@ -2,6 +2,7 @@
 //! acknowledged to them. It must never treat a lost answer as one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use muster_demo::{Outcome, ScriptCommand, Stage, StageError};
 use muster_proto::v1::{Envelope, PlanLessons};
 use muster_proto::{ENVELOPE_NAMES, event_tag};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::limits::{PROBE_MAX, RETRY_MAX};
@@ -45,6 +47,24 @@ impl Ledger {
         ensure!(known == (first, last), "{id} was acknowledged at {known:?} and again at {first}..{last}");
         Ok(())
     }
+}
+
+/// What a killed server, or one that starts, explains; whatever else went wrong is a fault.
+#[derive(Debug)]
+struct Away(String);
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Away {}
+
+/// Whether asking again may help: no whole answer came, or the server says that it cannot answer now.
+fn is_away(error: &anyhow::Error) -> bool {
+    let broken = |error: &reqwest::Error| error.status().is_none_or(|status| status == StatusCode::SERVICE_UNAVAILABLE);
+    error.is::<Away>() || error.downcast_ref::<reqwest::Error>().is_some_and(broken)
 }
 
 /// A client of a server that may be killed at any moment and comes back on the same address.
@@ -88,13 +108,15 @@ impl HttpStage {
             while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 let line: Value = serde_json::from_slice(&rest[..end]).context("an answer's line")?;
                 rest.drain(..=end);
-                let Some(outcome) = outcome_of(&line)? else { bail!("the server is not ready to answer: {line}") };
+                let outcome = outcome_of(&line)?.ok_or_else(|| Away(format!("the server is not ready to answer: {line}")))?;
                 self.ledger.note(&open[taken].id, &outcome)?;
                 outcomes.push(outcome);
                 taken += 1;
             }
         }
-        ensure!(taken == open.len(), "{taken} of {} lines were answered", open.len());
+        if taken < open.len() {
+            return Err(Away(format!("{taken} of {} lines were answered", open.len())).into());
+        }
         Ok(())
     }
 
@@ -104,7 +126,7 @@ impl HttpStage {
         let request = self.client.post(url).query(&[("area", asked.body["area_id"].as_str().unwrap_or_default())]);
         let answer = request.header("Idempotency-Key", &asked.id).json(&json!({"context": asked.context})).send().await?;
         let status = answer.status().as_u16();
-        let body: Value = answer.json().await?;
+        let body: Value = serde_json::from_slice(&answer.bytes().await?)?;
         let line = if status == 200 { json!({"answer": body}) } else { json!({"status": status, "problem": body}) };
         let outcome = outcome_of(&line)?;
         if let Some(outcome) = &outcome {
@@ -124,7 +146,8 @@ impl HttpStage {
 
     async fn learnt(&self, plan_id: &str, incident_id: &str) -> Result<PlanLessons> {
         let url = format!("{}/v1/plans/{plan_id}/lessons", self.url);
-        Ok(self.client.get(url).query(&[("incident", incident_id)]).send().await?.error_for_status()?.json().await?)
+        let answer = self.client.get(url).query(&[("incident", incident_id)]).send().await?.error_for_status()?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
     }
 
     async fn read(&self, from: u64) -> Result<Vec<Envelope>> {
@@ -170,9 +193,7 @@ impl Stage for HttpStage {
                 Ok(()) => return Ok(outcomes),
                 Err(error) => error,
             };
-            // Only what a killed server explains is tried again.
-            let lasting = error.downcast_ref::<reqwest::Error>().is_none() && !error.to_string().contains("answer");
-            if lasting || started.elapsed() > RETRY_MAX {
+            if !is_away(&error) || started.elapsed() > RETRY_MAX {
                 return Err(StageError::new(format!("submit {} commands", commands.len()), error));
             }
             self.is_back().await;
@@ -186,7 +207,7 @@ impl Stage for HttpStage {
                 Ok(Some(outcome)) => return Ok(outcome),
                 Ok(None) if started.elapsed() <= RETRY_MAX => {}
                 Ok(None) => return Err(StageError::new("match the open needs", "the server is not ready to answer")),
-                Err(error) if error.downcast_ref::<reqwest::Error>().is_none() || started.elapsed() > RETRY_MAX => {
+                Err(error) if !is_away(&error) || started.elapsed() > RETRY_MAX => {
                     return Err(StageError::new("match the open needs", error));
                 }
                 Err(_) => {}
@@ -200,7 +221,7 @@ impl Stage for HttpStage {
         loop {
             match self.learnt(plan_id, incident_id).await {
                 Ok(lessons) => return Ok(lessons),
-                Err(error) if started.elapsed() > RETRY_MAX => return Err(StageError::new("read lessons", error)),
+                Err(error) if !is_away(&error) || started.elapsed() > RETRY_MAX => return Err(StageError::new("read lessons", error)),
                 Err(_) => self.is_back().await,
             }
         }
@@ -215,7 +236,7 @@ impl Stage for HttpStage {
         loop {
             match self.read(position + 1).await {
                 Ok(records) => return Ok(records),
-                Err(error) if started.elapsed() > RETRY_MAX => {
+                Err(error) if !is_away(&error) || started.elapsed() > RETRY_MAX => {
                     return Err(StageError::new(format!("read the events after {position}"), error));
                 }
                 Err(_) => self.is_back().await,

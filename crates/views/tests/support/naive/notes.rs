@@ -166,9 +166,10 @@ impl Realm {
             }
             Event::DutyReleased(body) => {
                 let duty = &self.duties[&body.call_id];
-                let another = self.duties.values().any(|other| {
-                    other.call != duty.call && !other.released && other.person == duty.person && other.unit == duty.unit
-                });
+                let another = self
+                    .duties
+                    .values()
+                    .any(|other| other.call != duty.call && !other.released && other.person == duty.person && other.unit == duty.unit);
                 if let Some(unit) = self.units.get_mut(&duty.unit).filter(|_| !another) {
                     unit.members.remove(&duty.person);
                     unit.led_no_more(&duty.person);
