@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use muster_delivery::{
     Boxed, Channel, Deliveries, Desk, Facts, Gone, Letter, LetterKind, LogPlace, MessageId, Raw, Report, Settings, Told,
 };
@@ -224,8 +226,11 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::over(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), "http")
+    }
+
+    pub(crate) fn over(listener: impl Listener<Addr = SocketAddr>, scheme: &str) -> Self {
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let receiver = Self { url, told: Arc::default(), count: watch::Sender::new(0), open: watch::Sender::new(false) };
         let app = axum::Router::new().fallback(receive).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
