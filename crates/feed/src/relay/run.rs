@@ -26,7 +26,7 @@ const LOOKS_MAX: u32 = 4;
 
 pub(crate) async fn run(log: Arc<dyn Log>, options: RelayOptions, status: watch::Sender<RelayStatus>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(Arc::clone(&log), status);
-    let mut worker = Worker { log, options, shared: &shared, stop, backoff: Backoff::new() };
+    let mut worker = Worker { log, options, shared: &shared, stop, backoff: Backoff::new(), readers_bounded: false };
     tokio::select! {
         biased;
         () = worker.run() => {}
@@ -156,6 +156,8 @@ struct Worker<'a> {
     shared: &'a Shared,
     stop: watch::Receiver<bool>,
     backoff: Backoff,
+    /// The stream was looked at for the limits of its readers, once.
+    readers_bounded: bool,
 }
 
 impl Worker<'_> {
@@ -229,6 +231,11 @@ impl Worker<'_> {
             reason = link.lost() => return Err(End::Again(reason)),
             aligned = self.align(&jetstream) => aligned?,
         };
+        if !std::mem::replace(&mut self.readers_bounded, true)
+            && let Some(found) = stream::info(&jetstream, &self.options.stream).await?
+        {
+            stream::bound_readers(&jetstream, &found.config, limits::STREAM_READER_INACTIVE).await;
+        }
         self.shared.stands_at(relayed);
         let caught_up = relayed >= self.log.watermark();
         self.shared.set(if caught_up { RelayState::Live } else { RelayState::CatchingUp });
