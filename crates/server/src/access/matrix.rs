@@ -462,10 +462,10 @@ fn a_unit_confirms_its_own_people_safe_wherever_they_were_recalled() {
         let unit = |of: &str| format!("{role}@unit:u-{of}");
         assert_eq!(world.says(&unit("v1"), &office("v1"), &safe(&["q-v1"])), "granted", "{role}");
         assert_eq!(world.says(&unit("v1"), &office("v2"), &safe(&["q-v1"])), "office_not_held", "{role}");
-        assert_eq!(world.says(&unit("v1"), &office("v1"), &safe(&["q-v1", "p-v2"])), "outside_scope", "{role}");
-        assert_eq!(world.says(&unit("v1"), &office("v1"), &safe(&["p-v2"])), "outside_scope", "{role}");
-        assert_eq!(world.says(&unit("v1"), &office("v1"), &safe(&["nobody"])), "outside_scope", "{role}");
-        assert_eq!(world.says(&unit("v2"), &office("v2"), &safe(&["q-v1"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v1"), &Context::default(), &safe(&["q-v1", "p-v2"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v1"), &Context::default(), &safe(&["p-v2"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v1"), &Context::default(), &safe(&["nobody"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v2"), &Context::default(), &safe(&["q-v1"])), "outside_scope", "{role}");
     }
     assert_eq!(world.says("community@area:v1", &office("v1"), &safe(&["q-v1"])), "outside_scope", "an area speaks of its own shelters");
     assert_eq!(world.says("community@area:v2", &office("v2"), &safe(&["q-v1"])), "granted");
