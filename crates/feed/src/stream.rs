@@ -125,7 +125,7 @@ pub(crate) async fn bound_readers(jetstream: &Context, found: &Config, inactive:
         limited.consumer_limits.get_or_insert_default().inactive_threshold = inactive;
     }
     let counted = Config { max_consumers: limits::CONSUMERS_MAX, ..limited.clone() };
-    // A server before 2.11 lets nobody change the number of consumers of a stream that is there.
+    // nats-server 2.10 lets nobody change the number of consumers of a stream that is there.
     let tries = [(found.max_consumers <= 0).then_some(counted), (!has_limits).then_some(limited)];
     let mut refused = None;
     for config in tries.into_iter().flatten() {
@@ -135,7 +135,7 @@ pub(crate) async fn bound_readers(jetstream: &Context, found: &Config, inactive:
         }
     }
     if let Some(error) = refused {
-        // Such as a consumer that is there and asks for more, or on a server as old as 2.10 one that acknowledges; the next start tries again.
+        // Such as a consumer that is there and asks for more, or on nats-server 2.10 one that acknowledges; the next start tries again.
         tracing::warn!(stream = %found.name, %error, "the stream takes no limits for its readers");
     }
 }
