@@ -6,7 +6,7 @@ use muster_proto::{Touched, TouchedHome, TouchedOffice, TouchedUnit, UnitLine, l
 use crate::denial::Denial;
 use crate::principal::{Grant, Principal, Scope};
 use crate::role::Role;
-use crate::table::{Right, command_right, reads, view_right};
+use crate::table::{Right, command_right, is_of_people_anywhere, reads, view_right};
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ fn covers(grant: &Grant, action: Action<'_>, touched: &Touched, opened: &[Opened
             let named = !touched.organizations.is_empty() || !people.is_empty();
             named && touched.organizations.iter().all(|own| own == id) && people.iter().all(|person| person.organization == *id)
         }
-        Scope::Unit(id) => of_unit(id, touched) && (reads(action) || stays_with_unit(id, touched)),
+        Scope::Unit(id) => of_unit(id, touched) && (reads(action) || is_of_people(action, touched) || stays_with_unit(id, touched)),
         Scope::Responder(id) => !people.is_empty() && people.iter().all(|person| person.id == *id),
         Scope::Call(id) => !touched.calls.is_empty() && touched.calls.iter().all(|call| call == id),
     }
@@ -150,6 +150,12 @@ fn is_opened(grant: &Grant, home: &TouchedHome, opened: &[Opened]) -> bool {
 
 fn reads(action: Action<'_>) -> bool {
     !matches!(action, Action::Command(_) | Action::Preview(_))
+}
+
+/// Whether it only says how people are, and speaks of nothing else.
+fn is_of_people(action: Action<'_>, touched: &Touched) -> bool {
+    let (Action::Command(name) | Action::Preview(name)) = action else { return false };
+    is_of_people_anywhere(name) && !touched.people.is_empty() && touched.units.is_empty() && touched.homes.is_empty()
 }
 
 /// The line from the unit that is touched up to `id`, if that one leads it.

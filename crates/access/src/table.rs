@@ -131,6 +131,9 @@ const COMMANDS: &[(&str, &[u8; 8])] = &[
     ("EndAgreement", b"o-oo----"),
 ];
 
+/// Commands that say how people are and move nobody: whoever leads a unit says it of the unit's own people, wherever they are.
+const OF_PEOPLE_ANYWHERE: &[&str] = &["ConfirmSafe"];
+
 /// One column a role, in the order of [`Role::ALL`]: `o` within its scope, `-` not at all. Calls and responders have rows about one person
 /// each: they are for those who lead the persons, for their organization and for themselves, and for auditors.
 const VIEWS: &[(&str, &[u8; 11])] = &[
@@ -157,6 +160,11 @@ pub fn command_right(role: Role, command: &str) -> Right {
         Some(b'g') => Right::Ground,
         _ => Right::No,
     }
+}
+
+/// Whether a command only says how people are; see [`OF_PEOPLE_ANYWHERE`].
+pub(crate) fn is_of_people_anywhere(command: &str) -> bool {
+    OF_PEOPLE_ANYWHERE.contains(&command)
 }
 
 /// The view names of the table.

@@ -293,6 +293,24 @@ fn an_office_must_be_held() {
     assert_eq!(code("responder@responder:r1", &own), "office_not_held");
 }
 
+/// That somebody is safe is said of the unit's own people wherever they were recalled; nothing else is.
+#[test]
+fn a_unit_says_how_its_own_people_are_wherever_they_are() {
+    let far = |people: Vec<TouchedPerson>| Touched { people, ..place("c/k2/t3/v4") };
+    let own = || person("r9", "", &["u2", "u1", "top"]);
+    for role in ["secretary", "organizer"] {
+        let who = principal(&[&format!("{role}@unit:u1")]);
+        assert_eq!(code(&who, "ConfirmSafe", &far(vec![own()])), "granted", "{role}");
+        assert_eq!(code(&who, "ConfirmSafe", &far(vec![own(), person("r8", "", &["u3", "top"])])), "outside_scope", "{role}");
+        assert_eq!(code(&who, "ConfirmSafe", &far(Vec::new())), "outside_scope", "{role}");
+        let around = Touched { around: vec![line(&["u1", "top"])], ..far(Vec::new()) };
+        assert_eq!(code(&who, "ConfirmSafe", &around), "outside_scope", "{role}");
+        for command in ["CheckIn", "DeclareNoShow"] {
+            assert_eq!(code(&who, command, &far(vec![own()])), "outside_scope", "{role} {command}");
+        }
+    }
+}
+
 #[test]
 fn a_link_answers_its_own_call_alone() {
     let link = principal(&["responder@call:c7"]);

@@ -17,7 +17,8 @@ use crate::outcome::{Answered, Report, judge};
 use crate::routes::Routes;
 use crate::sign;
 use crate::token::AccessToken;
-use crate::transport::Transport;
+use crate::transport::{Request, Silence, Transport};
+use crate::underway::{Known, Underway};
 use crate::window::{Key, backoff};
 
 /// What all tries of a channel share.
@@ -29,6 +30,7 @@ pub(crate) struct Trying {
     pub(crate) transport: Transport,
     pub(crate) token: AccessToken,
     pub(crate) gauges: Arc<Gauges>,
+    pub(crate) underway: Arc<Underway>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -52,6 +54,17 @@ impl Trying {
         &self.routes.channels()[self.index]
     }
 
+    /// What was in the window before a restart may have been sent by then.
+    pub(crate) fn remember(&self, keys: impl Iterator<Item = Key>) {
+        for (position, n) in keys {
+            // What cannot be read now is said again when it is tried.
+            let letters = self.desk.read_one(position).map(|record| self.routes.letters(self.index, &record)).unwrap_or_default();
+            if let Some(letter) = letters.into_iter().find(|letter| letter.n == n && letter.kind == LetterKind::Call) {
+                self.underway.leave(&letter.call_id, self.index, (position, n));
+            }
+        }
+    }
+
     /// Tries once. Everything that the log is to know of it is durable when this returns something other than `Again`.
     pub(crate) async fn attempt(&self, key: Key, first_ms: i64, tries: u32) -> Ended {
         let (position, n) = key;
@@ -68,23 +81,48 @@ impl Trying {
         if letter.kind == LetterKind::Unserved {
             return if self.record(&letter, &id, DeliveryOutcome::Failed, "unserved").await { Ended::Over } else { LATER };
         }
-        if self.gauges.is_gone() {
-            return self.give_up(&letter, &id, "channel_gone").await;
+        if letter.kind != LetterKind::Call {
+            return self.tell(&letter, &id, first_ms, tries).await;
         }
-        let facts = match self.desk.facts(&letter, &id, self.channel()).await {
+        self.underway.begin(&letter.call_id, self.index, key);
+        let ended = self.tell(&letter, &id, first_ms, tries).await;
+        self.underway.end(&letter.call_id, self.index, key, !matches!(ended, Ended::Again { .. }));
+        ended
+    }
+
+    async fn tell(&self, letter: &Letter, id: &MessageId, first_ms: i64, tries: u32) -> Ended {
+        if self.gauges.is_gone() {
+            return self.give_up(letter, id, "channel_gone").await;
+        }
+        let known = if letter.kind == LetterKind::Released { self.underway.known(&letter.call_id) } else { Known::default() };
+        if known.is_flying {
+            return LATER;
+        }
+        let facts = match self.desk.facts(letter, id, self.channel(), known.may_be_told).await {
             // Another channel may need less of what cannot be looked up.
-            Err(_) if self.left(first_ms).is_zero() => return self.give_up(&letter, &id, "not_readable").await,
+            Err(_) if self.left(first_ms).is_zero() => return self.give_up(letter, id, "not_readable").await,
             Err(_) => return LATER,
-            Ok(Told::Sent | Told::Pointless(_)) => {
-                self.gauges.count_pointless();
-                return Ended::Over;
+            Ok(Told::Sent) => return self.pointless(),
+            Ok(Told::Pointless(_)) => {
+                // Nobody will answer for it any more, and somebody may have it: the log must know, or its release is told to nobody.
+                let unknown =
+                    letter.kind == LetterKind::Call && self.underway.has_left(&letter.call_id, self.index, (letter.position, letter.n));
+                if unknown && !self.record(letter, id, DeliveryOutcome::Failed, "unanswered").await {
+                    return LATER;
+                }
+                return self.pointless();
             }
-            Ok(Told::Impossible(reason)) => return self.give_up(&letter, &id, reason).await,
+            Ok(Told::Impossible(reason)) => return self.give_up(letter, id, reason).await,
             Ok(Told::Send(facts)) => facts,
         };
-        let answered = self.send(&letter, &id, &facts).await;
+        let answered = self.send(letter, id, &facts).await;
         drop(facts);
-        self.follow_up(&letter, &id, answered, first_ms, tries).await
+        self.follow_up(letter, id, answered, first_ms, tries).await
+    }
+
+    fn pointless(&self) -> Ended {
+        self.gauges.count_pointless();
+        Ended::Over
     }
 
     /// How long a message may still be tried.
@@ -178,16 +216,21 @@ impl Trying {
         }
         let url = match self.address(now_ms).await {
             Ok(url) => url,
-            Err(reason) => return Answered::Again(reason, None),
+            Err(silence) => return Answered::Again(silence.word(), None),
         };
-        match self.transport.send(Method::POST, &url, &headers, body, now_ms).await {
+        let sent = self.transport.send(Request { method: Method::POST, url: &url, headers: &headers, body }, now_ms).await;
+        let may_have_arrived = sent.as_ref().err().is_none_or(|silence| silence.may_have_arrived());
+        if letter.kind == LetterKind::Call && may_have_arrived {
+            self.underway.leave(&letter.call_id, self.index, (letter.position, letter.n));
+        }
+        match sent {
             Ok(response) => judge(channel.kind, response.status, &response.body, response.retry_after),
-            Err(reason) => Answered::Again(reason, None),
+            Err(silence) => Answered::Again(silence.word(), None),
         }
     }
 
     /// The channel's address, with what its platform wants in it.
-    async fn address(&self, now_ms: i64) -> Result<Uri, &'static str> {
+    async fn address(&self, now_ms: i64) -> Result<Uri, Silence> {
         let channel = self.channel();
         let more = match channel.kind {
             Kind::WecomApp | Kind::DingtalkNotice => {
@@ -199,7 +242,7 @@ impl Trying {
         let target = channel.url.path_and_query().map_or("/", |target| target.as_str());
         let join = if target.contains('?') { '&' } else { '?' };
         let mut parts = channel.url.clone().into_parts();
-        parts.path_and_query = Some(format!("{target}{join}{more}").parse().map_err(|_| "bad_address")?);
-        Uri::from_parts(parts).map_err(|_| "bad_address")
+        parts.path_and_query = Some(format!("{target}{join}{more}").parse().map_err(|_| Silence::BadAddress)?);
+        Uri::from_parts(parts).map_err(|_| Silence::BadAddress)
     }
 }

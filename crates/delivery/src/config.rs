@@ -10,6 +10,9 @@ use hyper::Uri;
 use muster_proto::ACTUAL;
 use muster_proto::v1::DeliveryChannel;
 use serde::Deserialize;
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 use crate::facts::Fields;
 use crate::limits;
@@ -54,6 +57,8 @@ pub struct ChannelSettings {
     pub fields: Vec<String>,
     /// A file with a template; the kind's own when absent.
     pub template: Option<PathBuf>,
+    /// A PEM file with the authorities that vouch for the other end; those that the machine trusts when absent.
+    pub ca_file: Option<PathBuf>,
     /// The language of its texts.
     pub language: Option<String>,
     /// The platform's id of whoever sends: `corpid` of WeCom, `appkey` of DingTalk.
@@ -217,6 +222,8 @@ pub struct Channel {
     pub realms: Realms,
     /// Personal fields that may leave.
     pub fields: Fields,
+    /// The authorities that vouch for the other end; none for those that the machine trusts.
+    pub authorities: Vec<CertificateDer<'static>>,
     /// How a message looks.
     pub template: Template,
     /// The language of texts.
@@ -327,7 +334,7 @@ impl ChannelSettings {
         })?;
         let fields = self.fields(&at)?;
         let lang = language(&at("language"), self.language.as_deref())?.unwrap_or(lang);
-        let template = self.template(kind, fields, &at)?;
+        let (template, authorities) = (self.template(kind, fields, &at)?, self.authorities(&at)?);
         let (secrets, receipt_secrets) = self.secrets(kind, &at)?;
         let (account, agent_id) = self.application(kind, &at)?;
         let (give_up, pace, concurrency) = self.bounds(kind, &at)?;
@@ -342,6 +349,7 @@ impl ChannelSettings {
             serves,
             realms,
             fields,
+            authorities,
             template,
             lang,
             account,
@@ -365,6 +373,21 @@ impl ChannelSettings {
             }
         }
         Ok(fields)
+    }
+
+    fn authorities(&self, at: &dyn Fn(&str) -> String) -> Result<Vec<CertificateDer<'static>>, Fault> {
+        let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
+        let unusable = |why: &dyn fmt::Display| {
+            let zh = format!("无法从 {} 读取 PEM 格式的 CA 证书：{why}", path.display());
+            Fault::new(at("ca_file"), zh, format!("no certificates of authorities (PEM) can be read from {}: {why}", path.display()))
+        };
+        let text = std::fs::read(path).map_err(|error| unusable(&error))?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| unusable(&error))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &found {
+            roots.add(certificate.clone()).map_err(|error| unusable(&error))?;
+        }
+        if found.is_empty() { Err(unusable(&"0")) } else { Ok(found) }
     }
 
     fn template(&self, kind: Kind, fields: Fields, at: &dyn Fn(&str) -> String) -> Result<Template, Fault> {

@@ -99,3 +99,22 @@ fn this_machine_needs_no_tls() {
         assert!(check(&channel("a", &format!("url = \"{url}\""))).is_ok(), "{url}");
     }
 }
+
+#[test]
+fn authorities_are_read_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let more = format!("ca_file = {:?}", path.to_str().unwrap());
+    assert_eq!(check(&channel("app", &more)).unwrap_err().field, "delivery.channel[app].ca_file");
+    for bad in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        std::fs::write(&path, bad).unwrap();
+        let fault = check(&channel("app", &more)).unwrap_err();
+        assert!(
+            fault.field == "delivery.channel[app].ca_file" && fault.zh.contains("CA 证书") && fault.en.contains("authorities"),
+            "{fault:?}"
+        );
+    }
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&path, made.cert.pem()).unwrap();
+    assert_eq!(check(&channel("app", &more)).unwrap().channels[0].authorities.len(), 1);
+}

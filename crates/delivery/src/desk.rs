@@ -80,8 +80,9 @@ pub trait Desk: Send + Sync + 'static {
     /// Returns when the log has more than `position`, with `false` when it never will.
     fn more_than(&self, position: u64) -> Boxed<'_, bool>;
 
-    /// What a letter tells, as things are now.
-    fn facts<'a>(&'a self, letter: &'a Letter, id: &'a MessageId, channel: &'a Channel) -> Boxed<'a, Result<Told, Gone>>;
+    /// What a letter tells, as things are now. With `may_be_told` a message with its call may have arrived that the log does not know of.
+    fn facts<'a>(&'a self, letter: &'a Letter, id: &'a MessageId, channel: &'a Channel, may_be_told: bool)
+    -> Boxed<'a, Result<Told, Gone>>;
 
     /// Takes down what became of a message; durable when it returns. The same report again changes nothing.
     fn record<'a>(&'a self, report: &'a Report) -> Boxed<'a, Result<(), Gone>>;

@@ -71,6 +71,8 @@ pub(crate) struct Lane {
     next_send: Instant,
     changed: bool,
     kept: Instant,
+    /// The last record that the place on the disk has read.
+    kept_read: u64,
 }
 
 impl Lane {
@@ -84,7 +86,7 @@ impl Lane {
         let now = Instant::now();
         trying.gauges.gone.store(place.gone.as_deref() == Some(address.as_str()), Ordering::Release);
         let window = Window::new(place.read, place.unfinished.iter().copied(), now);
-        Self { trying, store, dead, window, orders, address, next_send: now, changed: false, kept: now }
+        Self { trying, store, dead, window, orders, address, next_send: now, changed: false, kept: now, kept_read: place.read }
     }
 
     /// Runs until it is told to stop, or until the log has stopped and everything is finished.
@@ -155,6 +157,10 @@ impl Lane {
         let (pace, concurrency) = (self.trying.channel().pace, self.trying.channel().concurrency);
         while tries.len() < concurrency && self.next_send <= now {
             let Some((key, item)) = self.window.start(now) else { return };
+            // What leaves is known to be on its way after a kill too: somebody may have been told.
+            if key.0 > self.kept_read {
+                self.keep();
+            }
             // Lateness is made up for by one message at most, a quiet time by none.
             self.next_send = self.next_send.max(now.checked_sub(pace).unwrap_or(now)) + pace;
             let trying = Arc::clone(&self.trying);
@@ -259,7 +265,7 @@ impl Lane {
         };
         self.kept = Instant::now();
         match self.store.keep(&place) {
-            Ok(()) => self.changed = false,
+            Ok(()) => (self.changed, self.kept_read) = (false, place.read),
             Err(error) => tracing::warn!(%error, channel = self.trying.channel().name, "the channel's place could not be kept"),
         }
     }

@@ -22,6 +22,7 @@ mod store;
 mod template;
 mod token;
 mod transport;
+mod underway;
 mod window;
 mod words;
 

@@ -66,7 +66,7 @@ pub const NAME_BYTES_MAX: usize = 32;
 /// Longest text of a message, in bytes: group robots and work notices take 2,048, in which the rest of the body has no part.
 pub const TEXT_BYTES_MAX: usize = 2_000;
 
-/// How often a place that moved is written, at most. After a kill so much is looked at again; calls whose sending the log has are not sent twice.
+/// How often a place that moved is written at most, but for what is sent for the first time. After a kill so much is looked at again; calls whose sending the log has are not sent twice.
 pub const KEEP_EVERY: Duration = Duration::from_millis(250);
 
 /// The wait after the server could not say what a message tells, or could not take down what became of it.

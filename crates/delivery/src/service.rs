@@ -22,6 +22,7 @@ use crate::sign::{self, Unsigned};
 use crate::store::{Dead, DeadLetters, PlaceError, Store};
 use crate::token::AccessToken;
 use crate::transport::Transport;
+use crate::underway::Underway;
 
 /// Orders that wait for one lane; whoever gives more waits.
 const ORDERS_MAX: usize = 16;
@@ -121,6 +122,7 @@ impl Deliveries {
         let (routes, log) = (Arc::new(Routes::new(delivery)), desk.place());
         let (stop, stopping) = watch::channel(false);
         let turns = watch::Sender::default();
+        let underway = Arc::<Underway>::default();
         let (mut handles, mut lanes) = (Vec::new(), Vec::new());
         crate::store::forget_others(dir, |name| routes.channels().iter().any(|channel| channel.name == name))?;
         for (index, channel) in routes.channels().iter().enumerate() {
@@ -135,11 +137,13 @@ impl Deliveries {
                 routes: Arc::clone(&routes),
                 desk: Arc::clone(&desk),
                 log: log.clone(),
-                transport: Transport::default(),
+                transport: Transport::new(channel.authorities.clone()),
                 token: AccessToken::default(),
                 gauges: Arc::clone(&gauges),
+                underway: Arc::clone(&underway),
                 stopping: stopping.clone(),
             });
+            trying.remember(place.unfinished.iter().map(|(key, ..)| *key));
             lanes.push(Lane::new(trying, (store, Arc::clone(&dead)), &place, taken, address_of(channel)));
             handles.push(Handle { orders, dead, gauges });
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::config::{Channel, Kind};
 use crate::limits;
 use crate::sign::{Secret, percent};
-use crate::transport::{Silence, Transport};
+use crate::transport::{Request, Silence, Transport};
 
 /// The token of one channel.
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl AccessToken {
         {
             return Ok(token.clone());
         }
-        let mut failed = "no_access_token";
+        let mut failed = Silence::NoAccessToken;
         for secret in &channel.secrets {
             match ask(channel, secret, transport).await {
                 Ok((token, lasts)) => {
@@ -63,12 +63,13 @@ async fn ask(channel: &Channel, secret: &Secret, transport: &Transport) -> Resul
         _ => format!("/gettoken?appkey={account}&appsecret={secret}"),
     };
     let mut parts = channel.url.clone().into_parts();
-    parts.path_and_query = Some(target.parse().map_err(|_| "bad_address")?);
-    let url = Uri::from_parts(parts).map_err(|_| "bad_address")?;
-    let answer = transport.send(Method::GET, &url, &[("accept", "application/json".to_owned())], Vec::new(), 0).await?;
-    let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| "no_access_token")?;
+    parts.path_and_query = Some(target.parse().map_err(|_| Silence::BadAddress)?);
+    let url = Uri::from_parts(parts).map_err(|_| Silence::BadAddress)?;
+    let headers = [("accept", "application/json".to_owned())];
+    let answer = transport.send(Request { method: Method::GET, url: &url, headers: &headers, body: Vec::new() }, 0).await?;
+    let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| Silence::NoAccessToken)?;
     if granted.errcode != 0 || granted.access_token.is_empty() {
-        return Err("no_access_token");
+        return Err(Silence::NoAccessToken);
     }
     Ok((granted.access_token, Duration::from_secs(granted.expires_in).saturating_sub(limits::TOKEN_EARLY)))
 }

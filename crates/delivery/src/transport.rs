@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::limits;
 use crate::words;
@@ -26,38 +26,69 @@ pub(crate) struct Response {
     pub(crate) body: Bytes,
 }
 
-/// Why nothing came back, as a word of ours.
-pub(crate) type Silence = &'static str;
+/// Why nothing came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    BadAddress,
+    BadRequest,
+    Unreachable,
+    /// The machine's roots cannot be read, or the other end speaks no TLS that we do.
+    NoTls,
+    /// Nobody whom we trust vouches for the other end.
+    UntrustedCertificate,
+    NoAccessToken,
+    TimedOut,
+    BrokenOff,
+}
+
+impl Silence {
+    /// A word of ours for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::BadAddress => "bad_address",
+            Self::BadRequest => "bad_request",
+            Self::Unreachable => "unreachable",
+            Self::NoTls => "no_tls",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::NoAccessToken => "no_access_token",
+            Self::TimedOut => "timed_out",
+            Self::BrokenOff => "broken_off",
+        }
+    }
+
+    /// Whether the request may have arrived all the same.
+    pub(crate) const fn may_have_arrived(self) -> bool {
+        matches!(self, Self::TimedOut | Self::BrokenOff)
+    }
+}
+
+/// A request to be sent.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: &'a Uri,
+    pub(crate) headers: &'a [(&'static str, String)],
+    pub(crate) body: Vec<u8>,
+}
 
 /// Sends requests. The roots of TLS are read with the first address that needs them.
-#[derive(Default)]
 pub(crate) struct Transport {
+    /// Who vouches for the other end; none for whoever the machine trusts.
+    authorities: Vec<CertificateDer<'static>>,
     tls: OnceCell<TlsConnector>,
 }
 
 impl Transport {
-    /// One request and its answer, in a bounded time.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        url: &Uri,
-        headers: &[(&'static str, String)],
-        body: Vec<u8>,
-        now_ms: i64,
-    ) -> Result<Response, Silence> {
-        let whole = self.exchange(method, url, headers, body, now_ms);
-        tokio::time::timeout(limits::REQUEST_MAX, whole).await.unwrap_or(Err("timed_out"))
+    pub(crate) fn new(authorities: Vec<CertificateDer<'static>>) -> Self {
+        Self { authorities, tls: OnceCell::new() }
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        url: &Uri,
-        headers: &[(&'static str, String)],
-        body: Vec<u8>,
-        now_ms: i64,
-    ) -> Result<Response, Silence> {
-        let host = url.host().ok_or("bad_address")?.trim_matches(['[', ']']).to_owned();
+    /// One request and its answer, in a bounded time.
+    pub(crate) async fn send(&self, request: Request<'_>, now_ms: i64) -> Result<Response, Silence> {
+        tokio::time::timeout(limits::REQUEST_MAX, self.exchange(request, now_ms)).await.unwrap_or(Err(Silence::TimedOut))
+    }
+
+    async fn exchange(&self, Request { method, url, headers, body }: Request<'_>, now_ms: i64) -> Result<Response, Silence> {
+        let host = url.host().ok_or(Silence::BadAddress)?.trim_matches(['[', ']']).to_owned();
         let secure = url.scheme_str() == Some("https");
         let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let target = url.path_and_query().map_or("/", |target| target.as_str());
@@ -66,24 +97,28 @@ impl Transport {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| "bad_request")?;
-        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|_| "unreachable")?;
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| Silence::BadRequest)?;
+        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|_| Silence::Unreachable)?;
         if !secure {
             return answer(request, stream, now_ms).await;
         }
-        let name = ServerName::try_from(host).map_err(|_| "bad_address")?;
-        let stream = self.connector().await?.connect(name, stream).await.map_err(|_| "no_tls")?;
+        let name = ServerName::try_from(host).map_err(|_| Silence::BadAddress)?;
+        let stream = self.connector().await?.connect(name, stream).await.map_err(|error| why_no_tls(&error))?;
         answer(request, stream, now_ms).await
     }
 
     async fn connector(&self) -> Result<&TlsConnector, Silence> {
         let read = || async {
-            let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await.map_err(|_| "no_tls")?;
             let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(found.certs);
+            if self.authorities.is_empty() {
+                let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await.map_err(|_| Silence::NoTls)?;
+                roots.add_parsable_certificates(found.certs);
+            } else {
+                roots.add_parsable_certificates(self.authorities.iter().cloned());
+            }
             let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
                 .with_safe_default_protocol_versions()
-                .map_err(|_| "no_tls")?
+                .map_err(|_| Silence::NoTls)?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
             Ok::<_, Silence>(TlsConnector::from(Arc::new(config)))
@@ -92,14 +127,19 @@ impl Transport {
     }
 }
 
+fn why_no_tls(error: &std::io::Error) -> Silence {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    if matches!(cause, Some(rustls::Error::InvalidCertificate(_))) { Silence::UntrustedCertificate } else { Silence::NoTls }
+}
+
 async fn answer(
     request: hyper::Request<Full<Bytes>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     now_ms: i64,
 ) -> Result<Response, Silence> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| "broken_off")?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Silence::BrokenOff)?;
     let driver = AbortOnDrop(tokio::spawn(connection));
-    let answer = sender.send_request(request).await.map_err(|_| "broken_off")?;
+    let answer = sender.send_request(request).await.map_err(|_| Silence::BrokenOff)?;
     let status = answer.status().as_u16();
     let retry_after = retry_after(answer.headers(), now_ms);
     // What is too long to be read is no reason to send a message again that was taken.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use muster_proto::ACTUAL;
+use muster_proto::calendar::{date_of, days_of};
 
 use crate::facts::{Facts, is_answered};
 use crate::letter::{Letter, LetterKind};
@@ -83,19 +84,6 @@ fn details(text: &mut String, lang: Lang, letter: &Letter, facts: &Facts) {
     }
 }
 
-/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
-fn date_of(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 fn parts(ms: i64, offset_minutes: i16) -> ((i64, i64, i64), i64) {
     let seconds = ms.div_euclid(1_000) + i64::from(offset_minutes) * 60;
     (date_of(seconds.div_euclid(86_400)), seconds.rem_euclid(86_400))
@@ -129,11 +117,9 @@ pub(crate) fn http_date(text: &str) -> Option<i64> {
     let year: i64 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
     let clock: Vec<i64> = parts.next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [hour, minute, second] = clock[..] else { return None };
-    // Days before the month: counted from the first of March, so that a leap day is the last of its year.
-    let (shifted_year, shifted_month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    let leap_days = shifted_year.div_euclid(4) - shifted_year.div_euclid(100) + shifted_year.div_euclid(400);
-    let days = 365 * shifted_year + leap_days + (153 * i64::try_from(shifted_month).ok()? + 2) / 5 + day - 1 - 719_468;
-    (date_of(days) == (year, i64::try_from(month).ok()? + 1, day)).then_some((days * 86_400 + hour * 3_600 + minute * 60 + second) * 1_000)
+    let month = i64::try_from(month).ok()? + 1;
+    let days = days_of(year, month, day);
+    (date_of(days) == (year, month, day)).then_some((days * 86_400 + hour * 3_600 + minute * 60 + second) * 1_000)
 }
 
 #[cfg(test)]

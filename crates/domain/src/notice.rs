@@ -1,10 +1,10 @@
 //! What a delivery service asks of the state before it tells somebody something: whether it is still so, and how ids are called. It must never hold
 //! anything about the person.
 
-use muster_proto::v1::{DeliveryChannel, DeliveryOutcome};
+use muster_proto::v1::{DeliveryChannel, DeliveryOutcome, ReliefDemanded, ReliefReason, ShelterOrdered};
 
 use crate::ids::{CallRef, OrganizationCallRef};
-use crate::state::{CallPhase, Erasure, OrganizationCallPhase, State};
+use crate::state::{CallPhase, Erasure, OrganizationCallPhase, ShiftPhase, State};
 use crate::summary::CallSummary;
 
 /// A call to a person, as far as a message about it goes.
@@ -53,6 +53,33 @@ impl State {
     pub fn organization_call_stands(&self, call_id: &str) -> bool {
         let call = OrganizationCallRef::parse(call_id).and_then(|key| self.ops.organization_calls.find(key));
         call.is_some_and(|call| call.phase < OrganizationCallPhase::ReportedIn)
+    }
+
+    /// Whether an order to take shelter still asks for somebody: the area has not resumed, and the person is not known to be safe.
+    #[must_use]
+    pub fn shelter_stands(&self, order: &ShelterOrdered) -> bool {
+        let found = self.ops.incidents.find(&order.incident_id).zip(self.base.areas.find(&order.recalled_area_id));
+        let recall = found.and_then(|(incident, area)| self.ops.incidents.get(incident).recalls.get(&area));
+        let person = self.base.responders.find(&order.responder_id);
+        recall.zip(person).is_some_and(|(recall, person)| recall.unaccounted.contains_key(&person))
+    }
+
+    /// Whether a demand for relief still asks for somebody: the shift is still held by its people, or the person is still on post there in the
+    /// spell of work, at the level, for which it was demanded.
+    #[must_use]
+    pub fn relief_stands(&self, realm: &str, demand: &ReliefDemanded) -> bool {
+        if demand.reason() == ReliefReason::ShiftEnd {
+            let shift = self.ops.shifts.find(&demand.shift_id);
+            return shift.is_some_and(|shift| self.ops.shifts.get(shift).phase == ShiftPhase::Held);
+        }
+        let found = self.base.responders.find(&demand.responder_id).zip(self.ops.realms.find(realm));
+        let Some((person, realm)) = found else { return false };
+        let realm = self.ops.realms.get(realm);
+        let on_post = realm
+            .presence
+            .get(&person)
+            .is_some_and(|seen| seen.place.is_some() && seen.place == self.place(&demand.site_id, &demand.whistle_id));
+        on_post && realm.work.get(&person).is_some_and(|work| work.level == demand.level())
     }
 
     /// Whether a person has a duty in a realm: to whom an exercise may speak.

@@ -1,5 +1,6 @@
 //! Small conversions for the stored form of the state.
 
+use muster_proto::calendar::date_of;
 use serde::Serialize;
 
 /// Stores a protobuf enumeration as its number.
@@ -20,21 +21,8 @@ pub(crate) mod number {
 pub(crate) fn utc(at_ms: i64) -> String {
     let minutes = at_ms.div_euclid(60_000);
     let (days, minute) = (minutes.div_euclid(1_440), minutes.rem_euclid(1_440));
-    let (year, month, day) = civil(days);
+    let (year, month, day) = date_of(days);
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
-}
-
-/// Year, month and day of a number of days since 1970-01-01 in the Gregorian calendar. Years are counted from March, so that a leap day is
-/// the last of its year.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// The stored form of a value that is made of ordered collections only: equal values have equal bytes.

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 use muster_log::{Epoch, LogId, Position};
 use muster_proto::DecodeError;
+use muster_proto::calendar::date_of;
 
 use crate::limits::CE_SUBJECT_CHARS_MAX;
 use crate::record::RecordHead;
@@ -127,16 +128,7 @@ fn percent_encode(text: &str) -> String {
 fn rfc3339(at_ms: i64) -> String {
     let days = at_ms.div_euclid(86_400_000);
     let ms = at_ms.rem_euclid(86_400_000);
-    // Days are counted from 0000-03-01, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = date_of(days);
     let (hour, minute, second, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }

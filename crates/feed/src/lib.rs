@@ -36,6 +36,7 @@ pub mod source;
 pub mod stream;
 pub mod subject;
 mod target;
+mod teller;
 mod verify;
 mod wire;
 

@@ -91,11 +91,27 @@ pub const BATCH_BYTES: usize = muster_log::limits::TAIL_BATCH_BYTES;
 /// behind. A worker that comes back makes it anew from its own checkpoint.
 pub const CONSUMER_INACTIVE: Duration = Duration::from_secs(60);
 
+/// How long at the most the server keeps a reader's consumer of the event stream that nobody pulls from, and how long where the reader does not
+/// say. A day: who was away over night goes on where the consumer was, and nobody's consumer is kept for ever.
+pub const STREAM_READER_INACTIVE: Duration = Duration::from_secs(24 * 3_600);
+
+/// The same for a bucket. Whoever comes back to a bucket reads it whole, so that nothing is lost with the consumer; clients' own watches ask for
+/// up to five minutes.
+pub const BUCKET_READER_INACTIVE: Duration = Duration::from_secs(10 * 60);
+
+/// Consumers of one stream or bucket. Some hundred offices with four each, and a console or two in each place, are a few thousand; each costs the
+/// server some ten kilobytes.
+pub const CONSUMERS_MAX: i32 = 10_000;
+
 /// Mismatches that a verification names one by one; more only counts.
 pub const MISMATCHES_NAMED_MAX: usize = 20;
 
 /// Commands of the service under way at the same time. They wait for one disk together; a few hundred keep its batches full.
 pub const SERVICE_UNDER_WAY: usize = 256;
+
+/// Answers under way about the service itself, about streams, and to commands for which there is no room. Each is a few kilobytes, and whoever asks
+/// for more at once is no console; beyond, nothing is answered, and whoever asked asks again.
+pub const SERVICE_TELLING: usize = 64;
 
 /// How long a stop of the service waits for the answers to what is under way: as long as HTTP does for open requests.
 pub const SERVICE_DRAIN: Duration = Duration::from_secs(10);

@@ -3,10 +3,13 @@
 //! Owns its configuration and the reading of its state. It decides nothing: see [`crate::relay`].
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind, RawMessageErrorKind, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    Config, ConsumerLimits, Info, LastRawMessageErrorKind, RawMessageErrorKind, RetentionPolicy, StorageType,
+};
 use async_nats::jetstream::{ErrorCode, message::StreamMessage};
 use muster_log::{Epoch, Log, LogId, Position};
 
@@ -97,8 +100,43 @@ pub fn stream_config(name: &str, owner: StreamOwner, first: Position, replicas: 
         deny_purge: true,
         allow_direct: true,
         first_sequence: Some(first.0),
+        max_consumers: limits::CONSUMERS_MAX,
+        consumer_limits: Some(reader_limits(limits::STREAM_READER_INACTIVE)),
         metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
         ..Config::default()
+    }
+}
+
+/// What readers' consumers of a stream are held to. Without `max_ack_pending`: where a stream sets it, the server gives it to consumers that
+/// acknowledge nothing as well, and then refuses them because of it: every watch of a bucket is one.
+pub(crate) fn reader_limits(inactive: Duration) -> ConsumerLimits {
+    ConsumerLimits { inactive_threshold: inactive, max_ack_pending: 0 }
+}
+
+/// Sets the bounds for readers' consumers where a stream was made without them; what an operator has set stays. A stream that cannot have them
+/// is as good as before: it is said, and nothing else.
+pub(crate) async fn bound_readers(jetstream: &Context, found: &Config, inactive: Duration) {
+    let has_limits = found.consumer_limits.as_ref().is_some_and(|limits| !limits.inactive_threshold.is_zero());
+    if has_limits && found.max_consumers > 0 {
+        return;
+    }
+    let mut limited = found.clone();
+    if !has_limits {
+        limited.consumer_limits.get_or_insert_default().inactive_threshold = inactive;
+    }
+    let counted = Config { max_consumers: limits::CONSUMERS_MAX, ..limited.clone() };
+    // nats-server 2.10 lets nobody change the number of consumers of a stream that is there.
+    let tries = [(found.max_consumers <= 0).then_some(counted), (!has_limits).then_some(limited)];
+    let mut refused = None;
+    for config in tries.into_iter().flatten() {
+        match jetstream.update_stream(config).await {
+            Ok(_) => return tracing::info!(stream = %found.name, "readers of the stream are held to its limits"),
+            Err(error) => refused = Some(error),
+        }
+    }
+    if let Some(error) = refused {
+        // Such as a consumer that is there and asks for more, or on nats-server 2.10 one that acknowledges; the next start tries again.
+        tracing::warn!(stream = %found.name, %error, "the stream takes no limits for its readers");
     }
 }
 

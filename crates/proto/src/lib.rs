@@ -2,6 +2,7 @@
 //!
 //! This crate is the contract between the others. It must never decide anything, and it depends on none of them.
 
+pub mod calendar;
 mod encode;
 mod json;
 mod names;

@@ -1,6 +1,8 @@
-//! Times as people write them: RFC 3339 in, China Standard Time out. Owns the calendar; it must never read a clock.
+//! Times as people write them: RFC 3339 in, China Standard Time out. It must never read a clock.
 
 use std::fmt::Write as _;
+
+use muster_proto::calendar::{date_of, days_of};
 
 const CHINA_OFFSET_S: i64 = 8 * 3600;
 const DAY_S: i64 = 86_400;
@@ -63,39 +65,9 @@ fn numbers<const N: usize>(text: &str, separator: char) -> Option<[i64; N]> {
     parts.next().is_none().then_some(found)
 }
 
-/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
-fn date_of(days: i64) -> (i64, i64, i64) {
-    // Counted from 0000-03-01, so that the leap day is the last of its year; 146,097 days are 400 years.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
-}
-
-/// The reverse of [`date_of`].
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_go_both_ways() {
-        for (days, date) in [(0, (1970, 1, 1)), (-1, (1969, 12, 31)), (19_782, (2024, 2, 29)), (20_088, (2024, 12, 31))] {
-            assert_eq!(date_of(days), date);
-            assert_eq!(days_of(date.0, date.1, date.2), days);
-        }
-    }
 
     #[test]
     fn times_are_read_and_shown() {

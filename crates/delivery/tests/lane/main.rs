@@ -5,3 +5,4 @@ mod places;
 mod receipts;
 mod sending;
 mod support;
+mod tls;

@@ -206,3 +206,49 @@ async fn a_robot_signs_its_address() {
     assert_eq!(seen.id(), "", "the platform knows no webhook headers");
     within(deliveries.shutdown()).await;
 }
+
+/// Its answer was lost on the way: the person may have been told, and must not come in vain.
+#[tokio::test]
+async fn who_may_have_been_told_is_told_of_the_release() {
+    let (folder, desk, receiver) = (tempfile::tempdir().unwrap(), Memory::new(1), Receiver::start().await);
+    let nowhere = Receiver::start().await;
+    let channels = channel("app", &receiver.url, "\"app\"", "") + &channel("sms", &nowhere.url, "\"sms\"", "");
+    let deliveries = start(folder.path(), &channels, &desk);
+    receiver.usually(Reply::Drop);
+    desk.call(1);
+    receiver.has_seen(1).await;
+    receiver.usually(Reply::Status(200));
+    desk.release(1);
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
+    let kinds: Vec<_> = receiver.seen().iter().map(|seen| seen.json()["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((kinds[0].as_str(), kinds.last().unwrap().as_str()), ("muster.call", "muster.released"));
+    // Whoever was never sought is told nothing.
+    desk.pointless.lock().unwrap().insert("c2".into());
+    desk.call(2);
+    desk.release(2);
+    until(&deliveries, || deliveries.statuses()[0].lag_positions == 0).await;
+    within(deliveries.shutdown()).await;
+    assert_eq!(receiver.seen().len(), kinds.len());
+}
+
+/// The same over a restart, by whichever channel the person was sought.
+#[tokio::test]
+async fn who_may_have_been_told_before_a_restart_is_told_of_the_release() {
+    let (folder, desk) = (tempfile::tempdir().unwrap(), Memory::new(1));
+    let (app, sms) = (Receiver::start().await, Receiver::start().await);
+    let channels = channel("app", &app.url, "\"app\"", "") + &channel("sms", &sms.url, "\"sms\"", "");
+    let deliveries = start(folder.path(), &channels, &desk);
+    sms.usually(Reply::Drop);
+    desk.order(1, Sms);
+    sms.has_seen(1).await;
+    within(deliveries.shutdown()).await;
+    let taken = sms.seen().len();
+    let deliveries = start(folder.path(), &channels, &desk);
+    desk.release(1);
+    let released = app.has_seen(1).await.remove(0);
+    assert_eq!((released.json()["type"].as_str(), released.json()["data"]["call_id"].as_str()), (Some("muster.released"), Some("c1")));
+    until(&deliveries, || deliveries.statuses().iter().all(|status| status.lag_positions == 0)).await;
+    within(deliveries.shutdown()).await;
+    assert!(sms.seen().len() <= taken + 1, "the call is over");
+    assert_eq!(desk.outcomes(), [outcome(1, Sms, Failed)], "the log knows that somebody may have been told");
+}

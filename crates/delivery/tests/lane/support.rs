@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,10 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use muster_delivery::{Boxed, Channel, Deliveries, Desk, Facts, Gone, Letter, LogPlace, MessageId, Raw, Report, Settings, Told};
+use axum::serve::Listener;
+use muster_delivery::{
+    Boxed, Channel, Deliveries, Desk, Facts, Gone, Letter, LetterKind, LogPlace, MessageId, Raw, Report, Settings, Told,
+};
 use muster_proto::v1::{self, DeliveryChannel, DeliveryOutcome};
 use muster_proto::{ACTUAL, CommonPart, EnvelopeEncoder, Event, RecordPart};
 use tokio::sync::watch;
@@ -93,6 +97,13 @@ impl Memory {
         self.append(ACTUAL, Event::NextChannelOrdered(body))
     }
 
+    /// A call is over before the person came: what is still to be said of it is pointless.
+    pub(crate) fn release(&self, number: u64) -> u64 {
+        self.pointless.lock().unwrap().insert(format!("c{number}"));
+        let (call_id, reason) = (format!("c{number}"), v1::ReleaseReason::Recalled.into());
+        self.append(ACTUAL, Event::DutyReleased(v1::DutyReleased { call_id, reason, ..Default::default() }))
+    }
+
     pub(crate) fn outcomes(&self) -> Vec<(String, DeliveryChannel, DeliveryOutcome)> {
         let reports = self.reports.lock().unwrap();
         reports.iter().map(|report| (report.call_id.clone(), report.channel, report.outcome)).collect()
@@ -124,10 +135,19 @@ impl Desk for Memory {
         Box::pin(async move { self.end.subscribe().wait_for(|end| *end > position).await.is_ok() })
     }
 
-    fn facts<'a>(&'a self, letter: &'a Letter, _id: &'a MessageId, _channel: &'a Channel) -> Boxed<'a, Result<Told, Gone>> {
+    fn facts<'a>(
+        &'a self,
+        letter: &'a Letter,
+        _id: &'a MessageId,
+        _channel: &'a Channel,
+        may_be_told: bool,
+    ) -> Boxed<'a, Result<Told, Gone>> {
         let sent = self.outcomes().contains(&(letter.call_id.clone(), letter.reach.unwrap_or_default(), DeliveryOutcome::Sent));
+        let was_told = || may_be_told || self.outcomes().iter().any(|(call, ..)| *call == letter.call_id);
         let told = if sent {
             Told::Sent
+        } else if letter.kind == LetterKind::Released {
+            if was_told() { Told::Send(Box::default()) } else { Told::Pointless("never_told") }
         } else if self.pointless.lock().unwrap().contains(&letter.call_id) {
             Told::Pointless("answered")
         } else if self.impossible.lock().unwrap().contains(&letter.call_id) {
@@ -182,6 +202,8 @@ pub(crate) enum Reply {
     Json(&'static str),
     /// Not before it is told to.
     Hold,
+    /// The request is taken, and the connection breaks off before the answer.
+    Drop,
 }
 
 #[derive(Default)]
@@ -204,8 +226,11 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        Self::over(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), "http")
+    }
+
+    pub(crate) fn over(listener: impl Listener<Addr = SocketAddr>, scheme: &str) -> Self {
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let receiver = Self { url, told: Arc::default(), count: watch::Sender::new(0), open: watch::Sender::new(false) };
         let app = axum::Router::new().fallback(receive).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -254,6 +279,8 @@ async fn receive(State(receiver): State<Receiver>, OriginalUri(uri): OriginalUri
         Reply::RetryAfter(seconds) => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", seconds.to_string())]).into_response(),
         Reply::Redirect(to) => (StatusCode::FOUND, [("location", to)]).into_response(),
         Reply::Json(text) => ([("content-type", "application/json")], text).into_response(),
+        // Whatever the connection's task holds falls with it; nothing is printed.
+        Reply::Drop => std::panic::resume_unwind(Box::new("the connection breaks off")),
         Reply::Hold => {
             let _ = receiver.open.subscribe().wait_for(|open| *open).await;
             StatusCode::OK.into_response()

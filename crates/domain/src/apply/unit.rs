@@ -131,18 +131,10 @@ fn established(state: &mut State, at: &At, body: &v1::UnitEstablished) -> Option
             state.ops.incidents.get_mut(incident).own_units.insert(key);
         }
         Some(plan) => {
-            let conversion = state.ops.incidents.get(incident).conversions.get(&plan)?;
+            let conversion = state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?;
             let version = state.base.plans.get(plan).version(conversion.version)?;
             let part = part_of(&body.unit_id, version.units.iter().map(|unit| &unit.key))?;
-            state
-                .ops
-                .incidents
-                .get_mut(incident)
-                .conversions
-                .get_mut(&plan)?
-                .units
-                .get_mut(usize::from(part))
-                .map(|held| *held = Some(key))?;
+            *conversion.units.get_mut(usize::from(part))? = Some(key);
             state.ops.units.get_mut(key).part = part;
         }
     }
@@ -243,18 +235,10 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
             state.ops.incidents.get_mut(incident).own_sites.insert(key);
         }
         Some(plan) => {
-            let conversion = state.ops.incidents.get(incident).conversions.get(&plan)?;
+            let conversion = state.ops.incidents.get_mut(incident).conversions.get_mut(&plan)?;
             let version = state.base.plans.get(plan).version(conversion.version)?;
             let part = part_of(&body.site_id, version.sites.iter().map(|site| &site.key))?;
-            state
-                .ops
-                .incidents
-                .get_mut(incident)
-                .conversions
-                .get_mut(&plan)?
-                .sites
-                .get_mut(usize::from(part))
-                .map(|held| *held = Some(key))?;
+            *conversion.sites.get_mut(usize::from(part))? = Some(key);
             state.ops.sites.get_mut(key).part = part;
         }
     }

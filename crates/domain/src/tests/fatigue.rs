@@ -5,6 +5,7 @@ use muster_proto::v1::{self, ResponseLevel};
 
 use super::town::{self, check_in, check_out, dispatch};
 use super::{MINUTE_MS, Story};
+use crate::execute::Emitted;
 
 /// The sites `s` and `t`, and `a1` on post at `s` on c1.
 fn at_work() -> Story {
@@ -155,4 +156,22 @@ fn a_group_is_called_in_spite_of_the_rest_due_with_a_reason_only() {
     let events = story.said_by("tester").when(group("无人可替")).then(["GroupCalled 1 called", "ResponderCalled c2 a1 t#x Dispatched"]);
     let Event::ResponderCalled(body) = &events[1].event else { panic!("a call") };
     assert_eq!(body.rest_override.as_ref().map(|by| (by.actor.as_str(), by.reason.as_str())), Some(("tester", "无人可替")));
+}
+
+fn demanded(emitted: &[Emitted]) -> v1::ReliefDemanded {
+    let found = emitted.iter().find_map(|emitted| if let Event::ReliefDemanded(body) = &emitted.event { Some(body.clone()) } else { None });
+    found.expect("relief is demanded")
+}
+
+/// A demand that waited in a channel is asked for here before it is told.
+#[test]
+fn a_demand_for_relief_stands_while_the_tired_person_stays() {
+    let mut story = at_work();
+    let amber = demanded(&story.after_minutes(480).events());
+    let stands = |story: &Story, demand: &v1::ReliefDemanded| story.state.relief_stands("actual", demand);
+    assert!(stands(&story, &amber) && !story.state.relief_stands("drill", &amber));
+    let red = demanded(&story.after_minutes(240).events());
+    assert!(!stands(&story, &amber) && stands(&story, &red), "the later one says more");
+    story.and([check_out("a1", "s")]);
+    assert!(!stands(&story, &red));
 }

@@ -206,3 +206,19 @@ fn lessons_are_there_once_the_area_has_stood_down() {
     assert_eq!(refused("none", "out"), "unknown_plan");
     assert_eq!(refused("out-v1", ""), "field_missing");
 }
+
+/// Whoever is put into a plan is called by it without a further word: the home is touched as the plan is, row by row.
+#[test]
+fn the_next_version_touches_the_plan_and_the_homes_of_those_who_come_in() {
+    let story = over(after_the_outbreak());
+    let touched = |rows: &[&str]| {
+        let touched = story.state.touches(&v1::Context::default(), &next(rows));
+        let people: Vec<_> = touched.people.iter().map(|person| person.id.clone()).collect();
+        (touched.places.iter().map(|path| muster_proto::path_end(path).to_owned()).collect::<Vec<_>>(), people)
+    };
+    let with_b1 = touched(&["replace_primary:III:team:gate#n1:MEMBER:a3>b1"]);
+    assert_eq!(with_b1, (vec!["v1".to_owned(), "v2".to_owned()], vec!["b1".to_owned()]), "b1 lives in v2");
+    for rows in [&[][..], &["nonsense"]] {
+        assert_eq!(touched(rows), (vec!["v1".to_owned()], vec![]), "{rows:?}");
+    }
+}

@@ -182,3 +182,18 @@ fn an_area_resumes_wherever_it_hangs_now() {
     story.by("k1").when(resume.clone()).then_rejected("not_the_authority");
     story.by("k2").when(resume).then(["AreaResumed t1 without 0"]);
 }
+
+/// An order that waited in a channel is asked for here before it is told.
+#[test]
+fn an_order_stands_until_the_person_is_safe_or_the_area_resumes() {
+    let mut story = converted();
+    story.and([check_in("b3", "out/out-v1/gate")]);
+    let emitted = story.when(recall("v1")).events();
+    let orders = emitted.iter().filter_map(|emitted| if let Event::ShelterOrdered(order) = &emitted.event { Some(order) } else { None });
+    let stand = |story: &Story| orders.clone().map(|order| story.state.shelter_stands(order)).collect::<Vec<_>>();
+    assert_eq!(stand(&story), [true, true]);
+    story.and([safe(&["a3"])]);
+    assert_eq!(stand(&story), [false, true]);
+    story.and([resume("v1", "风停")]);
+    assert_eq!(stand(&story), [false, false]);
+}

@@ -81,7 +81,10 @@ fn without_relief_it_is_held_and_looked_at_again() {
     story.after_minutes(15).then(["ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd"]);
     // Nobody who was asked to stay is looked for.
     story.after_minutes(40).then(["ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd", "ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd"]);
+    let demand = v1::ReliefDemanded { reason: v1::ReliefReason::ShiftEnd.into(), shift_id: "s~1".into(), ..Default::default() };
+    assert!(story.state.relief_stands("actual", &demand));
     story.when(check_in("a2", "s")).then(["CheckedIn a2 s c2", "ShiftClosed s~1 1/1", "ResponderRecalled c1"]);
+    assert!(!story.state.relief_stands("actual", &demand));
     story.after_minutes(35).then(["PresenceUnconfirmed a1 s c1"]);
 }
 

@@ -151,6 +151,28 @@ fn calls_name_their_person_or_organization() {
     assert!(story.state.touches_person("nobody").is_empty());
 }
 
+/// The shelters that wait for a person, wherever they are, and not the unit's own area.
+#[test]
+fn who_is_confirmed_safe_touches_the_recalled_areas_and_the_person_with_the_unit() {
+    let mut story = outbreak_with_site();
+    story.and([site("far", "out", "v1", &["1"]), check_in("d1", "far")]);
+    story.and([command!(RecallArea { incident_id: "out", area_id: "v1", reason: "台风登陆" })]);
+    let touched = touches(&story, &command!(ConfirmSafe { incident_id: "out", responder_ids: vec!["d1".to_owned()] }));
+    assert_eq!((places(&touched), homes(&touched), touched.units.len()), (vec!["v1"], vec![], 0));
+    assert_eq!((touched.people[0].id.as_str(), line(&touched.people[0].units[0])), ("d1", vec![("team", "v3"), ("top", "t2")]));
+}
+
+/// The organization whose place it was, and the people whom it names, wherever they are at home.
+#[test]
+fn a_nomination_touches_the_call_and_the_homes_of_those_named() {
+    let mut story = outbreak_with_site();
+    story.and([command!(CallOrganization { organization_id: "power", site_id: "s", quantity: 1_u32 })]);
+    let touched = touches(&story, &command!(NominatePeople { call_id: "o1", responder_ids: vec!["a1".to_owned(), "d1".to_owned()] }));
+    let people: Vec<_> = touched.people.iter().map(|person| person.id.as_str()).collect();
+    assert_eq!((touched.organizations.as_slice(), people), (["power".to_owned()].as_slice(), vec!["a1", "d1"]));
+    assert_eq!(homes(&touched), [("v1", "out"), ("v3", "out")], "of another area too");
+}
+
 #[test]
 fn a_risen_whistle_is_answered_above_and_ended_below() {
     let mut story = Story::given(people());

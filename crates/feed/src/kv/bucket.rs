@@ -74,6 +74,8 @@ fn config(log: LogId, bucket: &str, description: String, replicas: usize) -> Con
         allow_rollup: true,
         deny_delete: true,
         allow_direct: true,
+        max_consumers: limits::CONSUMERS_MAX,
+        consumer_limits: Some(stream::reader_limits(limits::BUCKET_READER_INACTIVE)),
         metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
         ..Config::default()
     }
@@ -93,11 +95,16 @@ pub(super) async fn ensure(jetstream: &Context, bucket: &str, log: LogId, wanted
         Some(found) if found != log => return Err(BucketError::Fenced(KvFence::OtherLog { bucket: bucket.to_owned(), found, own: log })),
         Some(_) => {}
     }
-    let Some(mended) = mended(&found, &wanted) else { return Ok(found.max_age) };
-    tracing::warn!(bucket, "the bucket's limits would lose rows and are set anew");
-    let age = mended.max_age;
-    jetstream.update_stream(mended).await.map_err(|error| api_error("set the bucket's limits", &error))?;
-    Ok(age)
+    let kept = match mended(&found, &wanted) {
+        None => found,
+        Some(mended) => {
+            tracing::warn!(bucket, "the bucket's limits would lose rows and are set anew");
+            jetstream.update_stream(&mended).await.map_err(|error| api_error("set the bucket's limits", &error))?;
+            mended
+        }
+    };
+    stream::bound_readers(jetstream, &kept, limits::BUCKET_READER_INACTIVE).await;
+    Ok(kept.max_age)
 }
 
 /// The configuration found, put right; none where it needs nothing. What an operator may choose stays as it is.

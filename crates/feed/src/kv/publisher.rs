@@ -10,7 +10,7 @@ use async_nats::jetstream::Context;
 use muster_log::EpochPosition;
 use muster_views::{Origin, View, ViewsHandle};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::bucket::{self, BucketError, stream_name, subject};
@@ -24,6 +24,7 @@ use crate::lag::LagClock;
 use crate::limits;
 use crate::link::{Backoff, Link, LinkOptions};
 use crate::stream;
+use crate::teller::Teller;
 
 pub(super) async fn run(views: ViewsHandle, view: View, options: KvOptions, status: watch::Sender<KvStatus>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(views.clone(), status);
@@ -32,9 +33,9 @@ pub(super) async fn run(views: ViewsHandle, view: View, options: KvOptions, stat
     tokio::select! {
         biased;
         () = publisher.run() => {}
-        () = shared.report() => {}
+        () = shared.teller.run(|| shared.status()) => {}
     }
-    shared.tell();
+    shared.teller.tell(shared.status());
 }
 
 fn random() -> u64 {
@@ -45,28 +46,26 @@ fn random() -> u64 {
 /// What a publisher's parts tell of themselves; the status is made of it.
 pub(super) struct Shared {
     views: ViewsHandle,
-    status: watch::Sender<KvStatus>,
+    teller: Teller<KvStatus>,
     known: Mutex<(KvState, EpochPosition)>,
     lag: Mutex<LagClock>,
     rows: AtomicU64,
     puts: AtomicU64,
     deletes: AtomicU64,
     compared: AtomicU64,
-    changed: Notify,
 }
 
 impl Shared {
     fn new(views: ViewsHandle, status: watch::Sender<KvStatus>) -> Self {
         Self {
             views,
-            status,
+            teller: Teller::new(status),
             known: Mutex::default(),
             lag: Mutex::default(),
             rows: AtomicU64::new(0),
             puts: AtomicU64::new(0),
             deletes: AtomicU64::new(0),
             compared: AtomicU64::new(0),
-            changed: Notify::new(),
         }
     }
 
@@ -84,7 +83,7 @@ impl Shared {
         let before = known.clone();
         change(&mut known);
         if *known != before {
-            self.changed.notify_one();
+            self.teller.note();
         }
     }
 
@@ -100,27 +99,14 @@ impl Shared {
         self.deletes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells the status whenever something has changed.
-    async fn report(&self) {
-        let mut ticks = tokio::time::interval(limits::STATUS_PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.changed.notified() => {}
-                _ = ticks.tick() => {}
-            }
-            self.tell();
-        }
-    }
-
-    fn tell(&self) {
+    fn status(&self) -> KvStatus {
         let (state, at) = self.known.lock().clone();
         let here = self.views.at();
         let end = here.position.plus(self.views.lag().positions);
         // Another epoch's position is no measure of this one's.
         let copied = if at.epoch == here.epoch { at.position } else { muster_log::Position::ZERO };
         let lag = self.lag.lock().sample(Instant::now(), end, copied);
-        let status = KvStatus {
+        KvStatus {
             state,
             at,
             lag_positions: end.0.saturating_sub(copied.0),
@@ -129,12 +115,7 @@ impl Shared {
             puts: self.puts.load(Ordering::Relaxed),
             deletes: self.deletes.load(Ordering::Relaxed),
             compared: self.compared.load(Ordering::Relaxed),
-        };
-        self.status.send_if_modified(|known| {
-            let modified = *known != status;
-            *known = status;
-            modified
-        });
+        }
     }
 }
 

@@ -9,8 +9,7 @@ use std::time::Instant;
 use async_nats::jetstream::Context;
 use muster_log::{Log, Position, ReadError};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::watch;
 
 use super::judge::{Damage, Own, Verdict, judge};
 use super::pump::{Pump, PumpEnd};
@@ -20,46 +19,45 @@ use crate::lag::LagClock;
 use crate::limits;
 use crate::link::{Backoff, Link, LinkOptions};
 use crate::stream::{self, ApiError, StreamOwner, stream_config};
+use crate::teller::Teller;
 
 /// How often one look at the stream may find it changed under its hands before it waits a little.
 const LOOKS_MAX: u32 = 4;
 
 pub(crate) async fn run(log: Arc<dyn Log>, options: RelayOptions, status: watch::Sender<RelayStatus>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(Arc::clone(&log), status);
-    let mut worker = Worker { log, options, shared: &shared, stop, backoff: Backoff::new() };
+    let mut worker = Worker { log, options, shared: &shared, stop, backoff: Backoff::new(), readers_bounded: false };
     tokio::select! {
         biased;
         () = worker.run() => {}
-        () = shared.report() => {}
+        () = shared.teller.run(|| shared.status()) => {}
     }
-    shared.tell();
+    shared.teller.tell(shared.status());
 }
 
 /// What the relay's parts tell of themselves; the status is made of it.
 pub(crate) struct Shared {
     log: Arc<dyn Log>,
-    status: watch::Sender<RelayStatus>,
+    teller: Teller<RelayStatus>,
     state: Mutex<RelayState>,
     lag: Mutex<LagClock>,
     relayed: AtomicU64,
     published: AtomicU64,
     remade: AtomicU64,
     refused: AtomicU64,
-    changed: Notify,
 }
 
 impl Shared {
     fn new(log: Arc<dyn Log>, status: watch::Sender<RelayStatus>) -> Self {
         Self {
             log,
-            status,
+            teller: Teller::new(status),
             state: Mutex::default(),
             lag: Mutex::default(),
             relayed: AtomicU64::new(0),
             published: AtomicU64::new(0),
             remade: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            changed: Notify::new(),
         }
     }
 
@@ -67,14 +65,14 @@ impl Shared {
         let mut known = self.state.lock();
         if *known != state {
             *known = state;
-            self.changed.notify_one();
+            self.teller.note();
         }
     }
 
     /// The stream was asked: it ends at `position`.
     fn stands_at(&self, position: Position) {
         self.relayed.store(position.0, Ordering::Release);
-        self.changed.notify_one();
+        self.teller.note();
     }
 
     /// The stream acknowledged everything up to `position`.
@@ -83,30 +81,17 @@ impl Shared {
         self.published.fetch_add(position.0.saturating_sub(before), Ordering::Relaxed);
         if position >= durable {
             self.set(RelayState::Live);
-            self.changed.notify_one();
+            self.teller.note();
         } else if durable.0 - position.0 > limits::LIVE_LAG_MAX {
             self.set(RelayState::CatchingUp);
         }
     }
 
-    /// Tells the status whenever something has changed.
-    async fn report(&self) {
-        let mut ticks = tokio::time::interval(limits::STATUS_PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.changed.notified() => {}
-                _ = ticks.tick() => {}
-            }
-            self.tell();
-        }
-    }
-
-    fn tell(&self) {
+    fn status(&self) -> RelayStatus {
         let relayed = Position(self.relayed.load(Ordering::Acquire));
         let durable = self.log.watermark();
         let lag = self.lag.lock().sample(Instant::now(), durable, relayed);
-        let status = RelayStatus {
+        RelayStatus {
             state: self.state.lock().clone(),
             relayed,
             durable,
@@ -115,12 +100,7 @@ impl Shared {
             published: self.published.load(Ordering::Relaxed),
             remade: self.remade.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
-        };
-        self.status.send_if_modified(|known| {
-            let modified = *known != status;
-            *known = status;
-            modified
-        });
+        }
     }
 }
 
@@ -156,6 +136,8 @@ struct Worker<'a> {
     shared: &'a Shared,
     stop: watch::Receiver<bool>,
     backoff: Backoff,
+    /// The stream was looked at for the limits of its readers, once.
+    readers_bounded: bool,
 }
 
 impl Worker<'_> {
@@ -229,6 +211,11 @@ impl Worker<'_> {
             reason = link.lost() => return Err(End::Again(reason)),
             aligned = self.align(&jetstream) => aligned?,
         };
+        if !std::mem::replace(&mut self.readers_bounded, true)
+            && let Some(found) = stream::info(&jetstream, &self.options.stream).await?
+        {
+            stream::bound_readers(&jetstream, &found.config, limits::STREAM_READER_INACTIVE).await;
+        }
         self.shared.stands_at(relayed);
         let caught_up = relayed >= self.log.watermark();
         self.shared.set(if caught_up { RelayState::Live } else { RelayState::CatchingUp });

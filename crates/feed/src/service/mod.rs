@@ -86,6 +86,8 @@ pub struct ServiceOptions {
     pub url: String,
     /// Commands under way at the same time; what comes beyond is told so at once.
     pub under_way_max: usize,
+    /// Answers under way about the service, about streams, and that say that too many commands are; what comes beyond is passed over.
+    pub telling_max: usize,
     /// How long a stop waits for the answers to what is under way.
     pub drain: Duration,
 }
@@ -94,7 +96,12 @@ impl ServiceOptions {
     /// Serves at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), under_way_max: limits::SERVICE_UNDER_WAY, drain: limits::SERVICE_DRAIN }
+        Self {
+            url: url.into(),
+            under_way_max: limits::SERVICE_UNDER_WAY,
+            telling_max: limits::SERVICE_TELLING,
+            drain: limits::SERVICE_DRAIN,
+        }
     }
 }
 
@@ -186,6 +193,8 @@ struct Session {
     micro: Arc<Micro>,
     commands: Arc<dyn Commands>,
     room: Arc<Semaphore>,
+    /// Room for what costs no command its own.
+    telling: Arc<Semaphore>,
     under_way: JoinSet<()>,
 }
 
@@ -209,8 +218,8 @@ impl Session {
         }
         // The server has taken the subscriptions, or told why not, once it answers.
         link.client.flush().await.map_err(|error| error.to_string())?;
-        let room = Arc::new(Semaphore::new(options.under_way_max));
-        Ok(Self { link, asked, micro, commands: Arc::clone(commands), room, under_way: JoinSet::new() })
+        let (room, telling) = (Arc::new(Semaphore::new(options.under_way_max)), Arc::new(Semaphore::new(options.telling_max)));
+        Ok(Self { link, asked, micro, commands: Arc::clone(commands), room, telling, under_way: JoinSet::new() })
     }
 
     /// Serves until the connection ends, which is told, or until it is stopped.
@@ -254,25 +263,40 @@ impl Session {
         let subject = message.subject.clone();
         let client = self.link.client.clone();
         if let Some(rest) = subject.strip_prefix(VERBS) {
-            let verb = rest.trim_start_matches('.').split('.').next().unwrap_or_default();
-            if let Some(told) = self.micro.tell(verb) {
-                self.under_way.spawn(async move { publish(&client, reply, HeaderMap::new(), told.to_string().into()).await });
-            }
+            let verb = rest.trim_start_matches('.').split('.').next().unwrap_or_default().to_owned();
+            let micro = Arc::clone(&self.micro);
+            self.tell(&subject, async move {
+                if let Some(told) = micro.tell(&verb) {
+                    publish(&client, reply, HeaderMap::new(), told.to_string().into()).await;
+                }
+            });
         } else if let Some(stream) = subject.strip_prefix(INFO) {
             let stream = stream.trim_start_matches('.').to_owned();
-            self.under_way.spawn(async move { tell_stream(&client, reply, &stream).await });
+            self.tell(&subject, async move { tell_stream(&client, reply, &stream).await });
         } else if let Some(name) = subject.strip_prefix(COMMANDS) {
             let name = name.trim_start_matches('.').to_owned();
             self.command(name, message, reply);
         }
     }
 
+    /// Answers what is no command, where there is room: nobody waits for it in an emergency.
+    fn tell(&mut self, subject: &Subject, telling: impl Future<Output = ()> + Send + 'static) {
+        let Ok(room) = Arc::clone(&self.telling).try_acquire_owned() else {
+            tracing::debug!(%subject, "too many ask; the request is passed over");
+            return;
+        };
+        self.under_way.spawn(async move {
+            telling.await;
+            drop(room);
+        });
+    }
+
     fn command(&mut self, name: String, message: Message, reply: Subject) {
         let (client, micro, started) = (self.link.client.clone(), Arc::clone(&self.micro), Instant::now());
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            let said = self.commands.busy();
-            self.under_way.spawn(async move { answer(&client, &micro, &name, started, reply, said).await });
-            return;
+            let commands = Arc::clone(&self.commands);
+            let told = async move { answer(&client, &micro, &name, started, reply, commands.busy()).await };
+            return self.tell(&message.subject, told);
         };
         let answer_bytes_max = client.server_info().max_payload.saturating_sub(limits::SERVICE_HEADER_BYTES);
         let asked = Asked { name: name.clone(), headers: message.headers.unwrap_or_default(), body: message.payload, answer_bytes_max };

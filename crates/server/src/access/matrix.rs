@@ -451,6 +451,28 @@ fn a_unit_speaks_in_its_own_office_only() {
     }
 }
 
+/// Whoever leads a unit knows where its people are, wherever the order to take shelter reached them; of other people it says nothing.
+#[test]
+fn a_unit_confirms_its_own_people_safe_wherever_they_were_recalled() {
+    let mut world = World::new();
+    world.done("k1", "CheckIn", json!({"responder_id": "q-v1", "site_id": "z-v2"}));
+    world.done("v2", "RecallArea", json!({"incident_id": "i-v2", "area_id": "v2", "reason": "洪峰"}));
+    let safe = |people: &[&str]| command("ConfirmSafe", json!({"incident_id": "i-v2", "responder_ids": people}));
+    for role in ["secretary", "organizer"] {
+        let unit = |of: &str| format!("{role}@unit:u-{of}");
+        assert_eq!(world.says(&unit("v1"), &office("v1"), &safe(&["q-v1"])), "granted", "{role}");
+        assert_eq!(world.says(&unit("v1"), &office("v2"), &safe(&["q-v1"])), "office_not_held", "{role}");
+        assert_eq!(world.says(&unit("v1"), &Context::default(), &safe(&["q-v1", "p-v2"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v1"), &Context::default(), &safe(&["p-v2"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v1"), &Context::default(), &safe(&["nobody"])), "outside_scope", "{role}");
+        assert_eq!(world.says(&unit("v2"), &Context::default(), &safe(&["q-v1"])), "outside_scope", "{role}");
+    }
+    assert_eq!(world.says("community@area:v1", &office("v1"), &safe(&["q-v1"])), "outside_scope", "an area speaks of its own shelters");
+    assert_eq!(world.says("community@area:v2", &office("v2"), &safe(&["q-v1"])), "granted");
+    let confirmed = world.done("v1", "ConfirmSafe", json!({"incident_id": "i-v2", "responder_ids": ["q-v1"]}));
+    assert!(matches!(&confirmed[0].event, Event::SafetyConfirmed(body) if body.recalled_area_id == "v2"), "and it is decided so");
+}
+
 /// The partner's people come for the incident that the agreement is invoked for, to posts of the own area, called by who leads a side.
 #[test]
 fn an_agreement_opens_homes_for_its_incident_alone() {

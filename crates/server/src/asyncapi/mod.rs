@@ -46,21 +46,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    fn references(value: &Value, found: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(members) => {
-                for (key, value) in members {
-                    match value.as_str() {
-                        Some(target) if key == "$ref" => drop(found.insert(target.to_owned())),
-                        _ => references(value, found),
-                    }
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-            _ => {}
-        }
-    }
+    use crate::openapi::tests::references;
 
     #[test]
     fn every_reference_leads_somewhere_and_every_message_is_used() {

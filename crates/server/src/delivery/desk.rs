@@ -31,6 +31,8 @@ struct Standing {
     is_erased: bool,
     is_in_exercise: bool,
     organization_stands: bool,
+    /// What the record ordered or demanded is still asked for; so for every record that does neither.
+    event_stands: bool,
 }
 
 impl ServerDesk {
@@ -40,7 +42,7 @@ impl ServerDesk {
 
     async fn standing(&self, letter: &Letter) -> Result<Standing, Gone> {
         let (call_id, realm, recipient) = (letter.call_id.clone(), letter.realm.clone(), letter.recipient.clone());
-        let area_id = area_of(&letter.event).to_owned();
+        let (area_id, event) = (area_of(&letter.event).to_owned(), letter.event.clone());
         let question = move |state: &State| {
             let notice = state.call_notice(&call_id);
             let recipient = match recipient {
@@ -53,6 +55,11 @@ impl ServerDesk {
                 is_erased: state.is_erased(&recipient),
                 is_in_exercise: state.serves_in(&recipient, &realm),
                 organization_stands: state.organization_call_stands(&call_id),
+                event_stands: match &event {
+                    Event::ShelterOrdered(order) => state.shelter_stands(order),
+                    Event::ReliefDemanded(demand) => state.relief_stands(&realm, demand),
+                    _ => true,
+                },
                 notice,
                 recipient,
             }
@@ -60,9 +67,9 @@ impl ServerDesk {
         self.parts.engine.ask(question).await.0.map_err(|_| Gone)
     }
 
-    async fn tell(&self, letter: &Letter, id: &MessageId, channel: &Channel) -> Result<Told, Gone> {
+    async fn tell(&self, letter: &Letter, id: &MessageId, channel: &Channel, may_be_told: bool) -> Result<Told, Gone> {
         let standing = self.standing(letter).await?;
-        if let Some(answer) = over(letter, &standing) {
+        if let Some(answer) = over(letter, &standing, may_be_told) {
             return Ok(answer);
         }
         let mut facts = Facts {
@@ -153,7 +160,7 @@ impl ServerDesk {
 }
 
 /// Why nothing is to be sent any more.
-fn over(letter: &Letter, standing: &Standing) -> Option<Told> {
+fn over(letter: &Letter, standing: &Standing, may_be_told: bool) -> Option<Told> {
     let pointless = |why| Some(Told::Pointless(why));
     let exercise = letter.realm != ACTUAL;
     let notice = standing.notice.as_ref();
@@ -167,7 +174,10 @@ fn over(letter: &Letter, standing: &Standing) -> Option<Told> {
             Some(notice) if !notice.is_unanswered => pointless("answered"),
             Some(_) => None,
         },
-        LetterKind::Released => notice.is_none_or(|notice| !notice.was_told).then_some(Told::Pointless("never_told")),
+        LetterKind::Released => {
+            let told = may_be_told || notice.is_some_and(|notice| notice.was_told);
+            (!told).then_some(Told::Pointless("never_told"))
+        }
         LetterKind::Recalled => {
             notice.is_none_or(|notice| notice.call.phase != CallStanding::Recalled).then_some(Told::Pointless("not_recalled"))
         }
@@ -175,7 +185,9 @@ fn over(letter: &Letter, standing: &Standing) -> Option<Told> {
         // Whoever can telephone was not called in the exercise: it is played to those who are in it and to nobody else.
         LetterKind::Telephone => (exercise && !standing.is_in_exercise).then_some(Told::Pointless("not_in_exercise")),
         LetterKind::OrganizationCall => (!standing.organization_stands).then_some(Told::Pointless("answered")),
-        LetterKind::Shelter | LetterKind::Relief | LetterKind::Unserved => None,
+        LetterKind::Shelter => (!standing.event_stands).then_some(Told::Pointless("resumed_or_safe")),
+        LetterKind::Relief => (!standing.event_stands).then_some(Told::Pointless("relieved")),
+        LetterKind::Unserved => None,
     }
 }
 
@@ -260,8 +272,14 @@ impl Desk for ServerDesk {
         })
     }
 
-    fn facts<'a>(&'a self, letter: &'a Letter, id: &'a MessageId, channel: &'a Channel) -> Boxed<'a, Result<Told, Gone>> {
-        Box::pin(self.tell(letter, id, channel))
+    fn facts<'a>(
+        &'a self,
+        letter: &'a Letter,
+        id: &'a MessageId,
+        channel: &'a Channel,
+        may_be_told: bool,
+    ) -> Boxed<'a, Result<Told, Gone>> {
+        Box::pin(self.tell(letter, id, channel, may_be_told))
     }
 
     fn record<'a>(&'a self, report: &'a Report) -> Boxed<'a, Result<(), Gone>> {

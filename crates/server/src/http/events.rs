@@ -359,7 +359,12 @@ fn stream(
                         break;
                     }
                 }
-                Turn::Batch(Err(ReadError::Stopped(_))) | Turn::Over => break,
+                Turn::Batch(Err(ReadError::Stopped(_))) | Turn::Over => {
+                    if let Some(error) = broken_off("the server stops") {
+                        yield error;
+                    }
+                    break;
+                }
                 Turn::Batch(Err(error)) => {
                     // The answer has begun: all that can be done is to end it, and to say so in the trace.
                     let _ = log_unreadable(&error);

@@ -60,7 +60,7 @@ pub fn document(descriptors: &Descriptors) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeSet;
 
@@ -68,7 +68,8 @@ mod tests {
 
     use super::*;
 
-    fn references(value: &Value, found: &mut BTreeSet<String>) {
+    /// Everything that a document refers to.
+    pub(crate) fn references(value: &Value, found: &mut BTreeSet<String>) {
         match value {
             Value::Object(members) => {
                 for (key, value) in members {

@@ -21,6 +21,8 @@ use crate::common::{answer, options, within};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PHONE: &str = "13800138000";
 const MINUTE_MS: i64 = 60_000;
+/// No status: the request is taken, and the connection breaks off before the answer.
+const BROKEN_OFF: u16 = 0;
 
 fn now_ms() -> i64 {
     i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap()
@@ -63,8 +65,12 @@ impl Gateway {
             let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
             let (id, time, signature) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
             shared.messages.send_modify(|messages| messages.push(Message { id, time, signature, body }));
-            let status = StatusCode::from_u16(*shared.status.lock().unwrap()).unwrap();
-            std::future::ready(status)
+            let status = *shared.status.lock().unwrap();
+            if status == BROKEN_OFF {
+                // Whatever the connection's task holds falls with it; nothing is printed.
+                std::panic::resume_unwind(Box::new("the connection breaks off"));
+            }
+            std::future::ready(StatusCode::from_u16(status).unwrap())
         };
         let app = axum::Router::new().fallback(receive);
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -388,6 +394,55 @@ async fn nothing_is_sent_to_whose_data_was_erased() {
     town.until(|town| town.server().deliveries.statuses()[0].pointless == 1).await;
     assert_eq!(app.seen().len(), 2, "the dead letter was looked at, and nothing was sent");
     assert!(!everything_in(&town.folder.path().join("delivery")).contains("陈秀英"));
+}
+
+/// The answer of the gateway was lost on the way: the person may have been told, and must not come in vain.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_have_been_told_is_told_of_the_release() {
+    let app = Gateway::start().await;
+    let town = Town::new(&channel("app", "webhook", &app.url, "serves = [\"app\"]")).await;
+    app.answers(BROKEN_OFF);
+    for (name, id, body) in calls("", &["r-1"]) {
+        town.done(name, &id, body).await;
+    }
+    app.has_seen(1).await;
+    town.done("RecallResponder", "recall", json!({"call_id": "c1", "reason": "不需要", "context": office()})).await;
+    assert_eq!(town.events("DutyReleased").len(), 1);
+    app.answers(200);
+    town.until(|town| town.server().deliveries.statuses()[0].lag_positions == 0).await;
+    let types: Vec<_> = app.seen().iter().map(|message| message.json()["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((types[0].as_str(), types.last().unwrap().as_str()), ("muster.call", "muster.released"));
+    town.recorded(&["APP FAILED"]).await;
+}
+
+/// A receiver that was down for long is not told of what is over: the area has resumed, the tired person went home.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_and_demands_whose_moment_is_over_are_not_sent() {
+    let gateway = Gateway::start().await;
+    let channels = channel("all", "webhook", &gateway.url, "serves = [\"app\", \"office\"]\ngive_up_after_s = 86400");
+    let mut town = Town::new(&channels).await;
+    for (name, id, body) in calls("", &["r-1"]) {
+        town.done(name, &id, body).await;
+    }
+    town.recorded(&["APP SENT"]).await;
+    let at_the_site = json!({"responder_id": "r-1", "site_id": "s-flood", "context": office()});
+    town.done("CheckIn", "in", at_the_site.clone()).await;
+    town.until(|town| town.server().deliveries.statuses()[0].lag_positions == 0).await;
+    let told = gateway.seen().len();
+    gateway.answers(503);
+    let area = |reason: &str| json!({"incident_id": "flood", "area_id": "440802001001", "reason": reason, "context": office()});
+    town.done("RecallArea", "shelter", area("台风登陆")).await;
+    town.advance(9 * 60 * MINUTE_MS).await;
+    assert_eq!((town.events("ShelterOrdered").len(), town.events("ReliefDemanded").len()), (1, 1));
+    gateway.has_seen(told + 2).await;
+    town.done("ResumeArea", "resume", area("风停")).await;
+    town.done("CheckOut", "out", at_the_site).await;
+    gateway.answers(200);
+    let before = gateway.seen().len();
+    town.until(|town| town.server().deliveries.statuses()[0].lag_positions == 0).await;
+    let news = gateway.seen()[before..].iter().map(|message| message.json()["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert!(!news.iter().any(|kind| kind == "muster.shelter" || kind == "muster.relief"), "{news:?}");
+    assert_eq!(town.server().deliveries.statuses()[0].pointless, 2);
 }
 
 /// The real binary with a configuration file; ended with the test whatever becomes of it.

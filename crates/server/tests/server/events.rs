@@ -1,8 +1,11 @@
 //! The log over HTTP: in order, filtered, followed, resumed.
 
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::{Place, content_type, within};
+use crate::common::{Guarded, Place, content_type, within};
 
 async fn events(place: &Place, query: &str) -> Vec<Value> {
     let response = within(place.http.get(place.url(&format!("/v1/events{query}"))).send()).await.unwrap();
@@ -67,4 +70,120 @@ async fn a_follower_gets_what_comes_and_resumes_after_what_it_had() {
     let reset = sse.news().await;
     assert_eq!((reset.kind.as_str(), reset.id), ("reset", None));
     assert_eq!(sse.news().await.data["position"], "1", "after a reset everything comes from the beginning");
+}
+
+/// Lines that are followed.
+struct Followed {
+    stream: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    buffer: BytesMut,
+}
+
+/// How a followed answer goes on.
+enum Next {
+    Event(Value),
+    /// It ended as a whole answer does.
+    Whole,
+    /// It was broken off: whoever reads it knows that there is more.
+    BrokenOff,
+}
+
+impl Followed {
+    async fn open(request: reqwest::RequestBuilder) -> Self {
+        let response = within(request.send()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        Self { stream: Box::pin(response.bytes_stream()), buffer: BytesMut::new() }
+    }
+
+    async fn next(&mut self) -> Next {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end + 1);
+                if line.len() > 1 {
+                    return Next::Event(serde_json::from_slice(&line).unwrap());
+                }
+                continue;
+            }
+            match within(self.stream.next()).await {
+                Some(Ok(chunk)) => self.buffer.extend_from_slice(&chunk),
+                Some(Err(_)) => return Next::BrokenOff,
+                None => return Next::Whole,
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Value {
+        let Next::Event(event) = self.next().await else { panic!("the stream goes on") };
+        event
+    }
+
+    async fn is_broken_off(&mut self) {
+        assert!(matches!(self.next().await, Next::BrokenOff), "an answer that ends early must not look whole");
+    }
+}
+
+/// What lay below an area when the stream began is so no more: it ends before the move, and whoever comes back has the move and all behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_before_areas_move_and_goes_on_with_the_new_tree() {
+    let place = Place::with_base().await;
+    place.define("440803001", "工农街道", "TOWNSHIP", "440803").await;
+    place.settle().await;
+    let from = place.server().log.end().position.0 + 1;
+    let path = |from: u64| format!("/v1/events?follow=true&area=440803&from={from}");
+    let mut lines = Followed::open(place.http.get(place.url(&path(from)))).await;
+    let mut sse = place.sse(&path(from), None).await;
+    let first = place.define("440803002", "海滨街道", "TOWNSHIP", "440803").await;
+    assert_eq!(lines.event().await["position"], first["first"]);
+    let last_id = sse.news().await.id.unwrap();
+    let moved = place.done("ReparentArea", "move", json!({"area_id": "440802001001", "parent_id": "440803001"})).await;
+    let within_it = place.define("g-1", "网格一", "GRID", "440802001001").await;
+    lines.is_broken_off().await;
+    assert_eq!(sse.next().await, None, "readers of server-sent events come back by themselves");
+
+    let next = first["last"].as_str().unwrap().parse::<u64>().unwrap() + 1;
+    let mut again = Followed::open(place.http.get(place.url(&path(next)))).await;
+    let mut sse = place.sse("/v1/events?follow=true&area=440803", Some(&last_id)).await;
+    for (expected, kind) in [(&moved, "AreaReparented"), (&within_it, "AreaDefined")] {
+        let (line, event) = (again.event().await, sse.news().await.data);
+        assert_eq!((&line["position"], line["type"].as_str()), (&expected["first"], Some(kind)));
+        assert_eq!((&event["position"], event["type"].as_str()), (&expected["first"], Some(kind)));
+    }
+    // Whoever asked for no area sees everything, and is not disturbed.
+    let mut whole = Followed::open(place.http.get(place.url("/v1/events?follow=true"))).await;
+    place.done("ReparentArea", "back", json!({"area_id": "440802001001", "parent_id": "440802001"})).await;
+    let end = place.server().log.end().position.0;
+    for position in 1..=end {
+        assert_eq!(whole.event().await["position"], position.to_string());
+    }
+}
+
+/// By a stop of the server or of the token: in the middle, without a word, and with nothing lost for whoever comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_cut_off_says_so_and_a_resumed_one_misses_nothing() {
+    let mut guarded = Guarded::new().await;
+    let (token, record) = guarded.tokens.issue("区", vec!["auditor@area:440802".parse().unwrap()], 0, None).unwrap();
+    let chief = guarded.token("市", &["headquarters@everything"]);
+    let grid = |id: &str| json!({"area_id": id, "name": id, "level": "AREA_LEVEL_GRID", "parent_id": "440802001001"});
+    let from = guarded.place.server().log.end().position.0 + 1;
+    let path = |from: u64| format!("/v1/events?follow=true&from={from}");
+    let mut lines = Followed::open(guarded.request(Method::GET, &token, &path(from)).await).await;
+    guarded.done(&chief, "DefineArea", "g-1", grid("g-1")).await;
+    assert_eq!(lines.event().await["position"], from.to_string());
+    guarded.tokens.revoke(&record.id, 1).unwrap();
+    guarded.done(&chief, "DefineArea", "g-2", grid("g-2")).await;
+    lines.is_broken_off().await;
+
+    let token = guarded.token("区", &["auditor@area:440802"]);
+    let mut lines = Followed::open(guarded.request(Method::GET, &token, &path(from + 1)).await).await;
+    assert_eq!(lines.event().await["event"]["area_id"], "g-2");
+    guarded.done(&chief, "DefineArea", "g-3", grid("g-3")).await;
+    assert_eq!(lines.event().await["event"]["area_id"], "g-3");
+    let ended = tokio::spawn(async move {
+        lines.is_broken_off().await;
+    });
+    guarded.place.stop().await;
+    within(ended).await.unwrap();
+    guarded.place.start().await.unwrap();
+    guarded.done(&chief, "DefineArea", "g-4", grid("g-4")).await;
+    let mut lines = Followed::open(guarded.request(Method::GET, &token, &path(from + 3)).await).await;
+    assert_eq!(lines.event().await["event"]["area_id"], "g-4");
 }

@@ -93,3 +93,31 @@ async fn they_are_for_headquarters_of_the_whole_tree_alone() {
         assert_eq!(response.status(), 200, "{path}");
     }
 }
+
+/// One at a time: whoever asks meanwhile is told so, and how to see how far it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_rebuild_while_one_runs_is_refused() {
+    let place = Place::with_base().await;
+    place.settle().await;
+    let (mut refused, mut carried_out) = (Vec::new(), 0);
+    // How long one takes is not for a test to say: it asks until two have met.
+    while refused.is_empty() {
+        let ask = |path: &'static str| answer(place.http.post(place.url(path)));
+        let kinds = ["/v1/views:rebuild", "/v1/views:rebuild", "/v1/views:rebuild", "/v1/views:verify"];
+        for (status, told) in within(futures::future::join_all(kinds.map(ask))).await {
+            if status == 200 {
+                carried_out += 1;
+            } else {
+                refused.push((status, told));
+            }
+        }
+    }
+    assert!(carried_out > 0);
+    for refusal in &refused {
+        assert_eq!(code(refusal), (409, "rebuild_under_way"));
+        let words = (refusal.1["detail_zh"].as_str().unwrap(), refusal.1["detail_en"].as_str().unwrap());
+        assert!(words.0.contains("正在重建或核对") && words.1.contains("already") && words.1.contains("GET /v1/views"), "{words:?}");
+    }
+    let (status, report) = answer(place.http.post(place.url("/v1/views:rebuild"))).await;
+    assert_eq!((status, &report["replaced"]), (200, &true.into()), "and it is free again");
+}
