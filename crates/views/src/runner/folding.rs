@@ -235,7 +235,7 @@ impl Folder {
             hub.store = Some(self.store.clone());
         } else {
             hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, false)?;
-            let rewind = Rewind { names: folds.ledger.names.clone(), next: self.folded.next() };
+            let rewind = Rewind { names: folds.ledger.names.clone(), interest: folds.interest(), next: self.folded.next() };
             self.rewinds
                 .try_send(rewind)
                 .map_err(|error| RunnerError::Thread { detail: format!("the reader takes no rewind: {error}") })?;

@@ -116,7 +116,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let runtime = tokio::runtime::Handle::current();
     let origin = source.origin();
     let restore::Restored { folds, target } = restore::restore(&store, &views, origin)?;
-    let ring = Arc::new(Ring::new(options.ring_changes_max));
+    let ring = Arc::new(Ring::new(&views, options.ring_changes_max));
     let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
     hub.load(at, folds.ledger.tree.clone(), &store, &views, true)?;

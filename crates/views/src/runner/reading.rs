@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::errors::{ReplayError, RunnerError};
 use crate::fact::{Batch, Scribe};
+use crate::fold::Interest;
 use crate::limits;
 use crate::rebuild::{Draft, Rebuilt};
 use crate::records::Records;
@@ -42,6 +43,7 @@ pub(super) struct Adoption {
 /// Tells the reader to go on from folds that were put in the place of others.
 pub(super) struct Rewind {
     pub(super) names: Symbols,
+    pub(super) interest: Interest,
     pub(super) next: Position,
 }
 
@@ -94,7 +96,7 @@ impl<S: EventSource> Reader<S> {
                 Ok(Step::Rewind(rewind)) => {
                     seek = true;
                     self.next = rewind.next;
-                    self.scribe.resume(rewind.names);
+                    self.scribe.resume(rewind.names, rewind.interest);
                     if self.sender.send(Message::Rewound).is_err() {
                         return Ok(());
                     }

@@ -41,6 +41,9 @@ fn saved(store: &ViewStore, views: &[View], origin: Origin) -> Result<Option<Res
         let rows = store.checkpoint(*view)?.filter(|rows| rows.origin() == origin && rows.position() >= at.position());
         let fold = store.saved(Part::Fold(*view))?.filter(|saved| saved.checkpoint == at);
         let (Some(rows), Some(fold)) = (rows, fold) else { return Ok(None) };
+        if store.version(*view)? != view.version() {
+            return Ok(None);
+        }
         target = target.max(rows.position());
         match AnyFold::load(*view, &fold.bytes) {
             Ok(fold) => folds.push(fold),
