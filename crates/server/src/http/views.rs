@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use muster_access::{Action, Bounds, Denial, Reach, reads};
+use muster_access::{Bounds, Denial, Reach, reads};
 use muster_domain::SharedArea;
 use muster_proto::ACTUAL;
 use muster_proto::v1::{AreaLevel, AreaPath};
@@ -57,14 +57,14 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads name and parameters; an area that is not there is refused, for an empty table would say that all is well.
     pub(super) async fn read(app: &Arc<App>, caller: &Caller, name: &str, parameters: &Parameters) -> Result<Self, Problem> {
-        let view: View = name.parse().map_err(|_| unknown_view(name))?;
+        let view = find(app, name)?;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let realm = match given(&parameters.realm) {
             None => Some(ACTUAL.to_owned()),
             Some(realm) if realm == "*" => None,
             realm => realm,
         };
-        let reach = caller.reach(Action::View(view.name()))?;
+        let reach = caller.reach(sight::reading(view))?;
         let mut filter = Filter { realm, area: given(&parameters.area), any_of: None };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
         // As of an earlier place an area may have been there that is gone now.
@@ -72,7 +72,7 @@ impl Asked {
             check_area(app, area).await?;
         }
         // Where some grant reads rows without persons, those of the others say where they are shown.
-        let named = match caller.reach_by(Action::View(view.name()), reads::persons_in_rows) {
+        let named = match caller.reach_by(sight::reading(view), reads::persons_in_rows) {
             Reach::Within(bounds) if reach != Reach::Within(bounds.clone()) => {
                 Some(Filter { any_of: Some(sight::bounds_of(bounds, &[])), ..Filter::default() })
             }
@@ -206,12 +206,18 @@ pub(super) async fn catch_up(app: &App) -> Result<(), Problem> {
     Ok(())
 }
 
-fn unknown_view(name: &str) -> Problem {
-    let known = View::ALL.map(View::name).join(", ");
-    Problem::not_found(
-        "unknown_view",
-        Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}")),
-    )
+/// The view of a name: Muster's own, and of other crates those that are kept here.
+fn find(app: &App, name: &str) -> Result<View, Problem> {
+    if let Ok(view) = name.parse() {
+        return Ok(view);
+    }
+    let kept = app.views()?.views();
+    kept.iter().copied().find(|view| view.name() == name).ok_or_else(|| {
+        let others = kept.iter().copied().filter(|view| matches!(view, View::Other(_)));
+        let known = View::ALL.into_iter().chain(others).map(View::name).collect::<Vec<_>>().join(", ");
+        let detail = Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}"));
+        Problem::not_found("unknown_view", detail)
+    })
 }
 
 /// What a question to the views that was not answered means for the caller.
