@@ -164,8 +164,9 @@ impl Scribe {
         Self { interest, names, told, realm: Arc::from(muster_proto::ACTUAL) }
     }
 
-    /// Forgets all names: the folds start from nothing.
-    pub(crate) fn begin(&mut self) {
+    /// Forgets all names: folds that want this start from nothing.
+    pub(crate) fn begin(&mut self, interest: Interest) {
+        self.interest = interest;
         self.names = Symbols::default();
         self.told = self.names.len();
     }

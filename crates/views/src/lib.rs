@@ -46,7 +46,7 @@ pub use fact::FactError;
 pub use filter::{Bound, Filter};
 pub use fold::RowChange;
 pub use history::{Compared, HistoryHandle, HistoryStore, RowPair, spawn_history};
-pub use live::{Change, ChangeBatch, ChangeKind, Form, Frames, Lag, Live, Outlook, Page, PlacedRow, Snapshot, Start};
+pub use live::{Change, ChangeBatch, ChangeKind, Form, Frames, Lag, Live, Outdated, Outlook, Page, PlacedRow, Renewed, Snapshot, Start};
 pub use other::{Catalogue, CatalogueError, OtherRow, Registered, Rows, ViewFold, ViewRow, decimal};
 pub use pass::{Pass, PassError};
 pub use rebuild::{Rebuilt, rebuild};

@@ -12,6 +12,7 @@ use crate::errors::{ReplayError, RunnerError};
 use crate::fact::{Batch, Scribe};
 use crate::fold::Interest;
 use crate::limits;
+use crate::live::Renewed;
 use crate::rebuild::{Draft, Rebuilt};
 use crate::records::Records;
 use crate::source::{EventSource, Origin, SourceError};
@@ -37,6 +38,8 @@ pub(super) struct Adoption {
     pub(super) log: Box<dyn Records>,
     /// Only tell where the present rows differ, and keep them.
     pub(super) compare_only: bool,
+    /// The views that are outdated until then.
+    pub(super) renewed: Vec<Renewed>,
     pub(super) done: oneshot::Sender<Result<Rebuilt, ReplayError>>,
 }
 
@@ -50,6 +53,8 @@ pub(super) struct Rewind {
 pub(super) struct Reader<S> {
     source: S,
     scribe: Scribe,
+    /// What all folds want, also those that are not there yet.
+    whole: Interest,
     next: Position,
     rewinds: mpsc::Receiver<Rewind>,
     sender: SyncSender<Message>,
@@ -65,13 +70,13 @@ enum Step {
 impl<S: EventSource> Reader<S> {
     pub(super) fn new(
         source: S,
-        scribe: Scribe,
+        (scribe, whole): (Scribe, Interest),
         next: Position,
         sender: SyncSender<Message>,
         rewinds: mpsc::Receiver<Rewind>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { source, scribe, next, rewinds, sender, stop }
+        Self { source, scribe, whole, next, rewinds, sender, stop }
     }
 
     /// Reads until the end, and tells the folding thread how it came.
@@ -113,7 +118,7 @@ impl<S: EventSource> Reader<S> {
                 Err(SourceError::OriginChanged) => {
                     seek = true;
                     self.next = Position::FIRST;
-                    self.scribe.begin();
+                    self.scribe.begin(self.whole.clone());
                     if self.sender.send(Message::Begin(self.source.origin())).is_err() {
                         return Ok(());
                     }
