@@ -247,7 +247,7 @@ impl Server {
         let addr = serving.addr;
         let opened = tokio::task::spawn_blocking(move || open(options, addr, fail)).await.map_err(|_| StartError::BrokenOff)?;
         let Opened { log, vault, store, history, engine } = opened?;
-        let views = muster_views::spawn(catalogue.views(), store, LogSource::new(Arc::clone(&log)), views_options)
+        let views = muster_views::spawn(catalogue.views(), store, LogSource::new(Arc::clone(&log)), RunnerOptions { keep_outdated: true, ..views_options })
             .inspect_err(|_| remove_server_file(&data))?;
         let history = muster_views::spawn_history(catalogue.views(), history, Arc::clone(&log)).inspect_err(|_| remove_server_file(&data))?;
         let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
@@ -280,6 +280,7 @@ impl Server {
             relay: relay.as_ref().map(RelayHandle::status),
             deliveries: Arc::clone(&deliveries),
         });
+        crate::http::renew_views(&app);
         if let Some(nightly) = nightly {
             // It ends with the streams, when the server stops.
             tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));

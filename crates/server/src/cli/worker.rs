@@ -50,8 +50,11 @@ pub(super) async fn run(args: WorkerArgs, catalogue: &Catalogue) -> Result<ExitC
         None => source,
     };
     app.set_source(source.state(), log);
-    let handle = muster_views::spawn(&views, store, source, RunnerOptions::default()).map_err(|error| failed(error.into()))?;
+    // Without a server's log nothing can be folded beside what is shown.
+    let options = RunnerOptions { keep_outdated: args.server.is_some(), ..RunnerOptions::default() };
+    let handle = muster_views::spawn(&views, store, source, options).map_err(|error| failed(error.into()))?;
     app.set_views(handle.clone());
+    http::renew_views(&app);
     let kv = args.kv.then(|| Kv::spawn(&handle, &KvOptions::new(&args.nats, format!("muster {}", consumer_name(&args)))));
     if let Some(kv) = &kv {
         app.set_kv(kv.statuses());

@@ -230,6 +230,13 @@ pub(super) fn unreadable(error: &QueryError) -> Problem {
         QueryError::BadCursor { cursor } => {
             Problem::bad_parameter("cursor", cursor, Words::new("应为上一页的 next_cursor", "next_cursor of the page before is expected"))
         }
+        QueryError::Building { view } => {
+            let detail = Words::new(
+                format!("视图 {view} 正在首次构建，GET /v1/views 可看进度"),
+                format!("the view {view} is being built for the first time; GET /v1/views shows how far that is"),
+            );
+            Problem::unavailable("view_building", detail, limits::RETRY_AFTER_SECONDS)
+        }
         QueryError::NotReady { at, target } => {
             let detail = Words::new(format!("视图正在追赶：{at} / {target}"), format!("the views are catching up: {at} of {target}"));
             Problem::unavailable("recovering", detail, limits::RETRY_AFTER_SECONDS)
@@ -272,6 +279,10 @@ pub(super) async fn view(
     }
     if let Some(at_ms) = true_time_ms {
         body["true_time_ms"] = json!(at_ms.to_string());
+    }
+    // Only what is there now: an earlier moment is folded by the present version.
+    if let Some((version, at)) = app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| *at == snapshot.at) {
+        body["outdated"] = json!({"version": version, "at": at.to_string()});
     }
     if let Some(next) = snapshot.next {
         body["next_cursor"] = json!(next);
@@ -320,6 +331,7 @@ pub(super) fn sample(meters: &Meters, views: &ViewsHandle) {
     meters.gauge("muster_views_lag_seconds", &[]).set(lag.age.as_secs_f64());
     let outlook = views.outlook();
     meters.gauge("muster_views_progress_percent", &[]).set(outlook.percent);
+    meters.gauge("muster_views_outdated", &[]).set(as_f64(views.outdated().len() as u64));
     // Prometheus has a number for what is not known.
     meters.gauge("muster_views_remaining_seconds", &[]).set(outlook.remaining.map_or(f64::NAN, |remaining| remaining.as_secs_f64()));
 }
