@@ -239,6 +239,72 @@ async fn it_has_what_musters_own_views_have() {
     assert_eq!(city.get(&format!("/v1/views/{NAME}")).await.0, 401);
 }
 
+/// The view has another version: what the former one made is shown until the new one has folded everything beside it, also where a process that was at
+/// it is killed; commands are taken all the while, and nothing is recorded by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_version_takes_the_place_of_the_former_one() {
+    let (folder, program) = (tempfile::tempdir().unwrap(), program().await);
+    let data = folder.path().join("data");
+    let second = example_binary("second_version").await.unwrap();
+    let mut city = City::start(&data, program, None).await;
+    city.build().await;
+    for person in ["r-1", "r-2"] {
+        city.check_in(person, "s-1").await;
+    }
+    city.shows(&CHECKED_IN).await;
+    assert!(city.server.terminate(MUSTER_STOP_MAX).await.unwrap().success());
+
+    // Slow enough to look at it and to kill it on the way.
+    let slow = |ms: u32| vec![("MUSTER_EXAMPLE_SLOW_MS".to_owned(), ms.to_string())];
+    let options = MusterOptions { data_dir: data, program: Some(second.clone()), env: slow(500), ..Default::default() };
+    let mut city = City { server: MusterServer::start(options).await.unwrap(), token: None };
+    let (_, page) = city.get(&format!("/v1/views/{NAME}")).await;
+    assert_eq!((shown(&page), &page["outdated"]["version"]), (CHECKED_IN.map(str::to_owned).to_vec(), &json!(1)), "{page}");
+    assert_eq!(page["outdated"]["at"], page["at"], "{page}");
+    let status = city.status().await;
+    let states = |status: &Value| -> Vec<(String, Value)> {
+        let own = status["views"].as_array().unwrap().iter().filter(|row| row["view"] == NAME);
+        own.map(|row| (row["state"].as_str().unwrap().to_owned(), row["version"].clone())).collect()
+    };
+    assert_eq!(states(&status), [("outdated".to_owned(), json!(1)), ("rebuilding".to_owned(), json!(2))], "{status}");
+    let ready = city.request(reqwest::Method::GET, "/readyz").send().await.unwrap().text().await.unwrap();
+    assert!(ready.starts_with("ready\n") && ready.contains(&format!("view {NAME}: version 1 as of")), "{ready}");
+    // Everything else goes on.
+    let last = city.check_in("r-3", "s-2").await;
+    let at = |page: &Value| page["at"].as_str().and_then(|at| at.split_once('.')?.1.parse::<u64>().ok());
+    let caught_up = || async { Ok((at(&city.get("/v1/views/coverage").await.1) >= Some(last)).then_some(())) };
+    wait::until_async("coverage goes on", RELAY_MAX, caught_up).await.unwrap();
+    assert_eq!(city.rows("").await, CHECKED_IN);
+
+    city.server.kill9().unwrap();
+    city.server.options_mut().env = slow(100);
+    city.server.restart().await.unwrap();
+    assert_eq!(city.rows("").await, CHECKED_IN, "as it was before");
+    let mut live = city.request(reqwest::Method::GET, &format!("/v1/views/{NAME}/live?area=t-2")).send().await.unwrap();
+    assert!(live.headers()["muster-outdated"].to_str().unwrap().starts_with("version=1; at="));
+    sends(&mut live, &["event: snapshot", "\"complete\":true", "event: reset", "event: snapshot", "t-2/any", "\"complete\":true"]).await;
+    let expected = ["4408 any 3", "4408 急救 3", "4408 驾驶 1", "440802 any 3", "440802 急救 3", "440802 驾驶 1", "t-1 any 2", "t-1 急救 2", "t-1 驾驶 1", "t-2 any 1", "t-2 急救 1"];
+    city.shows(&expected).await;
+    let status = city.status().await;
+    assert_eq!(states(&status), [("live".to_owned(), json!(2))], "{status}");
+    let renewed = &status["renewed"][0];
+    // Three areas had two people each when the former version ended; it does not know `any`.
+    let told = (&renewed["view"], &renewed["former_version"], &renewed["version"], &renewed["rows_differing"], &renewed["rows"]);
+    assert_eq!(told, (&json!(NAME), &json!(1), &json!(2), &json!("3"), &json!("11")), "{status}");
+    let (_, page) = city.get(&format!("/v1/views/{NAME}")).await;
+    assert_eq!(page["outdated"], Value::Null);
+    let (_, after) = city.get("/v1/status").await;
+    assert!(after["log"]["at"].as_str().unwrap().ends_with(&format!(".{last}")), "nothing was recorded: {after}");
+    let told = city.upkeep(&second, "status").await.stdout;
+    assert!(told.contains("version 2 took the place of version 1"), "{told}");
+    assert!(city.upkeep(&second, "verify").await.status.success());
+    city.server.options_mut().env.clear();
+    city.server.restart().await.unwrap();
+    city.shows(&expected).await;
+    city.check_in("r-4", "s-2").await;
+    wait::until_async("it is live", RELAY_MAX, || async { Ok((city.rows("area=t-2").await[0] == "t-2 any 2").then_some(())) }).await.unwrap();
+}
+
 /// Muster itself does not know the view, and says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_without_it_says_so() {
