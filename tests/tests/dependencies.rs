@@ -32,7 +32,7 @@ const USED_ONLY_BY: &[(&str, &[&str])] = &[
     ("muster-server", &["muster-bench", "muster-example-view", "muster-tests"]),
     ("muster-bench", &["muster-tests"]),
     ("muster-tests", &[]),
-    ("muster-example-view", &["muster-tests"]),
+    ("muster-example-view", &[]),
 ];
 
 /// What would bring a clock, randomness, IO or waiting into the pure domain.

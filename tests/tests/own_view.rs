@@ -6,14 +6,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use muster_example_view::SpecialtiesOnPost;
-use muster_tests::binary::{example_binary, program_binary};
+use muster_tests::binary::program_binary;
 use muster_tests::buckets::{bucket_rows, http_rows};
 use muster_tests::limits::{MUSTER_START_MAX, MUSTER_STOP_MAX, RELAY_MAX};
 use muster_tests::nats::{NatsOptions, NatsServer};
 use muster_tests::process::{Finished, MusterOptions, MusterServer, run_program, spawn_program};
 use muster_tests::wait;
-use muster_views::View;
 use serde_json::{Value, json};
 
 const NAME: &str = "specialties_on_post";
@@ -151,10 +149,9 @@ async fn it_has_what_musters_own_views_have() {
     city.shows(&CHECKED_IN).await;
 
     // The bucket, and what status and metrics say of it.
-    let view = View::of::<SpecialtiesOnPost>();
     let look = || async {
         let (Ok((at, wanted)), Ok((marker, found))) =
-            (http_rows(&city.server.url(), view).await, bucket_rows(&nats.url(), view).await)
+            (http_rows(&city.server.url(), NAME).await, bucket_rows(&nats.url(), NAME).await)
         else {
             return Ok(None);
         };
@@ -172,7 +169,7 @@ async fn it_has_what_musters_own_views_have() {
     let said = || Ok(worker.child.stdout().lines().find_map(|line| Some(line.strip_prefix("listening ")?.to_owned())));
     let url = wait::until("the worker listens", RELAY_MAX, said).await.unwrap();
     let look = || async {
-        let rows = (http_rows(&url, view).await.ok(), http_rows(&city.server.url(), view).await.ok());
+        let rows = (http_rows(&url, NAME).await.ok(), http_rows(&city.server.url(), NAME).await.ok());
         Ok((rows.0.is_some() && rows.0 == rows.1).then_some(()))
     };
     wait::until_async("the worker's rows are the server's", RELAY_MAX, look).await.unwrap();
@@ -245,7 +242,7 @@ async fn it_has_what_musters_own_views_have() {
 async fn another_version_takes_the_place_of_the_former_one() {
     let (folder, program) = (tempfile::tempdir().unwrap(), program().await);
     let data = folder.path().join("data");
-    let second = example_binary("second_version").await.unwrap();
+    let second = program_binary("muster-example-view-second-version").await.unwrap();
     let mut city = City::start(&data, program, None).await;
     city.build().await;
     for person in ["r-1", "r-2"] {
