@@ -41,9 +41,12 @@ impl City {
         }
         let organization = json!({"organization_id": "o-1", "name": "卫健局", "kind": "ORGANIZATION_KIND_DEPARTMENT", "area_id": "4408"});
         self.send("RegisterOrganization", organization).await;
-        for (person, area_id, specialties) in
-            [("r-1", "t-1", json!(["急救", "驾驶"])), ("r-2", "t-1", json!(["急救"])), ("r-3", "t-2", json!(["急救"])), ("r-4", "t-2", json!([]))]
-        {
+        for (person, area_id, specialties) in [
+            ("r-1", "t-1", json!(["急救", "驾驶"])),
+            ("r-2", "t-1", json!(["急救"])),
+            ("r-3", "t-2", json!(["急救"])),
+            ("r-4", "t-2", json!([])),
+        ] {
             let body = json!({"responder_id": person, "name": "陈秀英", "kind": "RESPONDER_KIND_MEMBER", "organization_id": "o-1",
                 "area_id": area_id, "specialties": specialties});
             self.send("EnrollResponder", body).await;
@@ -118,10 +121,12 @@ async fn sends(answer: &mut reqwest::Response, wanted: &[&str]) {
     let mut heard = String::new();
     let all = |heard: &str| {
         let mut rest = heard;
-        wanted.iter().all(|part| rest.find(part).is_some_and(|at| {
-            rest = &rest[at + part.len()..];
-            true
-        }))
+        wanted.iter().all(|part| {
+            rest.find(part).is_some_and(|at| {
+                rest = &rest[at + part.len()..];
+                true
+            })
+        })
     };
     while !all(&heard) {
         let chunk = tokio::time::timeout(Duration::from_secs(60), answer.chunk()).await;
@@ -150,8 +155,7 @@ async fn it_has_what_musters_own_views_have() {
 
     // The bucket, and what status and metrics say of it.
     let look = || async {
-        let (Ok((at, wanted)), Ok((marker, found))) =
-            (http_rows(&city.server.url(), NAME).await, bucket_rows(&nats.url(), NAME).await)
+        let (Ok((at, wanted)), Ok((marker, found))) = (http_rows(&city.server.url(), NAME).await, bucket_rows(&nats.url(), NAME).await)
         else {
             return Ok(None);
         };
@@ -165,7 +169,8 @@ async fn it_has_what_musters_own_views_have() {
 
     // A worker of the same program has the same rows.
     let (nats_url, data) = (nats.url(), folder.path().join("worker").display().to_string());
-    let worker = spawn_program(&program, &["worker", "--nats", &nats_url, "--data", &data, "--views", NAME, "--listen", "127.0.0.1:0"]).unwrap();
+    let worker =
+        spawn_program(&program, &["worker", "--nats", &nats_url, "--data", &data, "--views", NAME, "--listen", "127.0.0.1:0"]).unwrap();
     let said = || Ok(worker.child.stdout().lines().find_map(|line| Some(line.strip_prefix("listening ")?.to_owned())));
     let url = wait::until("the worker listens", RELAY_MAX, said).await.unwrap();
     let look = || async {
@@ -212,7 +217,11 @@ async fn it_has_what_musters_own_views_have() {
     let data = folder.path().join("data").display().to_string();
     for (role, scope, expected) in [
         ("township", &["--area", "t-2"] as &[&str], Ok(vec!["t-2 急救 1"])),
-        ("analyst", &["--everything"], Ok(vec!["4408 急救 2", "4408 驾驶 1", "440802 急救 2", "440802 驾驶 1", "t-1 急救 1", "t-1 驾驶 1", "t-2 急救 1"])),
+        (
+            "analyst",
+            &["--everything"],
+            Ok(vec!["4408 急救 2", "4408 驾驶 1", "440802 急救 2", "440802 驾驶 1", "t-1 急救 1", "t-1 驾驶 1", "t-2 急救 1"]),
+        ),
         ("responder", &["--responder", "r-1"], Err(403)),
     ] {
         let args: Vec<&str> = ["token", "issue", "--data", &data, "--role", role].into_iter().chain(scope.iter().copied()).collect();
@@ -280,7 +289,19 @@ async fn another_version_takes_the_place_of_the_former_one() {
     let mut live = city.request(reqwest::Method::GET, &format!("/v1/views/{NAME}/live?area=t-2")).send().await.unwrap();
     assert!(live.headers()["muster-outdated"].to_str().unwrap().starts_with("version=1; at="));
     sends(&mut live, &["event: snapshot", "\"complete\":true", "event: reset", "event: snapshot", "t-2/any", "\"complete\":true"]).await;
-    let expected = ["4408 any 3", "4408 急救 3", "4408 驾驶 1", "440802 any 3", "440802 急救 3", "440802 驾驶 1", "t-1 any 2", "t-1 急救 2", "t-1 驾驶 1", "t-2 any 1", "t-2 急救 1"];
+    let expected = [
+        "4408 any 3",
+        "4408 急救 3",
+        "4408 驾驶 1",
+        "440802 any 3",
+        "440802 急救 3",
+        "440802 驾驶 1",
+        "t-1 any 2",
+        "t-1 急救 2",
+        "t-1 驾驶 1",
+        "t-2 any 1",
+        "t-2 急救 1",
+    ];
     city.shows(&expected).await;
     let status = city.status().await;
     assert_eq!(states(&status), [("live".to_owned(), json!(2))], "{status}");
@@ -299,7 +320,9 @@ async fn another_version_takes_the_place_of_the_former_one() {
     city.server.restart().await.unwrap();
     city.shows(&expected).await;
     city.check_in("r-4", "s-2").await;
-    wait::until_async("it is live", RELAY_MAX, || async { Ok((city.rows("area=t-2").await[0] == "t-2 any 2").then_some(())) }).await.unwrap();
+    wait::until_async("it is live", RELAY_MAX, || async { Ok((city.rows("area=t-2").await[0] == "t-2 any 2").then_some(())) })
+        .await
+        .unwrap();
 }
 
 /// Muster itself does not know the view, and says so.

@@ -247,9 +247,15 @@ impl Server {
         let addr = serving.addr;
         let opened = tokio::task::spawn_blocking(move || open(options, addr, fail)).await.map_err(|_| StartError::BrokenOff)?;
         let Opened { log, vault, store, history, engine } = opened?;
-        let views = muster_views::spawn(catalogue.views(), store, LogSource::new(Arc::clone(&log)), RunnerOptions { keep_outdated: true, ..views_options })
-            .inspect_err(|_| remove_server_file(&data))?;
-        let history = muster_views::spawn_history(catalogue.views(), history, Arc::clone(&log)).inspect_err(|_| remove_server_file(&data))?;
+        let views = muster_views::spawn(
+            catalogue.views(),
+            store,
+            LogSource::new(Arc::clone(&log)),
+            RunnerOptions { keep_outdated: true, ..views_options },
+        )
+        .inspect_err(|_| remove_server_file(&data))?;
+        let history =
+            muster_views::spawn_history(catalogue.views(), history, Arc::clone(&log)).inspect_err(|_| remove_server_file(&data))?;
         let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));

@@ -11,8 +11,8 @@ use muster_log::{Log, MemoryLog};
 use muster_proto::Event;
 use muster_proto::v1::{AreaLevel, Envelope};
 use muster_views::{
-    Filter, Live, LogSource, Page, Pass, QueryError, RowChange, Rows, RunnerOptions, View, ViewFold, ViewRow, ViewStore, ViewsHandle, row_json,
-    spawn,
+    Filter, Live, LogSource, Page, Pass, QueryError, RowChange, Rows, RunnerOptions, View, ViewFold, ViewRow, ViewStore, ViewsHandle,
+    row_json, spawn,
 };
 use serde::{Deserialize, Serialize};
 use support::live::quick;
@@ -226,7 +226,8 @@ async fn rows_that_cannot_be_read_and_rows_that_never_were_are_built_first() {
     assert_eq!((views.renewed()[0].former_version, views.renewed()[0].differing), (None, None));
     views.shutdown().await.unwrap();
     // Who keeps nothing outdated folds all anew, in place.
-    let views = spawn(&views_with::<Second>(), ViewStore::open(dir.path()).unwrap(), LogSource::new(Arc::clone(&log) as Arc<dyn Log>), quick());
+    let views =
+        spawn(&views_with::<Second>(), ViewStore::open(dir.path()).unwrap(), LogSource::new(Arc::clone(&log) as Arc<dyn Log>), quick());
     let views = views.unwrap();
     caught_up(&views, &log).await;
     assert_eq!(rows::<Second>(&views).unwrap()[0], "c 10");

@@ -341,7 +341,8 @@ mod tests {
 
     #[test]
     fn a_view_of_another_crate_has_a_column_for_each_member() {
-        let rows = [json!({"realm": "actual", "position": "7", "area_id": "g-1", "on_post": 3}), json!({"realm": "drill", "specialty": "急救"})];
+        let rows =
+            [json!({"realm": "actual", "position": "7", "area_id": "g-1", "on_post": 3}), json!({"realm": "drill", "specialty": "急救"})];
         let table = render(&columns("elsewhere", &rows), &rows, Lang::En);
         let header: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(header, ["realm", "area_id", "on_post", "specialty"], "{table}");

@@ -79,7 +79,9 @@ fn made_anew(renewed: &Value, lang: Lang) -> String {
         }
         (Lang::En, former) => {
             let differing = text("rows_differing");
-            format!("{view}: version {version} took the place of version {former} as of {at}, {rows} rows; {differing} differ from the former ones")
+            format!(
+                "{view}: version {version} took the place of version {former} as of {at}, {rows} rows; {differing} differ from the former ones"
+            )
         }
     }
 }
@@ -89,7 +91,10 @@ fn cell(member: &str, value: &Value, lang: Lang) -> String {
         Value::String(state) if member == "state" && lang == Lang::Zh => in_chinese(state).to_owned(),
         Value::String(text) => text.clone(),
         Value::Null => "–".to_owned(),
-        number => number.as_f64().filter(|_| !["generation", "version"].contains(&member)).map_or_else(|| number.to_string(), |number| format!("{number:.1}")),
+        number => number
+            .as_f64()
+            .filter(|_| !["generation", "version"].contains(&member))
+            .map_or_else(|| number.to_string(), |number| format!("{number:.1}")),
     }
 }
 

@@ -281,7 +281,9 @@ pub(super) async fn view(
         body["true_time_ms"] = json!(at_ms.to_string());
     }
     // Only what is there now: an earlier moment is folded by the present version.
-    if let Some((version, at)) = app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| *at == snapshot.at) {
+    if let Some((version, at)) =
+        app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| *at == snapshot.at)
+    {
         body["outdated"] = json!({"version": version, "at": at.to_string()});
     }
     if let Some(next) = snapshot.next {

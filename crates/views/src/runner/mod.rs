@@ -383,7 +383,13 @@ impl Shared {
                 draft.advance(log, at.position)?;
                 differing = Some(draft.differences(view, &store)?.len() as u64);
             }
-            renewed.push(Renewed { view, former_version: rows.map(|(version, _)| version), rows: 0, differing, at: EpochPosition::default() });
+            renewed.push(Renewed {
+                view,
+                former_version: rows.map(|(version, _)| version),
+                rows: 0,
+                differing,
+                at: EpochPosition::default(),
+            });
         }
         Ok(renewed)
     }
@@ -417,7 +423,8 @@ impl Shared {
     pub(crate) fn snapshot(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
         let rows_max = page.rows_max.filter(|rows| *rows > 0).unwrap_or(limits::PAGE_ROWS_MAX).min(limits::PAGE_ROWS_MAX);
         // Before and after, so that rows that were put in the place of others are not told to be of these's place.
-        let outdated = |shared: &Self| shared.outdated.lock().iter().find(|outdated| outdated.view == view).and_then(|outdated| outdated.rows);
+        let outdated =
+            |shared: &Self| shared.outdated.lock().iter().find(|outdated| outdated.view == view).and_then(|outdated| outdated.rows);
         let before = outdated(self);
         let mut snapshot = self.snapshot_unbounded(view, filter, &Page { after: page.after.clone(), rows_max: Some(rows_max) })?;
         if let Some((_, at)) = before.filter(|_| outdated(self).is_some()) {

@@ -113,7 +113,8 @@ impl SpecialtiesOnPost {
 
 /// Adds to the rows of all areas and specialties. A row that counts nobody goes.
 fn add(counted: &Counted, people: i32, record: &Envelope, rows: &mut Rows<SpecialtyRow>) {
-    for (area_id, specialty) in counted.area_ids.iter().flat_map(|area| counted.specialties.iter().map(move |specialty| (area, specialty))) {
+    for (area_id, specialty) in counted.area_ids.iter().flat_map(|area| counted.specialties.iter().map(move |specialty| (area, specialty)))
+    {
         let (realm, position) = (record.realm.clone(), record.position);
         let row = SpecialtyRow { realm, area_id: area_id.clone(), specialty: specialty.clone(), on_post: 0, position };
         let on_post = rows.get(&row.realm, &row.id()).map_or(0, |row| row.on_post).saturating_add_signed(people);
