@@ -233,3 +233,29 @@ async fn rows_that_cannot_be_read_and_rows_that_never_were_are_built_first() {
     assert_eq!(rows::<Second>(&views).unwrap()[0], "c 10");
     views.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_musters_own_views_is_made_anew_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = memory_log(&small_city());
+    let views = start::<First>(&log, dir.path());
+    caught_up(&views, &log).await;
+    let former = log.end();
+    views.shutdown().await.unwrap();
+    // As if a program whose fold has another version had made it.
+    let db = rocksdb::DB::open_default(dir.path().join("generation-1")).unwrap();
+    db.put([4, 1], 7_u32.to_be_bytes()).unwrap();
+    drop(db);
+    let views = start::<First>(&log, dir.path());
+    append(&*log, &[area("k3", AreaLevel::County, "c")]);
+    caught_up(&views, &log).await;
+    let outdated = views.outdated();
+    assert_eq!((outdated.len(), outdated[0].view, outdated[0].rows), (1, View::Coverage, Some((7, former))));
+    assert_eq!(views.rows(View::Coverage), small_city().len() as u64);
+    assert_eq!(rows::<First>(&views).unwrap().len(), small_city().len() + 1, "the others are live");
+    views.renew(Arc::clone(&log)).await.unwrap();
+    assert_eq!((views.renewed()[0].former_version, views.renewed()[0].differing), (Some(7), Some(0)));
+    assert_eq!(views.rows(View::Coverage), small_city().len() as u64 + 1);
+    assert_eq!(views.generation(), Some(2));
+    views.shutdown().await.unwrap();
+}
