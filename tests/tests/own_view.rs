@@ -208,7 +208,7 @@ async fn it_has_what_musters_own_views_have() {
         }
         city.shows(&CHECKED_IN).await;
     }
-    let out = json!({"responder_id": "r-2"});
+    let out = json!({"responder_id": "r-2", "site_id": "s-1"});
     city.send("CheckOut", out).await;
     city.shows(&["4408 急救 1", "4408 驾驶 1", "440802 急救 1", "440802 驾驶 1", "t-1 急救 1", "t-1 驾驶 1"]).await;
     assert!(city.upkeep(&program, "verify").await.status.success());

@@ -157,7 +157,8 @@ fn renewed(renewed: &Renewed) -> Value {
 pub(super) fn not_current(app: &App) -> String {
     let Some(views) = app.try_views() else { return String::new() };
     let work = app.upkeep.0.lock().clone();
-    let percent = work.map_or(0.0, |work| work.percent(work.at.load(Ordering::Relaxed)));
+    // Records that were read are folded, compared and written a moment later.
+    let percent = work.map_or(0.0, |work| work.percent(work.at.load(Ordering::Relaxed))).min(99.9);
     let line = |outdated: &Outdated| {
         let (view, version) = (outdated.view, outdated.view.version());
         match outdated.rows {
