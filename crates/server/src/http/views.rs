@@ -259,6 +259,7 @@ pub(super) async fn view(
     let page = Page { after: parameters.cursor.clone().filter(|cursor| !cursor.is_empty()), rows_max: Some(rows_max(&parameters)?) };
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let true_time_ms = given(&parameters.true_time).map(|text| asof::true_time(asked.view, &text)).transpose()?;
+    let is_now = given(&parameters.as_of).is_none() && true_time_ms.is_none();
     let snapshot = match given(&parameters.as_of) {
         as_of if as_of.is_some() || true_time_ms.is_some() => asof::snapshot(&app, &asked, &page, as_of.as_deref(), true_time_ms).await?,
         _ => {
@@ -280,9 +281,9 @@ pub(super) async fn view(
     if let Some(at_ms) = true_time_ms {
         body["true_time_ms"] = json!(at_ms.to_string());
     }
-    // Only what is there now: an earlier moment is folded by the present version.
+    // An earlier moment is folded by the present version.
     if let Some((version, at)) =
-        app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| *at == snapshot.at)
+        app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| is_now && *at == snapshot.at)
     {
         body["outdated"] = json!({"version": version, "at": at.to_string()});
     }
