@@ -181,7 +181,7 @@ async fn another_version_is_folded_beside_what_is_shown() {
     caught_up(&views, &log).await;
     let (_, mut reader) = views.subscribe(View::of::<Second>(), Filter::default(), None).unwrap();
     assert!(matches!(soon("rows", reader.next()).await, Some(Live::Rows(page)) if page.rows.len() == made.len()));
-    let rebuilt = views.renew(Arc::clone(&log)).await.unwrap();
+    let rebuilt = views.renew(Arc::clone(&log) as Arc<dyn Log>).await.unwrap();
     assert_eq!((rebuilt.at, rebuilt.differences), (log.end(), Vec::new()));
     assert!(matches!(soon("a reset", reader.next()).await, Some(Live::Reset(at)) if at == log.end()));
     assert!(matches!(soon("rows", reader.next()).await, Some(Live::Rows(page)) if page.rows.len() == made.len()));
@@ -192,7 +192,7 @@ async fn another_version_is_folded_beside_what_is_shown() {
     append(&*log, &[area("c", AreaLevel::City, "")]);
     caught_up(&views, &log).await;
     assert_eq!(rows::<Second>(&views).unwrap()[0], "c 40");
-    assert!(views.verify(Arc::clone(&log)).await.unwrap().differences.is_empty());
+    assert!(views.verify(Arc::clone(&log) as Arc<dyn Log>).await.unwrap().differences.is_empty());
     views.shutdown().await.unwrap();
     let views = start::<Second>(&log, dir.path());
     assert!(views.outdated().is_empty());
@@ -214,14 +214,14 @@ async fn rows_that_cannot_be_read_and_rows_that_never_were_are_built_first() {
     assert!(matches!(rows::<Second>(&views), Err(QueryError::Building { .. })));
     assert!(views.subscribe(View::of::<Second>(), Filter::default(), None).is_err());
     assert_eq!(views.rows(View::Coverage), small_city().len() as u64);
-    views.renew(Arc::clone(&log)).await.unwrap();
+    views.renew(Arc::clone(&log) as Arc<dyn Log>).await.unwrap();
     assert_eq!(rows::<Second>(&views).unwrap()[0], "c 10");
     views.shutdown().await.unwrap();
     // Its rows have another form.
     let views = start::<Third>(&log, dir.path());
     caught_up(&views, &log).await;
     assert!(matches!(rows::<Third>(&views), Err(QueryError::Building { .. })));
-    views.renew(Arc::clone(&log)).await.unwrap();
+    views.renew(Arc::clone(&log) as Arc<dyn Log>).await.unwrap();
     assert_eq!(rows::<Third>(&views).unwrap()[0], "c 1");
     assert_eq!((views.renewed()[0].former_version, views.renewed()[0].differing), (None, None));
     views.shutdown().await.unwrap();
@@ -253,7 +253,7 @@ async fn one_of_musters_own_views_is_made_anew_alike() {
     assert_eq!((outdated.len(), outdated[0].view, outdated[0].rows), (1, View::Coverage, Some((7, former))));
     assert_eq!(views.rows(View::Coverage), small_city().len() as u64);
     assert_eq!(rows::<First>(&views).unwrap().len(), small_city().len() + 1, "the others are live");
-    views.renew(Arc::clone(&log)).await.unwrap();
+    views.renew(Arc::clone(&log) as Arc<dyn Log>).await.unwrap();
     assert_eq!((views.renewed()[0].former_version, views.renewed()[0].differing), (Some(7), Some(0)));
     assert_eq!(views.rows(View::Coverage), small_city().len() as u64 + 1);
     assert_eq!(views.generation(), Some(2));
