@@ -252,6 +252,7 @@ fn with_position(row: &Row, position: u64) -> Row {
         Row::Whistle(row) => row.position = position,
         Row::Call(row) => row.position = position,
         Row::Responder(row) => row.position = position,
+        Row::Other(_) => {}
     }
     row
 }
