@@ -12,6 +12,9 @@ use super::{Rows, ViewFold, ViewRow};
 use crate::fold::RowChange;
 use crate::view::{Row, Ties, View};
 
+type Loaded = Result<Box<dyn ErasedFold>, postcard::Error>;
+type Decoded = Result<Arc<dyn ErasedRow>, prost::DecodeError>;
+
 /// What a type that is a [`ViewFold`] says of itself.
 struct Definition {
     name: &'static str,
@@ -19,8 +22,8 @@ struct Definition {
     about_persons: bool,
     shown_texts: &'static [&'static str],
     fold: fn() -> Box<dyn ErasedFold>,
-    load: fn(&[u8]) -> Result<Box<dyn ErasedFold>, postcard::Error>,
-    decode: fn(&[u8]) -> Result<Arc<dyn ErasedRow>, prost::DecodeError>,
+    load: fn(&[u8]) -> Loaded,
+    decode: fn(&[u8]) -> Decoded,
     /// The JSON of an empty row.
     sample: fn() -> Option<Value>,
 }
@@ -74,7 +77,7 @@ impl Registered {
         (self.0.fold)()
     }
 
-    pub(crate) fn load(self, bytes: &[u8]) -> Result<Box<dyn ErasedFold>, postcard::Error> {
+    pub(crate) fn load(self, bytes: &[u8]) -> Loaded {
         (self.0.load)(bytes)
     }
 
