@@ -363,7 +363,7 @@ mod tests {
                     | Content::Hours(key)
                     | Content::Flag(key)
                     | Content::Word(key, _) => has(key),
-                    Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(has),
+                    Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(|name| has(name)),
                     Content::Needs => has("needs"),
                     Content::Realm => has("realm"),
                     Content::Any(_) => unreachable!("these are of other views"),

@@ -305,7 +305,8 @@ mod tests {
             check: true,
         };
         let city = City::generate(args.seed, Scale::Small);
-        let demo = Demo { city, nats: Nats::Off, folder: folder.path().to_path_buf(), lang: Lang::En, args };
+        let (folder_path, catalogue) = (folder.path().to_path_buf(), Catalogue::built_in());
+        let demo = Demo { city, nats: Nats::Off, folder: folder_path, lang: Lang::En, args, catalogue };
         let summary = demo.check().await.unwrap();
         assert!(!summary.ok);
         assert_eq!(summary.checks.len(), summary::CHECKS.len());
