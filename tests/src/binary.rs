@@ -32,6 +32,14 @@ pub async fn example_binary(name: &'static str) -> Result<PathBuf> {
     tokio::task::spawn_blocking(move || build("--example", name)).await?
 }
 
+/// The path of a program of the workspace beside `muster`, built in the profile that the tests were built in.
+///
+/// # Errors
+/// The build fails; cargo's own errors go to standard error.
+pub async fn program_binary(name: &'static str) -> Result<PathBuf> {
+    tokio::task::spawn_blocking(move || build("--bin", name)).await?
+}
+
 fn locate() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("MUSTER_BIN") {
         let path = PathBuf::from(path);

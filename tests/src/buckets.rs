@@ -1,11 +1,12 @@
 //! The views' buckets in NATS KV, held against the rows that a server shows.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use futures::TryStreamExt as _;
-use muster_feed::kv::{MARKER, Marker, bucket_name};
+use muster_feed::kv::{MARKER, Marker};
 use muster_views::View;
 use serde_json::Value;
 
@@ -16,8 +17,8 @@ use crate::wait;
 ///
 /// # Errors
 /// There is no such bucket, no marker in it, or a value that is no JSON.
-pub async fn bucket_rows(nats_url: &str, view: View) -> Result<(Marker, BTreeMap<String, Value>)> {
-    let store = jetstream::new(async_nats::connect(nats_url).await?).get_key_value(bucket_name(view)).await?;
+pub async fn bucket_rows(nats_url: &str, view: impl Display) -> Result<(Marker, BTreeMap<String, Value>)> {
+    let store = jetstream::new(async_nats::connect(nats_url).await?).get_key_value(format!("muster_{view}")).await?;
     let keys: Vec<String> = store.keys().await?.try_collect().await?;
     let mut rows = BTreeMap::new();
     // A list misses a key that is written meanwhile, as the marker is all the time.
@@ -36,7 +37,7 @@ pub async fn bucket_rows(nats_url: &str, view: View) -> Result<(Marker, BTreeMap
 ///
 /// # Errors
 /// The server does not answer.
-pub async fn http_rows(url: &str, view: View) -> Result<(String, Vec<Value>)> {
+pub async fn http_rows(url: &str, view: impl Display) -> Result<(String, Vec<Value>)> {
     let client = reqwest::Client::builder().timeout(PROBE_MAX).build()?;
     let mut rows = Vec::new();
     let mut cursor = String::new();

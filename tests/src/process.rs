@@ -30,6 +30,8 @@ pub struct MusterOptions {
     pub args: Vec<String>,
     /// Further environment variables, as they are.
     pub env: Vec<(String, String)>,
+    /// Another program that is Muster with views of its own; `muster` if there is none.
+    pub program: Option<PathBuf>,
 }
 
 /// A `muster serve` child on a free loopback port. Dropping it kills it.
@@ -50,7 +52,10 @@ impl MusterServer {
     /// # Errors
     /// The binary cannot be built, or the server ends or is not ready in time; the message ends with its output.
     pub async fn start(options: MusterOptions) -> Result<Self> {
-        let binary = muster_binary().await?;
+        let binary = match &options.program {
+            Some(program) => program.clone(),
+            None => muster_binary().await?,
+        };
         let scratch = tempfile::Builder::new().prefix("muster-server-").tempdir()?;
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = spawn(&binary, &options, any_port, scratch.path(), 1)?;
@@ -155,7 +160,15 @@ pub struct Finished {
 /// # Errors
 /// The binary cannot be built or started, or it still runs after `limit` and is killed.
 pub async fn run_muster(args: &[&str], limit: Duration) -> Result<Finished> {
-    let mut process = spawn_muster(args).await?;
+    run_program(&muster_binary().await?, args, limit).await
+}
+
+/// Runs another program with Muster in it as [`run_muster`] does.
+///
+/// # Errors
+/// The program cannot be started, or it still runs after `limit` and is killed.
+pub async fn run_program(binary: &Path, args: &[&str], limit: Duration) -> Result<Finished> {
+    let mut process = spawn_program(binary, args)?;
     let status = process.child.wait_for_end(limit).await.with_context(|| process.child.tail())?;
     Ok(Finished { status, stdout: process.child.stdout(), stderr: process.child.stderr() })
 }
@@ -174,7 +187,14 @@ pub struct MusterProcess {
 /// # Errors
 /// The binary cannot be built or started.
 pub async fn spawn_muster(args: &[&str]) -> Result<MusterProcess> {
-    let binary = muster_binary().await?;
+    spawn_program(&muster_binary().await?, args)
+}
+
+/// Starts another program with Muster in it and does not wait for anything.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn spawn_program(binary: &Path, args: &[&str]) -> Result<MusterProcess> {
     let scratch = tempfile::Builder::new().prefix("muster-").tempdir()?;
     let mut command = Command::new(binary);
     command.args(args);

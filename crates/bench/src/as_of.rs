@@ -281,7 +281,7 @@ fn states(setting: &Setting<'_>, kept: &Kept) -> Result<Row> {
             let from = position.0 - position.0 % limits::AS_OF_STATE_SPACING;
             let started = Instant::now();
             let mut pass = match store.get(from.to_be_bytes())? {
-                Some(bytes) => Pass::load(&bytes)?,
+                Some(bytes) => Pass::load(&View::ALL, &bytes)?,
                 None => Pass::new(&View::ALL),
             };
             let loaded = Instant::now();

@@ -21,6 +21,7 @@ pub mod nightly;
 pub mod openapi;
 pub mod openfiles;
 pub mod problem;
+mod program;
 mod remote_log;
 pub mod service;
 pub mod startup;
@@ -28,3 +29,5 @@ pub mod telemetry;
 pub mod time;
 pub mod wiring;
 pub mod words;
+
+pub use program::Muster;

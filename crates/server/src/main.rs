@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    muster_server::cli::main()
+    muster_server::Muster::new().run()
 }

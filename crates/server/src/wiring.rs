@@ -13,7 +13,7 @@ use muster_engine::{ClockSource, Engine, EngineHandle, EngineOptions};
 use muster_feed::{CommandService, Kv, KvHandle, KvOptions, Relay, RelayHandle, RelayOptions, ServiceHandle, ServiceOptions};
 use muster_log::{EpochPosition, Log, LogId, OpenOptions, RocksLog};
 use muster_vault::{Entropy, OsEntropy, Vault, VaultOptions};
-use muster_views::{HistoryHandle, HistoryStore, LogSource, RunnerOptions, View, ViewStore, ViewsHandle};
+use muster_views::{Catalogue, HistoryHandle, HistoryStore, LogSource, RunnerOptions, ViewStore, ViewsHandle};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -75,6 +75,8 @@ pub struct ServerOptions {
     pub queue_max: Option<usize>,
     /// How the views are run.
     pub views: RunnerOptions,
+    /// Which views there are.
+    pub catalogue: Catalogue,
     /// Who may come in.
     pub access: AccessOptions,
     /// When every published plan is rehearsed; never if not given.
@@ -104,6 +106,7 @@ impl ServerOptions {
             snapshot_every: None,
             queue_max: None,
             views: RunnerOptions::default(),
+            catalogue: Catalogue::built_in(),
             access: AccessOptions::default(),
             nightly: None,
             delivery: Delivery::default(),
@@ -239,14 +242,20 @@ impl Server {
         let (data, relay_options, kv_options, nightly) = (options.data.clone(), options.relay(), options.kv(), options.nightly);
         let (service_options, nats_commands) = (options.service(), options.nats_commands);
         let (channels, utc_offset_minutes) = (options.delivery.clone(), options.utc_offset_minutes);
-        let views_options = options.views;
+        let (views_options, catalogue) = (options.views, options.catalogue.clone());
         let (fail, failed) = watch::channel(false);
         let addr = serving.addr;
         let opened = tokio::task::spawn_blocking(move || open(options, addr, fail)).await.map_err(|_| StartError::BrokenOff)?;
         let Opened { log, vault, store, history, engine } = opened?;
-        let views = muster_views::spawn(&View::ALL, store, LogSource::new(Arc::clone(&log)), views_options)
-            .inspect_err(|_| remove_server_file(&data))?;
-        let history = muster_views::spawn_history(&View::ALL, history, Arc::clone(&log)).inspect_err(|_| remove_server_file(&data))?;
+        let views = muster_views::spawn(
+            catalogue.views(),
+            store,
+            LogSource::new(Arc::clone(&log)),
+            RunnerOptions { keep_outdated: true, ..views_options },
+        )
+        .inspect_err(|_| remove_server_file(&data))?;
+        let history =
+            muster_views::spawn_history(catalogue.views(), history, Arc::clone(&log)).inspect_err(|_| remove_server_file(&data))?;
         let erasures = Erasures::spawn(Arc::clone(&log), Arc::clone(&vault), &data.join(VAULT_DIR));
         let relay = relay_options.map(|options| Relay::spawn(Arc::clone(&log), options));
         let gateway = Arc::new(Gateway::new(Arc::clone(&vault), descriptors));
@@ -277,6 +286,7 @@ impl Server {
             relay: relay.as_ref().map(RelayHandle::status),
             deliveries: Arc::clone(&deliveries),
         });
+        crate::http::renew_views(&app);
         if let Some(nightly) = nightly {
             // It ends with the streams, when the server stops.
             tokio::spawn(nightly::run(nightly, Arc::clone(&gateway), engine.clone(), app.stopping()));

@@ -95,6 +95,12 @@ pub enum QueryError {
         /// The cursor given.
         cursor: String,
     },
+    /// Unavailable: the view is folded for the first time by the present version of its fold, and there are no earlier rows to show.
+    #[error("the view {view} is being built")]
+    Building {
+        /// The view.
+        view: View,
+    },
     /// Unavailable: after a crash the folds have not come back yet to where the rows are; a moment's work.
     #[error("the views are being brought up to date: at {at} of {target}")]
     NotReady {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use muster_log::{Position, Record};
-use muster_proto::v1::{self, DutyRole};
+use muster_proto::v1::{self, DutyRole, Envelope};
 use muster_proto::{DecodeError, Event, SCHEMA_VERSION};
 use prost::encoding::{DecodeContext, WireType};
 
@@ -24,6 +24,8 @@ pub(crate) struct Fact {
     /// `actual` or the exercise's name.
     pub(crate) realm: Arc<str>,
     pub(crate) what: What,
+    /// The record as it is, where somebody wants it so.
+    pub(crate) whole: Option<Box<Envelope>>,
 }
 
 /// What happened.
@@ -55,6 +57,8 @@ pub(crate) enum What {
     },
     /// Everything rarer. The names in it that folds look up have numbers.
     Event(Box<Event>),
+    /// What concerns only those who want the record whole.
+    Unread,
 }
 
 /// A call to a person.
@@ -160,16 +164,18 @@ impl Scribe {
         Self { interest, names, told, realm: Arc::from(muster_proto::ACTUAL) }
     }
 
-    /// Forgets all names: the folds start from nothing.
-    pub(crate) fn begin(&mut self) {
+    /// Forgets all names: folds that want this start from nothing.
+    pub(crate) fn begin(&mut self, interest: Interest) {
+        self.interest = interest;
         self.names = Symbols::default();
         self.told = self.names.len();
     }
 
-    /// Takes over names that the folds have.
-    pub(crate) fn resume(&mut self, names: Symbols) {
+    /// Takes over names that the folds have, and what these want.
+    pub(crate) fn resume(&mut self, names: Symbols, interest: Interest) {
         self.told = names.len();
         self.names = names;
+        self.interest = interest;
     }
 
     /// The facts that a fold wants, in order.
@@ -177,11 +183,12 @@ impl Scribe {
         let mut facts = Vec::new();
         for record in records {
             let fault = |error| FactError { position: record.position, error };
-            match self.parse(&record.bytes).map_err(fault)? {
+            let whole = if self.interest.wants_whole() { whole(&record.bytes).map_err(fault)? } else { None };
+            match self.parse(&record.bytes, whole.is_some()).map_err(fault)? {
                 Some(fact) if fact.position != record.position => {
                     return Err(fault(DecodeError::Malformed(format!("it says that it is record {}", fact.position))));
                 }
-                fact => facts.extend(fact),
+                fact => facts.extend(fact.map(|fact| Fact { whole, ..fact })),
             }
         }
         let names = self.names.since(self.told).map(Box::from).collect();
@@ -189,7 +196,7 @@ impl Scribe {
         Ok(Batch { names, facts })
     }
 
-    fn parse(&mut self, bytes: &[u8]) -> Result<Option<Fact>, DecodeError> {
+    fn parse(&mut self, bytes: &[u8], any: bool) -> Result<Option<Fact>, DecodeError> {
         let mut head = Head::default();
         let mut fields = Fields { rest: bytes };
         while let Some((tag, value)) = fields.next()? {
@@ -200,7 +207,12 @@ impl Scribe {
                         return Err(DecodeError::Malformed("something follows the event".to_owned()));
                     }
                     head.check()?;
-                    return if self.interest.wants(tag) { self.finish(&head, tag, body).map(Some) } else { Ok(None) };
+                    let what = match self.interest.wants(tag) {
+                        true => self.what(tag, body)?,
+                        false if any => What::Unread,
+                        false => return Ok(None),
+                    };
+                    return self.finish(&head, what).map(Some);
                 }
                 Value::Bytes(realm) if tag == 18 => head.realm = realm,
                 Value::Bytes(_) if tag == 19 => head.path_seen = true,
@@ -211,8 +223,7 @@ impl Scribe {
         Err(DecodeError::UnknownEvent)
     }
 
-    fn finish(&mut self, head: &Head<'_>, tag: u32, body: &[u8]) -> Result<Fact, DecodeError> {
-        let what = self.what(tag, body)?;
+    fn finish(&mut self, head: &Head<'_>, what: What) -> Result<Fact, DecodeError> {
         if head.realm != self.realm.as_bytes() {
             self.realm = Arc::from(Value::Bytes(head.realm).text()?);
         }
@@ -222,6 +233,7 @@ impl Scribe {
             occurred_at_ms: head.occurred_at_ms,
             realm: Arc::clone(&self.realm),
             what,
+            whole: None,
         })
     }
 
@@ -328,6 +340,15 @@ impl Scribe {
 
     fn call(&mut self, value: Option<Value<'_>>) -> Result<CallKey, DecodeError> {
         value.map_or(Ok(CallKey::NONE), |value| Ok(CallKey::of(value.text()?, &mut self.names)))
+    }
+}
+
+/// A record as it is; nothing where it tells of something that this program does not know.
+fn whole(bytes: &[u8]) -> Result<Option<Box<Envelope>>, DecodeError> {
+    match muster_proto::decode(bytes) {
+        Ok(record) => Ok(Some(Box::new(record))),
+        Err(DecodeError::UnknownEvent) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -72,7 +72,7 @@ impl Bound {
                 let of_incident = match view {
                     View::Coverage => true,
                     View::Sites | View::Whistles => ties.incident_id == incident,
-                    View::Units | View::Calls | View::Responders => false,
+                    View::Units | View::Calls | View::Responders | View::Other(_) => false,
                 };
                 of_incident && of == realm && place.within(area)
             }

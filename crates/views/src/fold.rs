@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::fact::{Batch, Fact};
 use crate::ledger::{Entry, Ledger};
+use crate::other::{ErasedFold, Registered};
 use crate::view::{Row, View};
 
 /// A row that differs from what was last drained.
@@ -30,6 +31,9 @@ pub enum RowChange {
 pub(crate) trait Fold: Default + Clone + Serialize + DeserializeOwned + Send + 'static {
     /// Which view it is.
     const VIEW: View;
+
+    /// Raised whenever rows or state change their form or their meaning: what an earlier version made is then replaced.
+    const VERSION: u32 = 1;
 
     /// Whether a record with this event tag, beyond those of people and the tree, can change a row.
     fn interested(event_tag: u32) -> bool;
@@ -57,43 +61,81 @@ macro_rules! any_fold {
         /// One of the folds.
         pub(crate) enum AnyFold {
             $($name(Box<$fold>),)*
+            Other(Registered, Box<dyn ErasedFold>),
+        }
+
+        impl View {
+            /// The version of its fold.
+            #[must_use]
+            pub fn version(self) -> u32 {
+                $(if self == <$fold>::VIEW { return <$fold>::VERSION; })*
+                match self {
+                    Self::Other(registered) => registered.version(),
+                    _ => unreachable!("every view has a fold"),
+                }
+            }
         }
 
         impl AnyFold {
             /// The fold of a view that has seen nothing.
             pub(crate) fn new(view: View) -> Self {
                 $(if view == <$fold>::VIEW { return Self::$name(Box::default()); })*
-                unreachable!("every view has a fold")
+                match view {
+                    View::Other(registered) => Self::Other(registered, registered.fold()),
+                    _ => unreachable!("every view has a fold"),
+                }
             }
 
             pub(crate) fn view(&self) -> View {
-                match self { $(Self::$name(_) => <$fold>::VIEW,)* }
+                match self {
+                    $(Self::$name(_) => <$fold>::VIEW,)*
+                    Self::Other(registered, _) => View::Other(*registered),
+                }
             }
 
             fn interested(&self, event_tag: u32) -> bool {
-                match self { $(Self::$name(_) => <$fold>::interested(event_tag),)* }
+                match self {
+                    $(Self::$name(_) => <$fold>::interested(event_tag),)*
+                    // It is shown records whole.
+                    Self::Other(..) => false,
+                }
             }
 
             fn apply(&mut self, entry: &Entry<'_>) {
-                match self { $(Self::$name(fold) => fold.apply(entry),)* }
+                match self {
+                    $(Self::$name(fold) => fold.apply(entry),)*
+                    Self::Other(_, fold) => entry.fact.whole.iter().for_each(|record| fold.apply(record)),
+                }
             }
 
             fn dirty(&self) -> usize {
-                match self { $(Self::$name(fold) => fold.dirty(),)* }
+                match self {
+                    $(Self::$name(fold) => fold.dirty(),)*
+                    Self::Other(_, fold) => fold.dirty(),
+                }
             }
 
             fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
-                match self { $(Self::$name(fold) => fold.drain(ledger, changes),)* }
+                match self {
+                    $(Self::$name(fold) => fold.drain(ledger, changes),)*
+                    Self::Other(_, fold) => fold.drain(changes),
+                }
             }
 
             /// Its whole memory, dirty rows included.
             pub(crate) fn save(&self) -> Result<Vec<u8>, postcard::Error> {
-                match self { $(Self::$name(fold) => postcard::to_stdvec(fold),)* }
+                match self {
+                    $(Self::$name(fold) => postcard::to_stdvec(fold),)*
+                    Self::Other(_, fold) => fold.save(),
+                }
             }
 
             pub(crate) fn load(view: View, bytes: &[u8]) -> Result<Self, postcard::Error> {
                 $(if view == <$fold>::VIEW { return postcard::from_bytes(bytes).map(|fold| Self::$name(Box::new(fold))); })*
-                unreachable!("every view has a fold")
+                match view {
+                    View::Other(registered) => Ok(Self::Other(registered, registered.load(bytes)?)),
+                    _ => unreachable!("every view has a fold"),
+                }
             }
         }
     };
@@ -120,7 +162,8 @@ impl Folds {
     /// Which event tags have to be decoded: what any fold wants, and what the ledger is made of.
     pub(crate) fn interest(&self) -> Interest {
         let wants = |tag| concerns_people(tag) || concerns_tree(tag) || self.folds.iter().any(|fold| fold.interested(tag));
-        Interest { wanted: (0..TAGS_MAX).map(wants).collect() }
+        let whole = self.folds.iter().any(|fold| matches!(fold, AnyFold::Other(..)));
+        Interest { wanted: (0..TAGS_MAX).map(wants).collect(), whole }
     }
 
     /// Takes in the facts among the records up to `last`. `each` sees them as well.
@@ -152,11 +195,17 @@ impl Folds {
 #[derive(Clone)]
 pub(crate) struct Interest {
     wanted: Vec<bool>,
+    /// Somebody is shown every record as it is.
+    whole: bool,
 }
 
 impl Interest {
     pub(crate) fn wants(&self, event_tag: u32) -> bool {
         self.wanted.get(event_tag as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) const fn wants_whole(&self) -> bool {
+        self.whole
     }
 }
 

@@ -84,6 +84,7 @@ impl Ledger {
         let mut turn = None;
         match &fact.what {
             What::Event(event) => tree_turn = self.tree_changed(event),
+            What::Unread => {}
             what => turn = self.realms[realm].people.apply(what, area.unwrap_or_default(), fact.recorded_at_ms),
         }
         let Self { names, tree, realms, .. } = self;
@@ -109,7 +110,7 @@ impl Ledger {
             What::Called(called) => called.area,
             What::Seen(seen) => seen.area,
             What::Left { area, .. } | What::Disputed { area, .. } => *area,
-            What::Acknowledged { .. } | What::Accepted { .. } | What::Released { .. } => return None,
+            What::Acknowledged { .. } | What::Accepted { .. } | What::Released { .. } | What::Unread => return None,
             What::Event(event) => {
                 let area_id = match &**event {
                     Event::IncidentDeclared(body) => &body.area_id,

@@ -2,6 +2,8 @@
 //!
 //! Owns the rows and their folder, which is disposable. It must never ask the domain, never write to the log, and never do anything to the outside
 //! while it folds: a rebuild is the same fold again.
+//!
+//! Another crate adds a view with a row type and a fold: [`ViewRow`] and [`ViewFold`], registered in a [`Catalogue`]. `docs/VIEWS.md` is the guide.
 
 mod areas;
 mod calls;
@@ -16,6 +18,7 @@ mod hub;
 mod ledger;
 pub mod limits;
 mod live;
+mod other;
 mod pass;
 mod people;
 mod places;
@@ -43,7 +46,8 @@ pub use fact::FactError;
 pub use filter::{Bound, Filter};
 pub use fold::RowChange;
 pub use history::{Compared, HistoryHandle, HistoryStore, RowPair, spawn_history};
-pub use live::{Change, ChangeBatch, ChangeKind, Form, Frames, Lag, Live, Outlook, Page, PlacedRow, Snapshot, Start};
+pub use live::{Change, ChangeBatch, ChangeKind, Form, Frames, Lag, Live, Outdated, Outlook, Page, PlacedRow, Renewed, Snapshot, Start};
+pub use other::{Catalogue, CatalogueError, OtherRow, Registered, Rows, ViewFold, ViewRow, decimal};
 pub use pass::{Pass, PassError};
 pub use rebuild::{Rebuilt, rebuild};
 pub use records::Records;

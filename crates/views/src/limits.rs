@@ -72,6 +72,10 @@ pub const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// is stuck, and the views stop.
 pub const REWINDS_MAX: usize = 4;
 
+/// How often a generation that is made beside the one in use follows it before the rest is folded while nothing new is shown: each time what came
+/// meanwhile is a small part of what was folded before.
+pub const DRAFT_ROUNDS_MAX: usize = 8;
+
 /// Bytes of the history's memtable: some 15,000 records of a busy incident, which are folded again after a crash in a moment.
 pub const HISTORY_MEMTABLE_BYTES: usize = 64 * 1024 * 1024;
 

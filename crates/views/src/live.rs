@@ -152,6 +152,30 @@ pub struct Lag {
     pub age: Duration,
 }
 
+/// A view that is not folded yet by the present version of its fold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outdated {
+    /// The view.
+    pub view: View,
+    /// Which version made the rows that are shown, and as of where; nothing where there are none to show.
+    pub rows: Option<(u32, EpochPosition)>,
+}
+
+/// A view that was outdated when the runner started, and is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The view.
+    pub view: View,
+    /// Which version made the rows before; none if there were none to show.
+    pub former_version: Option<u32>,
+    /// How many rows the present version made.
+    pub rows: u64,
+    /// How many rows the two versions made otherwise, as of the place of the former ones.
+    pub differing: Option<u64>,
+    /// Where the new ones were put in their place.
+    pub at: EpochPosition,
+}
+
 /// How a runner comes along towards the end of its source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outlook {

@@ -50,18 +50,17 @@ impl Pass {
     /// # Errors
     /// See [`PassError`].
     pub fn save(&self) -> Result<Vec<u8>, PassError> {
-        let folds: Vec<(View, Vec<u8>)> =
-            self.folds.folds.iter().map(|fold| Ok((fold.view(), fold.save()?))).collect::<Result<_, postcard::Error>>()?;
+        let folds: Vec<Vec<u8>> = self.folds.folds.iter().map(AnyFold::save).collect::<Result<_, _>>()?;
         Ok(postcard::to_stdvec(&(self.folds.position.0, &self.folds.ledger, folds))?)
     }
 
-    /// Goes on where a saved pass stopped.
+    /// Goes on where a saved pass of these views, in this order, stopped.
     ///
     /// # Errors
     /// See [`PassError`].
-    pub fn load(bytes: &[u8]) -> Result<Self, PassError> {
-        let (position, ledger, folds): (u64, _, Vec<(View, Vec<u8>)>) = postcard::from_bytes(bytes)?;
-        let folds = folds.iter().map(|(view, bytes)| AnyFold::load(*view, bytes)).collect::<Result<_, _>>()?;
+    pub fn load(views: &[View], bytes: &[u8]) -> Result<Self, PassError> {
+        let (position, ledger, folds): (u64, _, Vec<Vec<u8>>) = postcard::from_bytes(bytes)?;
+        let folds = views.iter().zip(&folds).map(|(view, bytes)| AnyFold::load(*view, bytes)).collect::<Result<_, _>>()?;
         Ok(Self::over(Folds { ledger, folds, position: muster_log::Position(position) }))
     }
 }

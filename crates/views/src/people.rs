@@ -225,7 +225,7 @@ impl People {
                 let dispute = Dispute { sites: *sites, area };
                 Some(self.turn(*person, |person| person.presence = Presence::Disputed(dispute)))
             }
-            What::Event(_) => None,
+            What::Event(_) | What::Unread => None,
         }
     }
 

@@ -46,6 +46,16 @@ impl Draft {
         self.origin
     }
 
+    /// The last record taken in.
+    pub(crate) fn position(&self) -> Position {
+        self.replayed.folds.position
+    }
+
+    /// How many rows a view has.
+    pub(crate) fn rows(&self, view: View) -> u64 {
+        self.tables.get(&view).map_or(0, |table| table.len() as u64)
+    }
+
     pub(crate) fn advance<R: Records + ?Sized>(&mut self, log: &R, to: Position) -> Result<(), ReplayError> {
         if to > self.replayed.folds.position {
             self.replayed.advance(log, to)?;

@@ -86,7 +86,7 @@ pub(crate) fn reachable(log: &dyn Log, position: Position) -> Result<(), ReplayE
 
 /// What has to be folded to tell a view's rows: those of a unit are those of the units below it as well.
 pub(crate) fn folded_for(view: View) -> Vec<View> {
-    let units = Some(View::Units).filter(|_| matches!(view, View::Sites | View::Calls | View::Responders));
+    let units = Some(View::Units).filter(|_| matches!(view, View::Sites | View::Calls | View::Responders | View::Other(_)));
     std::iter::once(view).chain(units).collect()
 }
 

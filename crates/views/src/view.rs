@@ -7,36 +7,41 @@ use std::str::FromStr;
 
 use muster_proto::v1;
 use prost::Message as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// A view. The discriminant is stored and never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[repr(u8)]
+use crate::other::{OtherRow, Registered, ViewFold};
+
+/// A view: one of Muster's own, or one that another crate wrote. Its stored tag is never reused, see `store/keys.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum View {
     /// 覆盖: one row an area.
-    Coverage = 1,
+    Coverage,
     /// 编组: one row a unit.
-    Units = 2,
+    Units,
     /// 点位: one row a site and shift.
-    Sites = 3,
+    Sites,
     /// 哨: one row a whistle.
-    Whistles = 4,
+    Whistles,
     /// 征调: one row a call.
-    Calls = 5,
+    Calls,
     /// 报到人员: one row a person and realm.
-    Responders = 6,
+    Responders,
+    /// One that another crate wrote, see [`ViewFold`].
+    Other(Registered),
 }
 
 /// No view has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no view {name:?}; known are coverage, units, sites, whistles, calls and responders")]
+#[error("there is no view {name:?}; known are {known}")]
 pub struct UnknownView {
     /// The name given.
     pub name: String,
+    /// The names that there are, with commas.
+    pub known: String,
 }
 
 impl View {
-    /// All views.
+    /// Muster's own views. Those of other crates are in a [`crate::Catalogue`] beside them.
     pub const ALL: [Self; 6] = [Self::Coverage, Self::Units, Self::Sites, Self::Whistles, Self::Calls, Self::Responders];
 
     /// The name in paths, subjects and on the command line.
@@ -49,17 +54,33 @@ impl View {
             Self::Whistles => "whistles",
             Self::Calls => "calls",
             Self::Responders => "responders",
+            Self::Other(registered) => registered.name(),
         }
     }
 
-    /// The stored discriminant.
-    pub(crate) const fn tag(self) -> u8 {
-        self as u8
+    /// The view that a fold of another crate makes.
+    #[must_use]
+    pub const fn of<F: ViewFold>() -> Self {
+        Self::Other(Registered::of::<F>())
     }
 
-    /// Its place in tables that hold one entry a view.
-    pub(crate) const fn index(self) -> usize {
-        self as usize - 1
+    /// Whether each of its rows is about one person, so that only those may read it who lead persons.
+    #[must_use]
+    pub const fn is_about_persons(self) -> bool {
+        match self {
+            Self::Coverage | Self::Units | Self::Sites | Self::Whistles => false,
+            Self::Calls | Self::Responders => true,
+            Self::Other(registered) => registered.is_about_persons(),
+        }
+    }
+
+    /// Members of text that whoever may not know persons is shown of a row, beside those that are shown of every row; of views of other crates.
+    #[must_use]
+    pub const fn shown_texts(self) -> &'static [&'static str] {
+        match self {
+            Self::Other(registered) => registered.shown_texts(),
+            _ => &[],
+        }
     }
 }
 
@@ -69,11 +90,12 @@ impl fmt::Display for View {
     }
 }
 
+/// Muster's own views by name; a [`crate::Catalogue`] knows the others as well.
 impl FromStr for View {
     type Err = UnknownView;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|view| view.name() == name).ok_or_else(|| UnknownView { name: name.to_owned() })
+        crate::Catalogue::built_in().find(name)
     }
 }
 
@@ -92,6 +114,8 @@ pub enum Row {
     Call(Box<v1::CallRow>),
     /// Of [`View::Responders`].
     Responder(Box<v1::ResponderRow>),
+    /// Of [`View::Other`].
+    Other(OtherRow),
 }
 
 /// To whom a row belongs beside its areas; what is empty says nobody.
@@ -120,6 +144,7 @@ impl Row {
             Self::Whistle(_) => View::Whistles,
             Self::Call(_) => View::Calls,
             Self::Responder(_) => View::Responders,
+            Self::Other(row) => row.view(),
         }
     }
 
@@ -133,6 +158,7 @@ impl Row {
             Self::Whistle(row) => &row.realm,
             Self::Call(row) => &row.realm,
             Self::Responder(row) => &row.realm,
+            Self::Other(row) => row.inner().realm(),
         }
     }
 
@@ -146,6 +172,7 @@ impl Row {
             Self::Whistle(row) => row.whistle_id.clone(),
             Self::Call(row) => row.call_id.clone(),
             Self::Responder(row) => row.responder_id.clone(),
+            Self::Other(row) => row.inner().id(),
         }
     }
 
@@ -159,6 +186,7 @@ impl Row {
             Self::Whistle(row) => &row.area_id,
             Self::Call(row) => &row.area_id,
             Self::Responder(row) => &row.home_area_id,
+            Self::Other(row) => row.inner().area_id(),
         }
     }
 
@@ -167,6 +195,7 @@ impl Row {
     pub fn also_area_id(&self) -> &str {
         match self {
             Self::Responder(row) => &row.post_area_id,
+            Self::Other(row) => row.inner().also_area_id(),
             Self::Coverage(_) | Self::Unit(_) | Self::Site(_) | Self::Whistle(_) | Self::Call(_) => "",
         }
     }
@@ -189,12 +218,13 @@ impl Row {
             Self::Responder(row) => {
                 Ties { organization_id: &row.organization_id, responder_id: &row.responder_id, unit_id: &row.unit_id, ..Ties::default() }
             }
+            Self::Other(row) => row.inner().ties(),
         }
     }
 
     /// The last record that changed it.
     #[must_use]
-    pub const fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         match self {
             Self::Coverage(row) => row.position,
             Self::Unit(row) => row.position,
@@ -202,6 +232,7 @@ impl Row {
             Self::Whistle(row) => row.position,
             Self::Call(row) => row.position,
             Self::Responder(row) => row.position,
+            Self::Other(row) => row.inner().position(),
         }
     }
 
@@ -215,6 +246,7 @@ impl Row {
             Self::Whistle(row) => row.encode_to_vec(),
             Self::Call(row) => row.encode_to_vec(),
             Self::Responder(row) => row.encode_to_vec(),
+            Self::Other(row) => row.inner().bytes(),
         }
     }
 
@@ -230,6 +262,7 @@ impl Row {
             View::Whistles => Self::Whistle(v1::WhistleRow::decode(bytes)?),
             View::Calls => Self::Call(Box::new(v1::CallRow::decode(bytes)?)),
             View::Responders => Self::Responder(Box::new(v1::ResponderRow::decode(bytes)?)),
+            View::Other(registered) => Self::Other(registered.decode(bytes)?),
         })
     }
 }
@@ -243,6 +276,7 @@ impl Serialize for Row {
             Self::Whistle(row) => row.serialize(serializer),
             Self::Call(row) => row.serialize(serializer),
             Self::Responder(row) => row.serialize(serializer),
+            Self::Other(row) => row.inner().json().serialize(serializer),
         }
     }
 }

@@ -56,7 +56,7 @@ fn run(choices: &[Choice]) -> Result<(), TestCaseError> {
         pass.take(&record(index as u64 + 1, &happenings[index])).unwrap();
         // Sometimes several records between two drains, sometimes a restart with undrained rows.
         if index % 7 == 3 {
-            pass = Pass::load(&pass.save().unwrap()).unwrap();
+            pass = Pass::load(&View::ALL, &pass.save().unwrap()).unwrap();
         }
         if index % 3 != 0 {
             kept.take(pass.drain());

@@ -135,6 +135,7 @@ impl Units {
             Row::Site(row) => ("", "", "", row.incident_id.as_str()),
             Row::Whistle(row) => ("", "", "", row.incident_id.as_str()),
             Row::Coverage(_) => ("", "", "", "any"),
+            Row::Other(_) => ("", "", "", ""),
         };
         let of_unit = |top: &str| match row {
             Row::Site(site) => {

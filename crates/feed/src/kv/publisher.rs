@@ -296,7 +296,11 @@ impl Publisher<'_> {
         let mut progress = self.views.progress();
         let waited = progress.wait_for(|now| now.ready || now.stopped.is_some()).await;
         match waited.map(|now| now.stopped.clone()) {
-            Ok(None) => Ok(()),
+            // Rows that another version of the fold made would be told as of a place that they are not of. Another publisher may have the present ones.
+            Ok(None) => match self.views.outdated_of(self.view) {
+                Some(_) => Err(End::Changed(format!("the view is not made by version {} of its fold yet", self.view.version()))),
+                None => Ok(()),
+            },
             Ok(Some(error)) => Err(End::Dead(error.to_string())),
             Err(_) => Err(End::Dead("the views have ended".to_owned())),
         }

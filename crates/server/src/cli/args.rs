@@ -334,7 +334,7 @@ pub struct UpkeepArgs {
 /// `muster view`
 #[derive(Debug, Args)]
 pub struct ViewArgs {
-    /// 视图：coverage 覆盖 / units 编组 / sites 点位 / whistles 哨 / calls 征调 / responders 人员
+    /// 视图：coverage 覆盖 / units 编组 / sites 点位 / whistles 哨 / calls 征调 / responders 人员，以及服务器另有的视图 · or another one that the server has
     pub name: String,
     /// 只看此辖区及以下 · only this area and what is below
     #[arg(long)]

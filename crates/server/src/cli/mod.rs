@@ -27,24 +27,24 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use muster_views::Catalogue;
 
 pub use args::{Cli, Command, DemoArgs, DemoScale};
 pub use error::CliError;
 
-use crate::words::Lang;
+use crate::words::{Lang, Words};
 
 /// What went wrong with the arguments, or with the environment.
 const EXIT_USAGE: u8 = 2;
 
-/// Reads the arguments of the process and does what they say.
-#[must_use]
-pub fn main() -> ExitCode {
+/// Reads the arguments of the process and does what they say, with these views.
+pub(crate) fn main(catalogue: &Catalogue) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let lang = cli.lang;
-    match run(cli) {
+    match run(cli, catalogue) {
         Ok(code) => code,
         Err(error) => {
             error.print(lang);
@@ -53,13 +53,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, CliError> {
+fn run(cli: Cli, catalogue: &Catalogue) -> Result<ExitCode, CliError> {
     let lang = cli.lang;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| CliError::io("tokio", &error))?;
     match cli.command {
-        Command::Serve(args) => runtime.block_on(serve::run(args, lang)),
-        Command::Demo(args) => runtime.block_on(crate::demo::run(args, lang)),
-        Command::Worker(args) => runtime.block_on(worker::run(args, lang)),
+        Command::Serve(args) => runtime.block_on(serve::run(args, catalogue)),
+        Command::Demo(args) => runtime.block_on(crate::demo::run(args, catalogue, lang)),
+        Command::Worker(args) => runtime.block_on(worker::run(args, catalogue)),
         Command::Import(args) => runtime.block_on(import::run(args, lang)),
         Command::Send(args) => runtime.block_on(send::run(args, lang)),
         Command::Fill(args) => runtime.block_on(fill::run(args, lang)),
@@ -74,6 +74,12 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Nats(args) => runtime.block_on(nats::run(args, lang)),
         Command::Doctor(args) => doctor::run(&args, lang),
     }
+}
+
+/// The program was put together in a way that cannot be.
+pub(crate) fn unusable(words: &Words) -> ExitCode {
+    CliError { words: words.clone(), exit_code: EXIT_USAGE }.print(asked_lang());
+    ExitCode::from(EXIT_USAGE)
 }
 
 /// Clap speaks English; the first line says in Chinese what kind of fault it is.

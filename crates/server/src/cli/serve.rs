@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use muster_views::Catalogue;
+
 use super::args::ServeArgs;
 use super::error::CliError;
 use super::print;
@@ -12,12 +14,11 @@ use crate::openfiles;
 use crate::startup::StartError;
 use crate::telemetry;
 use crate::wiring::{Server, ServerOptions};
-use crate::words::Lang;
 
 /// The log or the engine stopped: a person must look (`EX_SOFTWARE`).
 pub(super) const EXIT_FATAL: u8 = 70;
 
-pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliError> {
+pub(super) async fn run(args: ServeArgs, catalogue: &Catalogue) -> Result<ExitCode, CliError> {
     let config = config(&args)?;
     start_tracing(config.log_format, &config.log_filter)?;
     openfiles::raise();
@@ -31,6 +32,7 @@ pub(super) async fn run(args: ServeArgs, _lang: Lang) -> Result<ExitCode, CliErr
         nightly: config.nightly,
         delivery: config.delivery.clone(),
         utc_offset_minutes: config.utc_offset_minutes,
+        catalogue: catalogue.clone(),
         ..ServerOptions::new(&config.data)
     };
     let signal = signal::stop()?;

@@ -1,5 +1,8 @@
 //! Tables for people: columns of Chinese and Latin text line up, enumerations read as words, times as China Standard Time.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
@@ -7,14 +10,14 @@ use crate::descriptors::Descriptors;
 use crate::words::Lang;
 
 /// One column of a view's table.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Column {
-    zh: &'static str,
-    en: &'static str,
+    zh: Cow<'static, str>,
+    en: Cow<'static, str>,
     content: Content,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Content {
     /// A member as it is.
     Text(&'static str),
@@ -36,10 +39,12 @@ enum Content {
     Needs,
     /// Real life or which exercise.
     Realm,
+    /// A member as it comes, whatever it is.
+    Any(String),
 }
 
 const fn column(zh: &'static str, en: &'static str, content: Content) -> Column {
-    Column { zh, en, content }
+    Column { zh: Cow::Borrowed(zh), en: Cow::Borrowed(en), content }
 }
 
 /// Of a comparison: which form of the row it is.
@@ -47,7 +52,7 @@ const CHANGE: Column = column("变化", "change", Content::Text("change"));
 
 /// The columns of a view for rows that are told as they were and as they are.
 pub(super) fn compared(columns: &[Column]) -> Vec<Column> {
-    std::iter::once(CHANGE).chain(columns.iter().copied()).collect()
+    std::iter::once(CHANGE).chain(columns.iter().cloned()).collect()
 }
 
 /// In every table: nobody may take an exercise for real life.
@@ -179,7 +184,19 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// The columns of a view; none for a view that this version does not know.
-pub(super) fn columns(view: &str) -> Option<&'static [Column]> {
+pub(super) fn columns(view: &str, rows: &[Value]) -> Vec<Column> {
+    own_columns(view).map_or_else(|| columns_of(rows), <[Column]>::to_vec)
+}
+
+/// Of a view that another crate wrote: a column for each member that some row has, under its own name, but where the row last changed.
+fn columns_of(rows: &[Value]) -> Vec<Column> {
+    let members: BTreeSet<&str> = rows.iter().filter_map(Value::as_object).flatten().map(|(name, _)| name.as_str()).collect();
+    let own = members.into_iter().filter(|name| !["realm", "position", "change"].contains(name));
+    let of = |name: &str| Column { zh: name.to_owned().into(), en: name.to_owned().into(), content: Content::Any(name.to_owned()) };
+    std::iter::once(REALM).chain(own.map(of)).collect()
+}
+
+fn own_columns(view: &str) -> Option<&'static [Column]> {
     match view {
         "coverage" => Some(COVERAGE),
         "units" => Some(UNITS),
@@ -196,7 +213,7 @@ pub(super) fn render(columns: &[Column], rows: &[Value], lang: Lang) -> String {
     let descriptors = Descriptors::read();
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(columns.iter().map(|column| Cell::new(if lang == Lang::Zh { column.zh } else { column.en })));
+    table.set_header(columns.iter().map(|column| Cell::new(if lang == Lang::Zh { &column.zh } else { &column.en })));
     for row in rows {
         table.add_row(columns.iter().map(|column| cell(&descriptors, column, row, lang)));
     }
@@ -218,6 +235,12 @@ fn cell(descriptors: &Descriptors, column: &Column, row: &Value, lang: Lang) -> 
         Content::Share(part, whole) => Cell::new(share(&count(part), &count(whole))).set_alignment(CellAlignment::Right),
         Content::Needs => Cell::new(needs(row)),
         Content::Realm => Cell::new(realm(&text("realm"), lang)),
+        Content::Any(key) => match &row[key] {
+            Value::Null => Cell::new(""),
+            Value::String(text) => Cell::new(text),
+            Value::Number(number) => Cell::new(number).set_alignment(CellAlignment::Right),
+            other => Cell::new(other),
+        },
     }
 }
 
@@ -310,10 +333,20 @@ mod tests {
     #[test]
     fn columns_line_up_whatever_the_script() {
         let rows = [json!({"area_id": "4408", "name": "湛江市", "required": "12"}), json!({"area_id": "a", "name": "x"})];
-        let table = render(columns("coverage").unwrap(), &rows, Lang::Zh);
+        let table = render(&columns("coverage", &rows), &rows, Lang::Zh);
         let widths: Vec<_> = table.lines().map(unicode_width::UnicodeWidthStr::width).collect();
         assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
         assert!(table.contains("湛江市") && table.contains("缺口"));
+    }
+
+    #[test]
+    fn a_view_of_another_crate_has_a_column_for_each_member() {
+        let rows =
+            [json!({"realm": "actual", "position": "7", "area_id": "g-1", "on_post": 3}), json!({"realm": "drill", "specialty": "急救"})];
+        let table = render(&columns("elsewhere", &rows), &rows, Lang::En);
+        let header: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(header, ["realm", "area_id", "on_post", "specialty"], "{table}");
+        assert!(table.contains("g-1") && table.contains('3') && table.contains("EXERCISE drill") && table.contains("急救"), "{table}");
     }
 
     #[test]
@@ -322,17 +355,18 @@ mod tests {
         for (view, message) in crate::openapi::VIEW_ROWS {
             let message = descriptors.message(message).unwrap();
             let has = |name: &str| assert!(message.fields.iter().any(|field| field.name == name), "{view} has no {name}");
-            for column in columns(view).unwrap() {
-                match column.content {
+            for column in own_columns(view).unwrap() {
+                match &column.content {
                     Content::Text(key)
                     | Content::Count(key)
                     | Content::Time(key)
                     | Content::Hours(key)
                     | Content::Flag(key)
                     | Content::Word(key, _) => has(key),
-                    Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(has),
+                    Content::Fraction(part, whole) | Content::Share(part, whole) => [part, whole].into_iter().for_each(|name| has(name)),
                     Content::Needs => has("needs"),
                     Content::Realm => has("realm"),
+                    Content::Any(_) => unreachable!("these are of other views"),
                 }
             }
         }

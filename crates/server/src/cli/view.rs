@@ -23,8 +23,7 @@ pub(super) async fn run(args: ViewArgs, lang: Lang) -> Result<ExitCode, CliError
         print::line(&json!({"view": args.name, "at": at, "rows": rows}).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let columns = table::columns(&args.name).ok_or_else(|| client.not_muster(&args.name))?;
-    print::line(&table::render(columns, &rows, lang));
+    print::line(&table::render(&table::columns(&args.name, &rows), &rows, lang));
     let count = rows.len();
     print::line(&match lang {
         Lang::Zh => format!("{count} 行，截至位置 {at}；时间为北京时间"),
@@ -66,9 +65,8 @@ async fn compare(args: &ViewArgs, to: &str, client: &Client, lang: Lang) -> Resu
         print::line(&json!({"view": args.name, "from": from, "to": to, "rows": rows}).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let columns = table::columns(&args.name).ok_or_else(|| client.not_muster(&args.name))?;
     let forms: Vec<Value> = rows.iter().flat_map(forms).collect();
-    print::line(&table::render(&table::compared(columns), &forms, lang));
+    print::line(&table::render(&table::compared(&table::columns(&args.name, &forms)), &forms, lang));
     let count = rows.len();
     print::line(&match lang {
         Lang::Zh => format!("{count} 行不同：− 为位置 {from} 时，＋ 为位置 {to} 时；时间为北京时间"),

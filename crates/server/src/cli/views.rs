@@ -34,6 +34,7 @@ async fn status(args: &UpkeepArgs, lang: Lang) -> Result<ExitCode, CliError> {
     let columns = [
         ("视图", "view", "view"),
         ("代", "generation", "generation"),
+        ("版本", "version", "version"),
         ("状态", "state", "state"),
         ("位置", "position", "at"),
         ("落后记录", "behind", "lag_positions"),
@@ -49,6 +50,7 @@ async fn status(args: &UpkeepArgs, lang: Lang) -> Result<ExitCode, CliError> {
         table.add_row(columns.iter().map(|(_, _, member)| cell(member, &row[*member], lang)));
     }
     print::line(&table.to_string());
+    found["renewed"].as_array().into_iter().flatten().for_each(|renewed| print::line(&made_anew(renewed, lang)));
     if let Some(state) = found["source"]["state"].as_str() {
         let reason = found["source"]["reason"].as_str().map(|reason| format!("：{reason}")).unwrap_or_default();
         print::line(&match lang {
@@ -65,12 +67,34 @@ async fn status(args: &UpkeepArgs, lang: Lang) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A view whose rows another version of its fold made when the process started.
+fn made_anew(renewed: &Value, lang: Lang) -> String {
+    let text = |member: &str| renewed[member].as_str().unwrap_or_default();
+    let (view, at, rows, version) = (text("view"), text("at"), text("rows"), &renewed["version"]);
+    match (lang, &renewed["former_version"]) {
+        (Lang::Zh, Value::Null) => format!("{view}：截至位置 {at} 由版本 {version} 首次构建，{rows} 行"),
+        (Lang::En, Value::Null) => format!("{view}: built for the first time by version {version} as of {at}, {rows} rows"),
+        (Lang::Zh, former) => {
+            format!("{view}：截至位置 {at} 由版本 {former} 换为版本 {version}，{rows} 行；与旧版本有 {} 行不同", text("rows_differing"))
+        }
+        (Lang::En, former) => {
+            let differing = text("rows_differing");
+            format!(
+                "{view}: version {version} took the place of version {former} as of {at}, {rows} rows; {differing} differ from the former ones"
+            )
+        }
+    }
+}
+
 fn cell(member: &str, value: &Value, lang: Lang) -> String {
     match value {
         Value::String(state) if member == "state" && lang == Lang::Zh => in_chinese(state).to_owned(),
         Value::String(text) => text.clone(),
         Value::Null => "–".to_owned(),
-        number => number.as_f64().filter(|_| member != "generation").map_or_else(|| number.to_string(), |number| format!("{number:.1}")),
+        number => number
+            .as_f64()
+            .filter(|_| !["generation", "version"].contains(&member))
+            .map_or_else(|| number.to_string(), |number| format!("{number:.1}")),
     }
 }
 
@@ -82,6 +106,8 @@ fn in_chinese(state: &str) -> &str {
         "stopped" => "已停止",
         "rebuilding" => "重建中",
         "verifying" => "核对中",
+        "outdated" => "旧版本",
+        "building" => "首次构建中",
         other => other,
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use muster_feed::{JetStreamSource, Kv, KvOptions, RemoteLog, SourceOptions};
-use muster_views::{RunnerOptions, View, ViewStore};
+use muster_views::{Catalogue, RunnerOptions, UnknownView, View, ViewStore};
 
 use super::args::WorkerArgs;
 use super::error::CliError;
@@ -19,12 +19,11 @@ use crate::openfiles;
 use crate::remote_log::HttpLog;
 use crate::startup::StartError;
 use crate::wiring::{Serving, VIEWS_DIR};
-use crate::words::Lang;
 
-pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliError> {
+pub(super) async fn run(args: WorkerArgs, catalogue: &Catalogue) -> Result<ExitCode, CliError> {
     start_tracing(args.log_format, &args.log_filter)?;
     openfiles::raise();
-    let views = views(&args.views)?;
+    let views = views(catalogue, &args.views)?;
     let failed = |error: StartError| CliError::from(&error);
     let (access, open) = access(&args)?;
     if let Some(address) = args.listen.filter(|listen| !listen.ip().is_loopback() && !open && access.is_open()) {
@@ -51,8 +50,11 @@ pub(super) async fn run(args: WorkerArgs, _lang: Lang) -> Result<ExitCode, CliEr
         None => source,
     };
     app.set_source(source.state(), log);
-    let handle = muster_views::spawn(&views, store, source, RunnerOptions::default()).map_err(|error| failed(error.into()))?;
+    // Without a server's log nothing can be folded beside what is shown.
+    let options = RunnerOptions { keep_outdated: args.server.is_some(), ..RunnerOptions::default() };
+    let handle = muster_views::spawn(&views, store, source, options).map_err(|error| failed(error.into()))?;
     app.set_views(handle.clone());
+    http::renew_views(&app);
     let kv = args.kv.then(|| Kv::spawn(&handle, &KvOptions::new(&args.nats, format!("muster {}", consumer_name(&args)))));
     if let Some(kv) = &kv {
         app.set_kv(kv.statuses());
@@ -97,11 +99,11 @@ fn access(args: &WorkerArgs) -> Result<(Access, bool), CliError> {
     Ok((Access::new(&tokens, config.access), open))
 }
 
-fn views(names: &[String]) -> Result<Vec<View>, CliError> {
-    let parse = |name: &String| name.trim().parse::<View>();
+fn views(catalogue: &Catalogue, names: &[String]) -> Result<Vec<View>, CliError> {
+    let parse = |name: &String| catalogue.find(name.trim());
     names.iter().map(parse).collect::<Result<_, _>>().map_err(|error| {
-        let known = View::ALL.map(View::name).join(", ");
-        CliError::new(format!("没有视图“{}”；有 {known}", error.name), format!("there is no view {:?}; there are {known}", error.name))
+        let UnknownView { name, known } = error;
+        CliError::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}"))
     })
 }
 

@@ -26,6 +26,7 @@ use muster_demo::{City, START_MS, Scale, Stage as _};
 use muster_engine::ClockSource;
 use muster_log::LogId;
 use muster_vault::SeededEntropy;
+use muster_views::Catalogue;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::AccessOptions;
@@ -55,14 +56,15 @@ const TRACE_FILTER: &str = "warn";
 ///
 /// # Errors
 /// The server does not start, or the play cannot go on. With `--check`, a check that does not hold is no error but exit code 1.
-pub async fn run(args: DemoArgs, lang: Lang) -> Result<ExitCode, CliError> {
+pub async fn run(args: DemoArgs, catalogue: &Catalogue, lang: Lang) -> Result<ExitCode, CliError> {
     // A second start in one process, as tests do, keeps the tracing of the first.
     drop(telemetry::init_tracing(LogFormat::Text, &std::env::var("MUSTER_LOG").unwrap_or_else(|_| TRACE_FILTER.to_owned())));
     openfiles::raise();
     let nats = args.nats().map_err(|reason| CliError::new(format!("NATS 地址无效：{reason}"), format!("bad URL of NATS: {reason}")))?;
     let folder = Folder::prepare(args.data.as_deref())?;
     let mut stop = Stop::listen()?;
-    let demo = Demo { city: City::generate(args.seed, scale(args.scale)), nats, folder: folder.path.clone(), lang, args };
+    let (city, catalogue) = (City::generate(args.seed, scale(args.scale)), catalogue.clone());
+    let demo = Demo { city, nats, folder: folder.path.clone(), lang, args, catalogue };
     let code = tokio::select! {
         code = demo.run() => code,
         () = stop.asked() => Ok(ExitCode::SUCCESS),
@@ -139,6 +141,8 @@ struct Demo {
     folder: PathBuf,
     lang: Lang,
     args: DemoArgs,
+    /// Which views the servers have.
+    catalogue: Catalogue,
 }
 
 impl Demo {
@@ -219,6 +223,7 @@ impl Demo {
             entropy: Box::new(SeededEntropy::new(seed)),
             log_id: Some(LogId(id)),
             log_created_ms: u64::try_from(START_MS).ok(),
+            catalogue: self.catalogue.clone(),
             ..ServerOptions::new(self.folder.join(folder))
         };
         Server::start(options).await.map_err(|error| CliError { words: error.words(), exit_code: 1 })
@@ -300,7 +305,8 @@ mod tests {
             check: true,
         };
         let city = City::generate(args.seed, Scale::Small);
-        let demo = Demo { city, nats: Nats::Off, folder: folder.path().to_path_buf(), lang: Lang::En, args };
+        let (folder_path, catalogue) = (folder.path().to_path_buf(), Catalogue::built_in());
+        let demo = Demo { city, nats: Nats::Off, folder: folder_path, lang: Lang::En, args, catalogue };
         let summary = demo.check().await.unwrap();
         assert!(!summary.ok);
         assert_eq!(summary.checks.len(), summary::CHECKS.len());

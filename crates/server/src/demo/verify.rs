@@ -11,7 +11,6 @@ use muster_feed::{RelayStatus, STREAM, verify_stream};
 use muster_log::{EpochPosition, Log, Position};
 use muster_proto::v1::{self, UnitKind};
 use muster_proto::{aggregate_of, decode};
-use muster_views::View;
 use serde_json::{Value, json};
 
 use super::screen::Screen;
@@ -323,7 +322,7 @@ async fn with_rebuild(summary: &mut Summary, end: Option<&Taken>, server: &Runni
             summary.figures.seconds_to_rebuild = began.elapsed().as_secs_f64();
             let after = snapshots::rows(&server.views).unwrap_or_default();
             let differences = rows.differences(&after, DIFFERENCES_MAX);
-            let whole = rebuilt.at == at && rebuilt.compared.len() == View::ALL.len() && rebuilt.differences.is_empty();
+            let whole = rebuilt.at == at && rebuilt.compared.len() == server.views.views().len() && rebuilt.differences.is_empty();
             let figures = json!({
                 "rows": rebuilt.rows.iter().map(|(_, count)| count).sum::<u64>(),
                 "views_compared": rebuilt.compared.len(),

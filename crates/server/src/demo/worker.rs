@@ -122,6 +122,7 @@ fn insert(rows: &mut Rows, view: View, row: Value) -> Result<(), serde_json::Err
         View::Whistles => rows.insert_whistle(serde_json::from_value(row)?),
         View::Calls => rows.insert_call(serde_json::from_value(row)?),
         View::Responders => rows.insert_responder(serde_json::from_value(row)?),
+        View::Other(_) => {}
     }
     Ok(())
 }

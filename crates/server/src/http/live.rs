@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::Stream;
@@ -42,7 +42,14 @@ pub(super) async fn live(
     let subscribed = views.subscribe(reader.asked.view, reader.asked.filter.clone(), from);
     let (start, subscription) = subscribed.map_err(|error| unreadable(&error))?;
     let reset = last_id.is_some() && start == Start::Rows;
-    Ok(sse::response(stream(app, caller, views, reader, start, reset, (subscription, open))))
+    let outdated = views.outdated_of(reader.asked.view).and_then(|outdated| outdated.rows);
+    let mut response = sse::response(stream(app, caller, views, reader, start, reset, (subscription, open)));
+    if let Some((version, at)) = outdated {
+        // Until the stream says `reset`.
+        let value = HeaderValue::from_str(&format!("version={version}; at={at}")).expect("numbers can stand in a header");
+        response.headers_mut().insert("muster-outdated", value);
+    }
+    Ok(response)
 }
 
 /// What a reader names to resume: a place, and for whom rights cut the rows, which rows these were.

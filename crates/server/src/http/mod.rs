@@ -51,6 +51,7 @@ pub(crate) use commands::{Given, carry_out, command_id, flag, known_command};
 pub(crate) use contact::Contact;
 pub(crate) use enrollments::Enrollments;
 pub(crate) use events::wall_ms;
+pub(crate) use upkeep::renew_views;
 
 /// Every route, as OpenAPI writes it, with its method. The tests compare it with the document and with the running server.
 pub const ROUTES: [(&str, &str); 29] = [

@@ -31,17 +31,18 @@ pub(super) async fn healthz(State(app): State<Arc<App>>) -> Result<&'static str,
 }
 
 /// Whether commands are taken and the views go on; with a worker, whether its views do.
-pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+/// Views of another version than the program's are no reason to take no requests: a line says of each how far the present version is.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<String, Problem> {
     app.views()?;
     views_running(&app)?;
     app.access.check()?;
     if app.is_worker() {
-        return Ok("ready\n");
+        return Ok(format!("ready\n{}", super::upkeep::not_current(&app)));
     }
     if !is_running(app.node()?) {
         return Err(CommandError::Unavailable { reason: "log_stopped" }.into());
     }
-    Ok("ready\n")
+    Ok(format!("ready\n{}", super::upkeep::not_current(&app)))
 }
 
 fn views_running(app: &App) -> Result<(), Problem> {

@@ -134,6 +134,9 @@ impl Redaction {
 
     /// Takes out of a view's row what is about persons.
     pub(super) fn row(&self, view: View, row: &mut Value) {
+        if let View::Other(_) = view {
+            return strip_other(view.shown_texts(), row);
+        }
         let message = VIEW_ROWS.iter().find(|(name, _)| *name == view.name()).map_or("", |(_, message)| *message);
         self.message(message, row);
     }
@@ -156,6 +159,27 @@ impl Redaction {
             }
             None => false,
         });
+    }
+}
+
+/// The same of a row whose message only another crate knows: numbers and flags are shown, and of texts those that are shown of every row and those
+/// that the view names. A text that nobody named may be a person's id, and is left out.
+fn strip_other(own: &[&str], value: &mut Value) {
+    let shown = |member: &str| SHOWN_TEXTS.contains(&member) || own.contains(&member) || member == "position";
+    match value {
+        Value::Object(members) => members.retain(|member, value| match value {
+            Value::String(_) => shown(member),
+            Value::Array(items) if items.iter().any(Value::is_string) => shown(member),
+            value => {
+                strip_other(own, value);
+                true
+            }
+        }),
+        Value::Array(items) => {
+            items.retain(|item| !item.is_string());
+            items.iter_mut().for_each(|item| strip_other(own, item));
+        }
+        _ => {}
     }
 }
 
@@ -245,6 +269,20 @@ mod tests {
     }
 
     /// A new field of text says here whether it is about a person or written by one; until then it is shown to nobody who only counts.
+    #[test]
+    fn of_a_row_of_another_crate_only_the_texts_are_shown_that_somebody_named() {
+        let mut row = json!({
+            "realm": "actual", "area_id": "g-1", "position": "7", "on_post": 3, "full": true, "note": "写的话", "phone": "13800000000",
+            "people": ["r-1", "r-2"], "deep": [["r-3"], {"who": "r-4", "specialty": "急救", "count": 1}], "what": "x", "sealed": {"bytes": "AA=="},
+        });
+        strip_other(&["what"], &mut row);
+        let shown = json!({
+            "realm": "actual", "area_id": "g-1", "position": "7", "on_post": 3, "full": true, "deep": [[], {"specialty": "急救", "count": 1}],
+            "what": "x", "sealed": {},
+        });
+        assert_eq!(row, shown);
+    }
+
     #[test]
     fn every_text_of_every_event_and_row_is_classified_once() {
         let all = Descriptors::read();

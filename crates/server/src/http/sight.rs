@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use muster_access::{Bounds, view_right};
+use muster_access::{Action, Bounds, view_right};
 use muster_domain::SharedArea;
 use muster_proto::v1::AgreementScope;
 use muster_views::{Bound, View};
@@ -22,6 +22,15 @@ pub(super) fn bounds_of(bounds: Bounds, shares: &[SharedArea]) -> Arc<[Bound]> {
     areas.chain(people).chain(shares.iter().map(share)).collect()
 }
 
+/// The right to read a view. One of another crate is read by whoever reads the one of Muster's own that it is like.
+pub(super) const fn reading(view: View) -> Action<'static> {
+    Action::View(match view {
+        View::Other(_) if view.is_about_persons() => View::Responders.name(),
+        View::Other(_) => View::Units.name(),
+        own => own.name(),
+    })
+}
+
 /// What an agreement must share for a view's rows to be opened. Rows of units, calls and people are never: that people are shared lets them be
 /// called, and who is called is told with the call.
 fn shared_by(view: View) -> Option<AgreementScope> {
@@ -29,7 +38,7 @@ fn shared_by(view: View) -> Option<AgreementScope> {
         View::Coverage => Some(AgreementScope::Coverage),
         View::Sites => Some(AgreementScope::Sites),
         View::Whistles => Some(AgreementScope::Whistles),
-        View::Units | View::Calls | View::Responders => None,
+        View::Units | View::Calls | View::Responders | View::Other(_) => None,
     }
 }
 

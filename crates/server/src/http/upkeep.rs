@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use muster_log::{Position, Record};
-use muster_views::{Difference, Origin, Rebuilt, Records, ReplayError, Row, View, ViewsHandle, row_json};
+use muster_log::{EpochPosition, Position, Record};
+use muster_views::{Difference, Origin, Outdated, Rebuilt, Records, Renewed, ReplayError, Row, View, ViewsHandle, row_json};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ struct Work {
 enum Kind {
     Rebuild,
     Verify,
+    /// What another version of a fold made is made by the present one.
+    Renew,
 }
 
 impl Upkeep {
@@ -59,7 +61,7 @@ impl Upkeep {
 impl Work {
     const fn state(&self) -> &'static str {
         match self.kind {
-            Kind::Rebuild => "rebuilding",
+            Kind::Rebuild | Kind::Renew => "rebuilding",
             Kind::Verify => "verifying",
         }
     }
@@ -121,8 +123,13 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Value>, P
         (None, true, false) => "live",
     };
     let row = |view: &View| {
+        let (state, version, at) = match views.outdated_of(*view).map(|outdated| outdated.rows) {
+            None => (state, Some(view.version()), progress.at),
+            Some(Some((version, at))) => ("outdated", Some(version), at),
+            Some(None) => ("building", None, EpochPosition::default()),
+        };
         json!({
-            "view": view.name(), "generation": generation, "state": state, "at": progress.at.to_string(), "rows": views.rows(*view).to_string(),
+            "view": view.name(), "generation": generation, "version": version, "state": state, "at": at.to_string(), "rows": views.rows(*view).to_string(),
             "lag_positions": lag.positions.to_string(), "lag_s": lag.age.as_secs_f64(), "progress_percent": outlook.percent,
             "remaining_s": outlook.remaining.map(|remaining| remaining.as_secs_f64()),
         })
@@ -134,14 +141,66 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Value>, P
     let source = app.try_source().map(source);
     Ok(Json(json!({
         "at": progress.at.to_string(), "stopped": progress.stopped.map(|error| error.to_string()), "views": rows, "source": source,
+        "renewed": views.renewed().iter().map(renewed).collect::<Vec<_>>(),
     })))
+}
+
+/// A view whose rows another version of its fold made when the process started.
+fn renewed(renewed: &Renewed) -> Value {
+    json!({
+        "view": renewed.view.name(), "former_version": renewed.former_version, "version": renewed.view.version(), "at": renewed.at.to_string(),
+        "rows": renewed.rows.to_string(), "rows_differing": renewed.differing.map(|rows| rows.to_string()),
+    })
+}
+
+/// What readiness says of views that are not made by the present version of their fold yet: a line each.
+pub(super) fn not_current(app: &App) -> String {
+    let Some(views) = app.try_views() else { return String::new() };
+    let work = app.upkeep.0.lock().clone();
+    // Records that were read are folded, compared and written a moment later.
+    let percent = work.map_or(0.0, |work| work.percent(work.at.load(Ordering::Relaxed))).min(99.9);
+    let line = |outdated: &Outdated| {
+        let (view, version) = (outdated.view, outdated.view.version());
+        match outdated.rows {
+            Some((former, at)) => format!("view {view}: version {former} as of {at} is shown, version {version} is {percent:.1}% built\n"),
+            None => format!("view {view}: version {version} is {percent:.1}% built\n"),
+        }
+    };
+    views.outdated().iter().map(line).collect()
+}
+
+/// Makes views by the present versions of their folds that another version made, beside what is shown. Tries until it is done or the process stops.
+pub(crate) fn renew_views(app: &Arc<App>) {
+    let Some(views) = app.try_views().filter(|views| !views.outdated().is_empty()).cloned() else { return };
+    for outdated in views.outdated() {
+        let (view, version) = (outdated.view, outdated.view.version());
+        tracing::info!(%view, shown = ?outdated.rows, version, "a view is folded anew by another version of its fold");
+    }
+    let app = Arc::clone(app);
+    let mut stopping = app.stopping();
+    tokio::spawn(async move {
+        loop {
+            if let Ok(work) = app.upkeep.begin(Kind::Renew, views.at().position) {
+                let turn = Turn(Arc::clone(&app));
+                match run(&app, &views, &work).await {
+                    Ok(_) => return,
+                    Err(error) => tracing::warn!(%error, "the views could not be folded anew yet; what was shown is shown on"),
+                }
+                drop(turn);
+            }
+            let stop = tokio::time::timeout(limits::RENEW_PAUSE, stopping.wait_for(|stopping| *stopping)).await;
+            if stop.is_ok() || views.outdated().is_empty() {
+                return;
+            }
+        }
+    });
 }
 
 /// The generation that is being made beside the present one.
 fn next_generation(views: &ViewsHandle, view: View, present: u32, work: &Work) -> Value {
     let at = work.at.load(Ordering::Relaxed);
     json!({
-        "view": view.name(), "generation": present + 1, "state": work.state(), "at": format!("{}.{at}", views.at().epoch), "rows": Value::Null,
+        "view": view.name(), "generation": present + 1, "version": view.version(), "state": work.state(), "at": format!("{}.{at}", views.at().epoch), "rows": Value::Null,
         "lag_positions": work.to.0.saturating_sub(at).to_string(), "lag_s": Value::Null, "progress_percent": work.percent(at),
         "remaining_s": work.remaining(at).map(|remaining| remaining.as_secs_f64()),
     })
@@ -210,6 +269,7 @@ async fn fold<R: Records + ?Sized + 'static>(
     match work.kind {
         Kind::Rebuild => views.rebuild(watched).await,
         Kind::Verify => views.verify(watched).await,
+        Kind::Renew => views.renew(watched).await,
     }
 }
 

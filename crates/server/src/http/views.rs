@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use muster_access::{Action, Bounds, Denial, Reach, reads};
+use muster_access::{Bounds, Denial, Reach, reads};
 use muster_domain::SharedArea;
 use muster_proto::ACTUAL;
 use muster_proto::v1::{AreaLevel, AreaPath};
@@ -57,14 +57,14 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads name and parameters; an area that is not there is refused, for an empty table would say that all is well.
     pub(super) async fn read(app: &Arc<App>, caller: &Caller, name: &str, parameters: &Parameters) -> Result<Self, Problem> {
-        let view: View = name.parse().map_err(|_| unknown_view(name))?;
+        let view = find(app, name)?;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let realm = match given(&parameters.realm) {
             None => Some(ACTUAL.to_owned()),
             Some(realm) if realm == "*" => None,
             realm => realm,
         };
-        let reach = caller.reach(Action::View(view.name()))?;
+        let reach = caller.reach(sight::reading(view))?;
         let mut filter = Filter { realm, area: given(&parameters.area), any_of: None };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
         // As of an earlier place an area may have been there that is gone now.
@@ -72,7 +72,7 @@ impl Asked {
             check_area(app, area).await?;
         }
         // Where some grant reads rows without persons, those of the others say where they are shown.
-        let named = match caller.reach_by(Action::View(view.name()), reads::persons_in_rows) {
+        let named = match caller.reach_by(sight::reading(view), reads::persons_in_rows) {
             Reach::Within(bounds) if reach != Reach::Within(bounds.clone()) => {
                 Some(Filter { any_of: Some(sight::bounds_of(bounds, &[])), ..Filter::default() })
             }
@@ -206,12 +206,18 @@ pub(super) async fn catch_up(app: &App) -> Result<(), Problem> {
     Ok(())
 }
 
-fn unknown_view(name: &str) -> Problem {
-    let known = View::ALL.map(View::name).join(", ");
-    Problem::not_found(
-        "unknown_view",
-        Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}")),
-    )
+/// The view of a name: Muster's own, and of other crates those that are kept here.
+fn find(app: &App, name: &str) -> Result<View, Problem> {
+    if let Ok(view) = name.parse() {
+        return Ok(view);
+    }
+    let kept = app.views()?.views();
+    kept.iter().copied().find(|view| view.name() == name).ok_or_else(|| {
+        let others = kept.iter().copied().filter(|view| matches!(view, View::Other(_)));
+        let known = View::ALL.into_iter().chain(others).map(View::name).collect::<Vec<_>>().join(", ");
+        let detail = Words::new(format!("没有视图“{name}”；有 {known}"), format!("there is no view {name:?}; there are {known}"));
+        Problem::not_found("unknown_view", detail)
+    })
 }
 
 /// What a question to the views that was not answered means for the caller.
@@ -223,6 +229,13 @@ pub(super) fn unreadable(error: &QueryError) -> Problem {
         }
         QueryError::BadCursor { cursor } => {
             Problem::bad_parameter("cursor", cursor, Words::new("应为上一页的 next_cursor", "next_cursor of the page before is expected"))
+        }
+        QueryError::Building { view } => {
+            let detail = Words::new(
+                format!("视图 {view} 正在首次构建，GET /v1/views 可看进度"),
+                format!("the view {view} is being built for the first time; GET /v1/views shows how far that is"),
+            );
+            Problem::unavailable("view_building", detail, limits::RETRY_AFTER_SECONDS)
         }
         QueryError::NotReady { at, target } => {
             let detail = Words::new(format!("视图正在追赶：{at} / {target}"), format!("the views are catching up: {at} of {target}"));
@@ -246,6 +259,7 @@ pub(super) async fn view(
     let page = Page { after: parameters.cursor.clone().filter(|cursor| !cursor.is_empty()), rows_max: Some(rows_max(&parameters)?) };
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let true_time_ms = given(&parameters.true_time).map(|text| asof::true_time(asked.view, &text)).transpose()?;
+    let is_now = given(&parameters.as_of).is_none() && true_time_ms.is_none();
     let snapshot = match given(&parameters.as_of) {
         as_of if as_of.is_some() || true_time_ms.is_some() => asof::snapshot(&app, &asked, &page, as_of.as_deref(), true_time_ms).await?,
         _ => {
@@ -266,6 +280,12 @@ pub(super) async fn view(
     }
     if let Some(at_ms) = true_time_ms {
         body["true_time_ms"] = json!(at_ms.to_string());
+    }
+    // An earlier moment is folded by the present version.
+    if let Some((version, at)) =
+        app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| is_now && *at == snapshot.at)
+    {
+        body["outdated"] = json!({"version": version, "at": at.to_string()});
     }
     if let Some(next) = snapshot.next {
         body["next_cursor"] = json!(next);
@@ -314,6 +334,7 @@ pub(super) fn sample(meters: &Meters, views: &ViewsHandle) {
     meters.gauge("muster_views_lag_seconds", &[]).set(lag.age.as_secs_f64());
     let outlook = views.outlook();
     meters.gauge("muster_views_progress_percent", &[]).set(outlook.percent);
+    meters.gauge("muster_views_outdated", &[]).set(as_f64(views.outdated().len() as u64));
     // Prometheus has a number for what is not known.
     meters.gauge("muster_views_remaining_seconds", &[]).set(outlook.remaining.map_or(f64::NAN, |remaining| remaining.as_secs_f64()));
 }

@@ -96,7 +96,12 @@ fn operations() -> [(&'static str, &'static str, &'static str, Value); 7] {
     let text = json!({"text/plain": {"schema": {"type": "string"}}});
     [
         ("/healthz", "health", "The log takes writes.", text.clone()),
-        ("/readyz", "readiness", "Recovery is done and commands are taken. NATS has no part in it.", text.clone()),
+        (
+            "/readyz",
+            "readiness",
+            "Recovery is done and commands are taken. NATS has no part in it. Further lines name views whose rows the present version of their fold has not made yet.",
+            text.clone(),
+        ),
         ("/metrics", "metrics", "Prometheus text.", text),
         ("/v1/status", "status", "Where log, views and relay stand.", json!({"application/json": {"schema": reference("Status")}})),
         (

@@ -222,6 +222,11 @@ fn view_page() -> Value {
             "area": {"type": "string"},
             "at": {"type": "string", "description": "epoch.position that the rows are as of."},
             "true_time_ms": {"type": "string", "description": "The true time that was asked for."},
+            "outdated": {
+                "type": "object",
+                "description": "Only where an earlier version of the view's fold made the rows, until the present one has folded everything.",
+                "properties": {"version": {"type": "integer"}, "at": {"type": "string", "description": "The same as `at`."}}
+            },
             "rows": {"type": "array", "items": {"anyOf": rows}},
             "next_cursor": {"type": "string", "description": "Give it as `cursor` for the next page; absent on the last."}
         }

@@ -82,7 +82,11 @@ pub(super) fn views_status() -> Value {
         "properties": {
             "view": {"type": "string"},
             "generation": {"type": "integer"},
-            "state": {"type": "string", "enum": ["live", "catching_up", "coming_back", "stopped", "rebuilding", "verifying"]},
+            "version": {"type": ["integer", "null"], "description": "By which version of the view's fold the rows are made."},
+            "state": {
+                "type": "string", "enum": ["live", "catching_up", "coming_back", "stopped", "outdated", "building", "rebuilding", "verifying"],
+                "description": "`outdated` shows rows that an earlier version made; `building` has none yet.",
+            },
             "at": {"type": "string", "description": "epoch.position of the last record taken in."},
             "rows": {"type": ["string", "null"]},
             "lag_positions": {"type": "string", "description": "Records that are still to be taken in."},
@@ -98,6 +102,17 @@ pub(super) fn views_status() -> Value {
             "at": {"type": "string"},
             "stopped": {"type": ["string", "null"], "description": "Why the views stopped."},
             "views": {"type": "array", "items": row},
+            "renewed": {
+                "type": "array",
+                "description": "Views whose rows another version of the fold made when the process started.",
+                "items": {"type": "object", "properties": {
+                    "view": {"type": "string"},
+                    "former_version": {"type": ["integer", "null"]},
+                    "version": {"type": "integer"},
+                    "at": {"type": "string", "description": "epoch.position at which the new rows were put in place."},
+                    "rows": {"type": "string"},
+                    "rows_differing": {"type": ["string", "null"], "description": "From the former rows, as of where these were."}}}
+            },
             "source": source()
         }
     })

@@ -3,10 +3,12 @@
 
 use muster_log::Position;
 
+use crate::store::{after_view, behind_view, of_view, put_view};
 use crate::view::View;
 
-/// Where the format's version stands, and how far the versions are.
+/// Where the format's version stands, which views by which versions of their folds are kept, and how far the versions of rows are.
 pub(super) const FORMAT: &[u8] = &[0];
+pub(super) const VIEWS: &[u8] = &[0, 1];
 pub(super) const CHECKPOINT: &[u8] = &[1];
 
 const ROW: u8 = 2;
@@ -23,15 +25,15 @@ pub(super) const ALL: (&[u8], &[u8]) = (CHECKPOINT, &[TREE + 1]);
 /// Kind, view, realm, a zero byte, id: in the order of a listing.
 pub(super) fn row(key: &mut Vec<u8>, view: View, realm: &str, id: &str) {
     key.clear();
-    key.extend_from_slice(&[ROW, view.tag()]);
+    put_view(key, ROW, view);
     key.extend_from_slice(realm.as_bytes());
     key.push(0);
     key.extend_from_slice(id.as_bytes());
 }
 
 /// The rows of a view: from the first to before the second.
-pub(super) fn rows(view: View) -> ([u8; 2], [u8; 2]) {
-    ([ROW, view.tag()], [ROW, view.tag() + 1])
+pub(super) fn rows(view: View) -> (Vec<u8>, Vec<u8>) {
+    (of_view(ROW, view), after_view(ROW, view))
 }
 
 /// All rows, all places, all events of the tree.
@@ -41,7 +43,7 @@ pub(super) const TREES: (&[u8], &[u8]) = (&[TREE], &[TREE + 1]);
 
 /// Realm and id of a row's key.
 pub(super) fn split_row(key: &[u8]) -> Option<(&str, &str)> {
-    std::str::from_utf8(key.get(2..)?).ok()?.split_once('\0')
+    std::str::from_utf8(behind_view(key)?).ok()?.split_once('\0')
 }
 
 /// Kind, view, area, a zero byte, realm, a zero byte, id: who ever stood in an area.
@@ -53,7 +55,7 @@ pub(super) fn place(key: &mut Vec<u8>, view: View, area_id: &str, realm: &str, i
 /// What the keys begin with of those who ever stood in an area, in one realm or in every.
 pub(super) fn places_of(key: &mut Vec<u8>, view: View, area_id: &str, realm: Option<&str>) {
     key.clear();
-    key.extend_from_slice(&[PLACE, view.tag()]);
+    put_view(key, PLACE, view);
     key.extend_from_slice(area_id.as_bytes());
     key.push(0);
     if let Some(realm) = realm {
@@ -64,8 +66,10 @@ pub(super) fn places_of(key: &mut Vec<u8>, view: View, area_id: &str, realm: Opt
 
 /// A place's area, and the key of the row that stood there.
 pub(super) fn split_place(key: &[u8]) -> Option<(&str, Vec<u8>)> {
-    let (area_id, row) = std::str::from_utf8(key.get(2..)?).ok()?.split_once('\0')?;
-    Some((area_id, [&[ROW, key[1]], row.as_bytes()].concat()))
+    let behind = behind_view(key)?;
+    let (area_id, row) = std::str::from_utf8(behind).ok()?.split_once('\0')?;
+    let view = &key[1..key.len() - behind.len()];
+    Some((area_id, [&[ROW], view, row.as_bytes()].concat()))
 }
 
 pub(super) fn version(number: u32, position: Position) -> [u8; 13] {

@@ -72,7 +72,8 @@ pub struct HistoryHandle {
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
-/// Follows `log` on a thread of its own. What the store has of another log or epoch, or beyond the log's end, is thrown away and folded anew.
+/// Follows `log` on a thread of its own. What the store has of another log or epoch, beyond the log's end, of other views or by other versions of their
+/// folds, is thrown away and folded anew.
 ///
 /// # Errors
 /// The store could not be read, or no thread was to be had.
@@ -81,11 +82,12 @@ pub struct HistoryHandle {
 /// Outside of a Tokio runtime.
 pub fn spawn_history(views: &[View], store: HistoryStore, log: Arc<dyn Log>) -> Result<HistoryHandle, RunnerError> {
     let origin = Origin { log: log.id(), epoch: log.epoch() };
-    let known = store.checkpoint()?.filter(|known| known.origin() == origin && known.position() <= log.watermark());
+    let same_views = store.is_of(views)?;
+    let known = store.checkpoint()?.filter(|known| same_views && known.origin() == origin && known.position() <= log.watermark());
     let known = known.and_then(|known| Some((known.position(), turns(&store)?)));
     if known.is_none() {
         let mut writes = Writes::default();
-        writes.clear();
+        writes.clear(views);
         store.write(writes)?;
     }
     let (at, trees) = known.unwrap_or_default();
@@ -135,7 +137,7 @@ impl Shared {
         *trees = Trees::default();
         self.progress.send_modify(|now| now.at.position = Position::ZERO);
         let mut writes = Writes::default();
-        writes.clear();
+        writes.clear(&self.views);
         self.store.write(writes)
     }
 

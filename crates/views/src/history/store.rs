@@ -4,6 +4,7 @@
 //! There is no write-ahead log: what was not flushed when the process died is folded again. All keys are in one column family, so that a flush
 //! never parts versions from their checkpoint.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use muster_log::{EpochPosition, LogId, Position};
@@ -67,6 +68,17 @@ impl HistoryStore {
     /// The disk's own errors.
     pub fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         Ok(self.get(keys::CHECKPOINT)?.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
+    }
+
+    /// Whether the versions are of these views, each by its fold's present version.
+    pub(super) fn is_of(&self, views: &[View]) -> Result<bool, StoreError> {
+        let own = View::ALL.iter().map(|view| (view.name().to_owned(), 1)).collect();
+        // A history that was written before it was noted has Muster's own views, by the first versions of their folds.
+        let kept: BTreeMap<String, u32> = match self.get(keys::VIEWS)? {
+            Some(bytes) => postcard::from_bytes(&bytes).unwrap_or_default(),
+            None => own,
+        };
+        Ok(kept == of(views))
     }
 
     /// The farthest place that the versions know of `log`, for the check that the log has not lost it.
@@ -207,10 +219,15 @@ impl Writes {
         self.batch.put(keys::CHECKPOINT, postcard::to_stdvec(&checkpoint).expect("three numbers can be encoded"));
     }
 
-    /// Takes everything away.
-    pub(super) fn clear(&mut self) {
+    /// Takes everything away, for versions of these views.
+    pub(super) fn clear(&mut self, views: &[View]) {
         self.batch.delete_range(keys::ALL.0, keys::ALL.1);
+        self.batch.put(keys::VIEWS, postcard::to_stdvec(&of(views)).expect("names and numbers can be encoded"));
     }
+}
+
+fn of(views: &[View]) -> BTreeMap<String, u32> {
+    views.iter().map(|view| (view.name().to_owned(), view.version())).collect()
 }
 
 /// The number that stands for a row; none where it is no number.

@@ -70,7 +70,7 @@ pub(crate) struct Commit {
 }
 
 /// By view.
-type Changes = [Vec<Changed>; View::ALL.len()];
+type Changes = BTreeMap<View, Vec<Changed>>;
 
 /// See the module.
 pub(crate) struct Hub {
@@ -78,7 +78,7 @@ pub(crate) struct Hub {
     position: Position,
     places: Places,
     /// By view, then realm.
-    tables: [BTreeMap<Arc<str>, Table>; View::ALL.len()],
+    tables: BTreeMap<View, BTreeMap<Arc<str>, Table>>,
     pub(crate) ring: Arc<Ring>,
     /// Nothing when the runner is gone.
     pub(crate) store: Option<ViewStore>,
@@ -93,7 +93,7 @@ pub(crate) struct Found {
 impl Hub {
     pub(crate) fn new(ring: Arc<Ring>) -> Self {
         let (epoch, position) = (Epoch::default(), Position::ZERO);
-        Self { epoch, position, places: Places::default(), tables: Default::default(), ring, store: None }
+        Self { epoch, position, places: Places::default(), tables: BTreeMap::new(), ring, store: None }
     }
 
     pub(crate) fn at(&self) -> EpochPosition {
@@ -121,7 +121,7 @@ impl Hub {
                     self.places.take_unit(&turn);
                 }
                 let entry = self.places.entry(&row);
-                table(&mut self.tables[view.index()], realm).1.put(id, entry);
+                table(self.tables.entry(*view).or_default(), realm).1.put(id, entry);
                 Ok(())
             })?;
         }
@@ -143,14 +143,14 @@ impl Hub {
         let mut told = Changes::default();
         for change in changes {
             let (view, changed) = self.place(change, &moved);
-            told[view.index()].extend(changed);
+            told.entry(view).or_default().extend(changed);
         }
         if !moved.is_empty() {
             self.carry_along(&moved, &mut told, read)?;
         }
         self.position = to;
         let at = self.at();
-        let commits = View::ALL.into_iter().zip(told).filter(|(_, changes)| !changes.is_empty());
+        let commits = told.into_iter().filter(|(_, changes)| !changes.is_empty());
         self.ring.push(to, commits.map(|(view, changes)| (view, Arc::new(Commit { at, changes }))));
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Hub {
 
     /// The paths of all places where rows of any view stand that are listed under one of the keys, unless they were noted before.
     fn note_paths(&mut self, keys: &[Key], noted: &mut FxHashMap<Place, Path>) {
-        for table in self.tables.iter().flat_map(BTreeMap::values) {
+        for table in self.tables.values().flat_map(BTreeMap::values) {
             for (_, entry) in keys.iter().flat_map(|key| table.under(*key)) {
                 noted.entry(entry.place).or_insert_with(|| self.places.path(entry.place));
             }
@@ -198,14 +198,14 @@ impl Hub {
             RowChange::Put(row) => {
                 let view = row.view();
                 let entry = self.places.entry(&row);
-                let (realm, table) = table(&mut self.tables[view.index()], row.realm());
+                let (realm, table) = table(self.tables.entry(view).or_default(), row.realm());
                 let (id, before) = table.put(&row.id(), entry);
                 let before = before.map(|before| self.before(&before, Some(&entry), moved));
                 let now = Some((Arc::new(row), self.places.path(entry.place)));
                 (view, Some(Changed { realm, id, now, before, frames }))
             }
             RowChange::Delete { view, realm, id } => {
-                let (realm, table) = table(&mut self.tables[view.index()], &realm);
+                let (realm, table) = table(self.tables.entry(view).or_default(), &realm);
                 let deleted = table.delete(&id);
                 let changed = deleted.map(|(id, before)| {
                     let before = Some(self.before(&before, None, moved));
@@ -231,11 +231,11 @@ impl Hub {
     /// Adds the rows that moved below another area or unit without being changed themselves.
     fn carry_along(&mut self, moved: &FxHashMap<Place, Path>, told: &mut Changes, read: &Frozen<'_>) -> Result<(), StoreError> {
         let nodes: FxHashSet<Node> = moved.keys().map(|place| place.at).collect();
-        for view in View::ALL {
-            let changes = &mut told[view.index()];
+        for (view, tables) in &self.tables {
+            let changes = told.entry(*view).or_default();
             let key = |changed: &Changed| (Arc::clone(&changed.realm), Arc::clone(&changed.id));
             let known: FxHashSet<(Arc<str>, Arc<str>)> = changes.iter().map(key).collect();
-            for (realm, table) in &self.tables[view.index()] {
+            for (realm, table) in tables {
                 let listed = nodes.iter().flat_map(|node| table.under(Key::Area(*node)).map(move |listed| (node, listed)));
                 for (node, (id, entry)) in listed {
                     // A row with two areas is listed under both, and taken under its own.
@@ -243,7 +243,7 @@ impl Hub {
                     if known.contains(&(Arc::clone(realm), Arc::clone(id))) {
                         continue;
                     }
-                    let row = Arc::new(read.row(view, realm, id)?);
+                    let row = Arc::new(read.row(*view, realm, id)?);
                     changes.push(Changed {
                         realm: Arc::clone(realm),
                         id: Arc::clone(id),
@@ -261,12 +261,12 @@ impl Hub {
 
     /// How many rows a view has.
     pub(crate) fn rows(&self, view: View) -> u64 {
-        self.tables[view.index()].values().map(|table| table.len() as u64).sum()
+        self.tables.get(&view).into_iter().flat_map(BTreeMap::values).map(|table| table.len() as u64).sum()
     }
 
     /// Whether there is a row of this id.
     pub(crate) fn has(&self, view: View, realm: &str, id: &str) -> bool {
-        self.tables[view.index()].get(realm).is_some_and(|table| table.has(id))
+        self.tables.get(&view).and_then(|tables| tables.get(realm)).is_some_and(|table| table.has(id))
     }
 
     /// Which rows are on a page.
@@ -276,7 +276,7 @@ impl Hub {
             None => None,
         };
         let (mut rows, mut more) = (Vec::new(), false);
-        for (realm, table) in &self.tables[view.index()] {
+        for (realm, table) in self.tables.get(&view).into_iter().flatten() {
             let skipped = after.is_some_and(|(last, _)| &**realm < last);
             if skipped || filter.realm.as_ref().is_some_and(|wanted| **wanted != **realm) {
                 continue;

@@ -1,7 +1,7 @@
 //! The recent changes of each view, kept once for all subscribers, who read them here each at their own pace. It must never wait for one of them, nor
 //! keep anything for one: who comes too late for a change is told so.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use muster_log::{Epoch, EpochPosition, Position};
@@ -16,7 +16,7 @@ pub(crate) struct Ring {
     changes_max: usize,
     inner: Mutex<Inner>,
     /// By view: sent when there is something new for its readers.
-    moved: [watch::Sender<()>; View::ALL.len()],
+    moved: BTreeMap<View, watch::Sender<()>>,
 }
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ struct Inner {
     position: Position,
     /// Before this place nobody from outside may resume: what was shown then may have been wrong.
     valid_from: Position,
-    lines: [Line; View::ALL.len()],
+    lines: BTreeMap<View, Line>,
     closed: bool,
 }
 
@@ -59,6 +59,11 @@ impl Mark {
     }
 }
 
+/// Lines with nothing on them, from a place on.
+fn lines(views: &[View], reach: Position) -> BTreeMap<View, Line> {
+    views.iter().map(|view| (*view, Line { reach, ..Line::default() })).collect()
+}
+
 /// What comes after a mark.
 pub(crate) enum Next {
     /// These changes.
@@ -70,9 +75,11 @@ pub(crate) enum Next {
 }
 
 impl Ring {
-    /// Keeps so many changes of each view; see [`crate::limits::RING_CHANGES_MAX`].
-    pub(crate) fn new(changes_max: usize) -> Self {
-        Self { changes_max, inner: Mutex::default(), moved: std::array::from_fn(|_| watch::Sender::new(())) }
+    /// Keeps so many changes of each of these views; see [`crate::limits::RING_CHANGES_MAX`].
+    pub(crate) fn new(views: &[View], changes_max: usize) -> Self {
+        let inner = Inner { lines: lines(views, Position::ZERO), ..Inner::default() };
+        let moved = views.iter().map(|view| (*view, watch::Sender::new(()))).collect();
+        Self { changes_max, inner: Mutex::new(inner), moved }
     }
 
     /// Takes in what became visible, one commit a view.
@@ -81,7 +88,7 @@ impl Ring {
         inner.position = position;
         let mut told = Vec::new();
         for (view, commit) in commits {
-            let line = &mut inner.lines[view.index()];
+            let Some(line) = inner.lines.get_mut(&view) else { continue };
             line.changes += commit.changes.len();
             line.commits.push_back(commit);
             // The newest stays, however large: most readers want it at once.
@@ -101,27 +108,33 @@ impl Ring {
     /// Starts anew from a place: whatever readers have is void. Who names that very place from outside may go on where `valid`.
     pub(super) fn reset(&self, at: EpochPosition, valid: bool) {
         let mut inner = self.inner.lock();
-        let lines = std::array::from_fn(|_| Line { reach: at.position, ..Line::default() });
+        let lines = lines(&self.views(), at.position);
         let valid_from = if valid { at.position } else { at.position.next() };
         *inner =
             Inner { generation: inner.generation + 1, epoch: at.epoch, position: at.position, valid_from, lines, closed: inner.closed };
         drop(inner);
-        View::ALL.into_iter().for_each(|view| self.tell(view));
+        self.moved.values().for_each(|moved| moved.send_replace(()));
     }
 
     /// Nothing more comes.
     pub(crate) fn close(&self) {
         self.inner.lock().closed = true;
-        View::ALL.into_iter().for_each(|view| self.tell(view));
+        self.moved.values().for_each(|moved| moved.send_replace(()));
     }
 
     fn tell(&self, view: View) {
-        self.moved[view.index()].send_replace(());
+        if let Some(moved) = self.moved.get(&view) {
+            moved.send_replace(());
+        }
     }
 
-    /// Tells when there is something new for a view's readers.
+    fn views(&self) -> Vec<View> {
+        self.moved.keys().copied().collect()
+    }
+
+    /// Tells when there is something new for a view's readers; nothing ever of a view that is not kept.
     pub(crate) fn watch(&self, view: View) -> watch::Receiver<()> {
-        self.moved[view.index()].subscribe()
+        self.moved.get(&view).map_or_else(|| watch::channel(()).1, watch::Sender::subscribe)
     }
 
     /// Here.
@@ -133,7 +146,7 @@ impl Ring {
     /// A reader from outside who has everything up to a place, if all that came after it is here.
     pub(crate) fn resume(&self, view: View, from: EpochPosition) -> Option<Mark> {
         let inner = self.inner.lock();
-        let reach = inner.lines[view.index()].reach.max(inner.valid_from);
+        let reach = inner.lines.get(&view)?.reach.max(inner.valid_from);
         let known = from.epoch == inner.epoch && (reach..=inner.position).contains(&from.position);
         known.then_some(Mark { generation: inner.generation, at: from })
     }
@@ -141,7 +154,7 @@ impl Ring {
     /// What comes after a mark.
     pub(crate) fn after(&self, view: View, mark: Mark) -> Next {
         let inner = self.inner.lock();
-        let line = &inner.lines[view.index()];
+        let Some(line) = inner.lines.get(&view) else { return Next::Lost };
         let known = (mark.generation, mark.at.epoch) == (inner.generation, inner.epoch) && mark.at.position >= line.reach;
         if !known {
             return Next::Lost;

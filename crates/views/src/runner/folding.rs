@@ -13,7 +13,8 @@ use super::reading::{Adoption, Message, Rewind};
 use super::restore::save;
 use crate::errors::{ReplayError, RunnerError, StoreError};
 use crate::fact::{Batch, What};
-use crate::fold::{Folds, RowChange};
+use crate::fold::{AnyFold, Folds, RowChange};
+use crate::live::Renewed;
 use crate::rebuild::{Draft, Rebuilt};
 use crate::records::Records;
 use crate::source::Origin;
@@ -185,13 +186,13 @@ impl Folder {
 
     /// Goes on from rows and folds made anew, or only compares with them. If that fails the present ones stay in use.
     fn adopt(&mut self, adoption: Adoption) -> Result<(), RunnerError> {
-        let Adoption { mut draft, log, compare_only, done } = adoption;
+        let Adoption { mut draft, log, compare_only, renewed, done } = adoption;
         self.commit(false)?;
         let outcome = match self.compared(&mut draft, &*log) {
             Ok(report) if compare_only => Ok(report),
             Ok(report) => match self.make(&draft) {
                 Ok(store) => {
-                    self.take_over(draft, store, &report)?;
+                    self.take_over(draft, store, &report, renewed)?;
                     Ok(report)
                 }
                 Err(error) => Err(error.into()),
@@ -210,11 +211,12 @@ impl Folder {
         }
         draft.advance(log, self.folded)?;
         let mut differences = Vec::new();
-        for view in &self.shared.views {
+        // Outdated views have no fold here, and were compared as of where their rows are.
+        let views: Vec<_> = self.folds.folds.iter().map(AnyFold::view).collect();
+        for view in &views {
             differences.extend(draft.differences(*view, &self.store)?);
         }
-        let compared = self.shared.views.iter().map(|view| (*view, self.folded)).collect();
-        Ok(draft.report(compared, differences))
+        Ok(draft.report(views.into_iter().map(|view| (view, self.folded)).collect(), differences))
     }
 
     fn make(&self, draft: &Draft) -> Result<ViewStore, StoreError> {
@@ -223,25 +225,34 @@ impl Folder {
         Ok(store)
     }
 
-    fn take_over(&mut self, draft: Draft, store: ViewStore, report: &Rebuilt) -> Result<(), RunnerError> {
+    fn take_over(&mut self, draft: Draft, store: ViewStore, report: &Rebuilt, renewed: Vec<Renewed>) -> Result<(), RunnerError> {
         for difference in &report.differences {
             tracing::error!(%difference, "a row of the views was wrong and has been replaced");
         }
+        let renewed = renewed.into_iter().map(|renewed| Renewed { rows: draft.rows(renewed.view), at: report.at, ..renewed });
+        let renewed: Vec<_> = renewed.collect();
         let folds = draft.replayed.folds;
+        let same_folds = folds.folds.len() == self.folds.folds.len();
         let former = std::mem::replace(&mut self.store, store);
         let mut hub = self.shared.hub.lock();
-        if report.differences.is_empty() {
+        if report.differences.is_empty() && same_folds {
             // The present folds are as good as the new ones, and the reader knows their names.
             hub.store = Some(self.store.clone());
         } else {
             hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, false)?;
-            let rewind = Rewind { names: folds.ledger.names.clone(), next: self.folded.next() };
+            let rewind = Rewind { names: folds.ledger.names.clone(), interest: folds.interest(), next: self.folded.next() };
             self.rewinds
                 .try_send(rewind)
                 .map_err(|error| RunnerError::Thread { detail: format!("the reader takes no rewind: {error}") })?;
             self.rewinding += 1;
             self.folds = folds;
         }
+        self.shared.outdated.lock().clear();
+        for Renewed { view, former_version, rows, differing, at } in &renewed {
+            let version = view.version();
+            tracing::info!(%view, ?former_version, version, rows, ?differing, %at, "the rows of a view are made by another version of its fold now");
+        }
+        self.shared.renewed.lock().extend(renewed);
         drop(hub);
         former.retire();
         self.saved = self.folded;

@@ -18,9 +18,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::errors::{QueryError, ReplayError, RunnerError};
 use crate::fact::Scribe;
 use crate::filter::Filter;
+use crate::fold::Folds;
 use crate::hub::{Hub, Ring, read_found};
 use crate::limits;
-use crate::live::{Lag, Outlook, Page, Snapshot, Start};
+use crate::live::{Lag, Outdated, Outlook, Page, Renewed, Snapshot, Start};
 use crate::rebuild::{Draft, Rebuilt};
 use crate::records::{Records, Shelf};
 use crate::source::{EventSource, Origin};
@@ -46,6 +47,9 @@ pub struct RunnerOptions {
     pub state_records: u64,
     /// See [`limits::RING_CHANGES_MAX`].
     pub ring_changes_max: usize,
+    /// A view whose stored rows another version of its fold made is shown as it is while the others go on, until [`ViewsHandle::renew`] was called and
+    /// has put new rows in their place. Without it, all views are folded anew in place.
+    pub keep_outdated: bool,
 }
 
 impl Default for RunnerOptions {
@@ -57,6 +61,7 @@ impl Default for RunnerOptions {
             commit_rows_max: limits::COMMIT_ROWS_MAX,
             state_records: limits::STATE_RECORDS,
             ring_changes_max: limits::RING_CHANGES_MAX,
+            keep_outdated: false,
         }
     }
 }
@@ -87,6 +92,9 @@ pub(crate) struct Shared {
     end: Mutex<watch::Receiver<Position>>,
     lag: Mutex<LagClock>,
     pace: Mutex<Pace>,
+    /// Views without a fold, and those that have got one since the start.
+    outdated: Mutex<Vec<Outdated>>,
+    renewed: Mutex<Vec<Renewed>>,
     options: RunnerOptions,
 }
 
@@ -115,8 +123,8 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     views.dedup();
     let runtime = tokio::runtime::Handle::current();
     let origin = source.origin();
-    let restore::Restored { folds, target } = restore::restore(&store, &views, origin)?;
-    let ring = Arc::new(Ring::new(options.ring_changes_max));
+    let restore::Restored { folds, target, outdated } = restore::restore(&store, &views, origin, options.keep_outdated)?;
+    let ring = Arc::new(Ring::new(&views, options.ring_changes_max));
     let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
     hub.load(at, folds.ledger.tree.clone(), &store, &views, true)?;
@@ -131,13 +139,16 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
         end: Mutex::new(source.end()),
         lag: Mutex::new(LagClock::default()),
         pace: Mutex::default(),
+        outdated: Mutex::new(outdated),
+        renewed: Mutex::default(),
         options,
     });
     let (stop, stopped) = watch::channel(false);
     let (sender, receiver) = sync_channel(limits::DECODED_BATCHES_MAX);
     let (rewinds, rewound) = mpsc::channel(limits::REWINDS_MAX);
     let scribe = Scribe::new(folds.interest(), folds.ledger.names.clone());
-    let reader = reading::Reader::new(source, scribe, at.position.next(), sender.clone(), rewound, stopped);
+    let whole = Folds::fresh(&shared.views).interest();
+    let reader = reading::Reader::new(source, (scribe, whole), at.position.next(), sender.clone(), rewound, stopped);
     let folder = folding::Folder::new(Arc::clone(&shared), store, folds, origin, rewinds);
     let threads = vec![thread("views-fold", move || folder.run(&receiver))?, thread("views-read", move || reader.run(&runtime))?];
     Ok(ViewsHandle { shared, stop: Arc::new(stop), messages: sender, threads: Arc::new(Mutex::new(threads)) })
@@ -207,6 +218,24 @@ impl ViewsHandle {
         self.shared.hub.lock().store.as_ref().map(ViewStore::generation)
     }
 
+    /// The views that are not folded by the present version of their fold yet; see [`RunnerOptions::keep_outdated`].
+    #[must_use]
+    pub fn outdated(&self) -> Vec<Outdated> {
+        self.shared.outdated.lock().clone()
+    }
+
+    /// The same of one view; nothing where it is as it should be.
+    #[must_use]
+    pub fn outdated_of(&self, view: View) -> Option<Outdated> {
+        self.shared.outdated.lock().iter().find(|outdated| outdated.view == view).copied()
+    }
+
+    /// The views that were outdated at the start and are no more.
+    #[must_use]
+    pub fn renewed(&self) -> Vec<Renewed> {
+        self.shared.renewed.lock().clone()
+    }
+
     /// How many rows a view has, in all realms.
     #[must_use]
     pub fn rows(&self, view: View) -> u64 {
@@ -271,7 +300,7 @@ impl ViewsHandle {
     /// # Errors
     /// See [`ReplayError`]; the present rows then stay in use.
     pub async fn rebuild<R: Records + ?Sized + 'static>(&self, log: Arc<R>) -> Result<Rebuilt, ReplayError> {
-        self.fold_anew(Box::new(Shelf(log)), false).await
+        self.fold_anew(Box::new(Shelf(log)), false, Vec::new()).await
     }
 
     /// Folds everything again from `log`, as [`ViewsHandle::rebuild`] does, and only tells where the rows in use differ.
@@ -279,19 +308,40 @@ impl ViewsHandle {
     /// # Errors
     /// See [`ReplayError`].
     pub async fn verify<R: Records + ?Sized + 'static>(&self, log: Arc<R>) -> Result<Rebuilt, ReplayError> {
-        self.fold_anew(Box::new(Shelf(log)), true).await
+        self.fold_anew(Box::new(Shelf(log)), true, Vec::new()).await
     }
 
-    async fn fold_anew(&self, log: Box<dyn Records>, compare_only: bool) -> Result<Rebuilt, ReplayError> {
+    /// Folds everything by the present versions into a new generation beside what is shown, while that is shown; tells where the rows of outdated views
+    /// differ, as of where these are; and puts it in their place in one step, in which subscribers start anew. A process that stops halfway leaves
+    /// everything as it was.
+    ///
+    /// # Errors
+    /// See [`ReplayError`]; what was shown before is shown on.
+    pub async fn renew<R: Records + ?Sized + 'static>(&self, log: Arc<R>) -> Result<Rebuilt, ReplayError> {
+        let outdated = self.outdated();
+        let farthest = outdated.iter().filter_map(|outdated| Some(outdated.rows?.1.position)).max().unwrap_or_default();
+        // After a crash the folds may have to come back there first.
+        self.wait_for(farthest).await.map_err(|_| ReplayError::BrokenOff)?;
+        self.fold_anew(Box::new(Shelf(log)), false, outdated).await
+    }
+
+    async fn fold_anew(&self, log: Box<dyn Records>, compare_only: bool, outdated: Vec<Outdated>) -> Result<Rebuilt, ReplayError> {
         let (done, outcome) = oneshot::channel();
-        let (views, messages) = (self.shared.views.clone(), self.messages.clone());
-        // Not farther, for the folding thread must not be behind what it takes over.
-        let at = self.at().position;
+        let (shared, messages) = (Arc::clone(&self.shared), self.messages.clone());
         let folding = tokio::task::spawn_blocking(move || {
-            let mut draft = Draft::new(&*log, &views);
-            draft.advance(&*log, at)?;
+            let mut draft = Draft::new(&*log, &shared.views);
+            let renewed = shared.compare_outdated(&mut draft, &*log, outdated)?;
+            // What is left for the folding thread to do, which shows nothing new meanwhile, is little: it goes on while this is folded.
+            for _ in 0..limits::DRAFT_ROUNDS_MAX {
+                // Not farther, for the folding thread must not be behind what it takes over.
+                let at = shared.progress.borrow().at.position;
+                if at.0 <= draft.position().0 + limits::READ_BATCH_RECORDS as u64 && draft.position() > Position::ZERO {
+                    break;
+                }
+                draft.advance(&*log, at)?;
+            }
             // When the folding thread is gone, `done` is dropped with the message and the receiver is told.
-            let _ = messages.send(Message::Adopt(Box::new(Adoption { draft, log, compare_only, done })));
+            let _ = messages.send(Message::Adopt(Box::new(Adoption { draft, log, compare_only, renewed, done })));
             Ok(())
         });
         let gone = |detail: &str| ReplayError::Thread { detail: detail.to_owned() };
@@ -322,6 +372,28 @@ impl ViewsHandle {
 pub type Dump = Vec<(String, Vec<u8>)>;
 
 impl Shared {
+    /// How the rows of outdated views differ from those of their folds' present versions, each as of where the former are.
+    fn compare_outdated(&self, draft: &mut Draft, log: &dyn Records, mut outdated: Vec<Outdated>) -> Result<Vec<Renewed>, ReplayError> {
+        let store = self.hub.lock().store.clone().ok_or(ReplayError::BrokenOff)?;
+        outdated.sort_by_key(|outdated| outdated.rows.map(|(_, at)| at));
+        let mut renewed = Vec::new();
+        for Outdated { view, rows } in outdated {
+            let mut differing = None;
+            if let Some((_, at)) = rows {
+                draft.advance(log, at.position)?;
+                differing = Some(draft.differences(view, &store)?.len() as u64);
+            }
+            renewed.push(Renewed {
+                view,
+                former_version: rows.map(|(version, _)| version),
+                rows: 0,
+                differing,
+                at: EpochPosition::default(),
+            });
+        }
+        Ok(renewed)
+    }
+
     pub(crate) fn check(&self, view: View) -> Result<(), QueryError> {
         if !self.views.contains(&view) {
             return Err(QueryError::NotKept { view });
@@ -332,6 +404,9 @@ impl Shared {
         }
         if !now.ready {
             return Err(QueryError::NotReady { at: now.at.position, target: *self.target.lock() });
+        }
+        if self.outdated.lock().iter().any(|outdated| outdated.view == view && outdated.rows.is_none()) {
+            return Err(QueryError::Building { view });
         }
         Ok(())
     }
@@ -347,7 +422,15 @@ impl Shared {
 
     pub(crate) fn snapshot(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
         let rows_max = page.rows_max.filter(|rows| *rows > 0).unwrap_or(limits::PAGE_ROWS_MAX).min(limits::PAGE_ROWS_MAX);
-        self.snapshot_unbounded(view, filter, &Page { after: page.after.clone(), rows_max: Some(rows_max) })
+        // Before and after, so that rows that were put in the place of others are not told to be of these's place.
+        let outdated =
+            |shared: &Self| shared.outdated.lock().iter().find(|outdated| outdated.view == view).and_then(|outdated| outdated.rows);
+        let before = outdated(self);
+        let mut snapshot = self.snapshot_unbounded(view, filter, &Page { after: page.after.clone(), rows_max: Some(rows_max) })?;
+        if let Some((_, at)) = before.filter(|_| outdated(self).is_some()) {
+            snapshot.at = at;
+        }
+        Ok(snapshot)
     }
 
     pub(crate) fn snapshot_unbounded(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
@@ -387,6 +470,7 @@ impl Shared {
     /// The rows become another log's. Before any reader can see one of them.
     fn begins(&self, origin: Origin) {
         *self.origin.lock() = origin;
+        self.outdated.lock().clear();
         *self.target.lock() = Position::ZERO;
     }
 

@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::errors::{ReplayError, RunnerError};
 use crate::fact::{Batch, Scribe};
+use crate::fold::Interest;
 use crate::limits;
+use crate::live::Renewed;
 use crate::rebuild::{Draft, Rebuilt};
 use crate::records::Records;
 use crate::source::{EventSource, Origin, SourceError};
@@ -36,18 +38,23 @@ pub(super) struct Adoption {
     pub(super) log: Box<dyn Records>,
     /// Only tell where the present rows differ, and keep them.
     pub(super) compare_only: bool,
+    /// The views that are outdated until then.
+    pub(super) renewed: Vec<Renewed>,
     pub(super) done: oneshot::Sender<Result<Rebuilt, ReplayError>>,
 }
 
 /// Tells the reader to go on from folds that were put in the place of others.
 pub(super) struct Rewind {
     pub(super) names: Symbols,
+    pub(super) interest: Interest,
     pub(super) next: Position,
 }
 
 pub(super) struct Reader<S> {
     source: S,
     scribe: Scribe,
+    /// What all folds want, also those that are not there yet.
+    whole: Interest,
     next: Position,
     rewinds: mpsc::Receiver<Rewind>,
     sender: SyncSender<Message>,
@@ -63,13 +70,13 @@ enum Step {
 impl<S: EventSource> Reader<S> {
     pub(super) fn new(
         source: S,
-        scribe: Scribe,
+        (scribe, whole): (Scribe, Interest),
         next: Position,
         sender: SyncSender<Message>,
         rewinds: mpsc::Receiver<Rewind>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { source, scribe, next, rewinds, sender, stop }
+        Self { source, scribe, whole, next, rewinds, sender, stop }
     }
 
     /// Reads until the end, and tells the folding thread how it came.
@@ -94,7 +101,7 @@ impl<S: EventSource> Reader<S> {
                 Ok(Step::Rewind(rewind)) => {
                     seek = true;
                     self.next = rewind.next;
-                    self.scribe.resume(rewind.names);
+                    self.scribe.resume(rewind.names, rewind.interest);
                     if self.sender.send(Message::Rewound).is_err() {
                         return Ok(());
                     }
@@ -111,7 +118,7 @@ impl<S: EventSource> Reader<S> {
                 Err(SourceError::OriginChanged) => {
                     seek = true;
                     self.next = Position::FIRST;
-                    self.scribe.begin();
+                    self.scribe.begin(self.whole.clone());
                     if self.sender.send(Message::Begin(self.source.origin())).is_err() {
                         return Ok(());
                     }

@@ -25,7 +25,7 @@ use crate::source::Origin;
 use crate::view::{Row, View};
 
 pub(crate) use generation::{begin as begin_generation, swap as swap_generation};
-pub(crate) use keys::{Part, row_key};
+pub(crate) use keys::{Part, after_view, behind_view, of_view, put_view, row_key};
 
 /// How far rows or a fold's snapshot are, and of which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ pub(crate) struct Saved {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The version of everything in a generation: raised whenever rows or fold states change their form or their meaning. A generation of another
-/// version is thrown away.
+/// The version of everything in a generation: raised whenever what the folds share or the keys change. A generation of another version is thrown
+/// away. A change of one fold, its rows or its state, raises that view's own version instead.
 pub(crate) const FORMAT: u32 = 1;
 
 /// The store, open. Cheap to clone; the files are let go with the last clone.
@@ -163,14 +163,24 @@ impl ViewStore {
         Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
     }
 
+    /// By which version of its fold the rows of a view were made. A store that was written before versions were noted has those of the first.
+    pub(crate) fn version(&self, view: View) -> Result<u32, StoreError> {
+        let bytes = self.get(&keys::version(view))?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(1, u32::from_be_bytes))
+    }
+
     /// The farthest place that any view knows, for the check that the log has not lost it. Of `log` only.
     ///
     /// # Errors
     /// The disk's own errors.
     pub fn known(&self, log: LogId) -> Result<Option<EpochPosition>, StoreError> {
         let mut known = None;
-        for view in View::ALL {
-            let checkpoint = self.checkpoint(view)?.filter(|checkpoint| checkpoint.origin().log == log);
+        let (from, to) = keys::CHECKPOINTS;
+        let mut read = ReadOptions::default();
+        read.set_iterate_upper_bound(to.to_vec());
+        for entry in self.inner.db.iterator_opt(IteratorMode::From(from, Direction::Forward), read) {
+            let (_, value) = entry.map_err(|error| self.failed("read", &error))?;
+            let checkpoint = postcard::from_bytes(&value).ok().filter(|checkpoint: &Checkpoint| checkpoint.origin().log == log);
             known = known.max(checkpoint.map(|checkpoint| checkpoint.at()));
         }
         Ok(known)
@@ -188,9 +198,9 @@ impl ViewStore {
 
     /// All rows of a view in key order, decoded; `realm/id` beside each.
     pub(crate) fn scan(&self, view: View, mut each: impl FnMut(&str, &str, &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let prefix = keys::view_prefix(view);
+        let (prefix, end) = keys::rows(view);
         let mut read = ReadOptions::default();
-        read.set_iterate_upper_bound(keys::view_prefix_end(view).to_vec());
+        read.set_iterate_upper_bound(end);
         read.fill_cache(false);
         let from = IteratorMode::From(&prefix, Direction::Forward);
         for entry in self.inner.db.iterator_opt(from, read) {
@@ -264,14 +274,17 @@ impl Writes {
 
     /// Takes away a view's rows, checkpoint and state.
     pub(crate) fn clear_view(&mut self, view: View) {
-        self.batch.delete_range(keys::view_prefix(view), keys::view_prefix_end(view));
+        let (from, to) = keys::rows(view);
+        self.batch.delete_range(from, to);
         self.batch.delete(keys::checkpoint(view));
+        self.batch.delete(keys::version(view));
         self.batch.delete(keys::state(Part::Fold(view)));
     }
 
     pub(crate) fn put_checkpoint(&mut self, view: View, checkpoint: Checkpoint) {
         let bytes = postcard::to_stdvec(&checkpoint).expect("three numbers can be encoded");
         self.batch.put(keys::checkpoint(view), bytes);
+        self.batch.put(keys::version(view), view.version().to_be_bytes());
     }
 
     pub(crate) fn put_state(&mut self, part: Part, saved: &Saved) {

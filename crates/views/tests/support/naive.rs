@@ -100,7 +100,7 @@ pub struct Naive {
     facts: Vec<Fact>,
     areas: BTreeMap<String, Area>,
     realms: BTreeMap<String, Realm>,
-    rows: BTreeMap<(u8, String), Row>,
+    rows: BTreeMap<(View, String), Row>,
 }
 
 impl Naive {
@@ -122,7 +122,7 @@ impl Naive {
 
     /// The rows of a view by `realm/id`.
     pub fn rows(&self, view: View) -> BTreeMap<String, Row> {
-        let of = self.rows.iter().filter(|((tag, _), _)| *tag == view as u8);
+        let of = self.rows.iter().filter(|((of, _), _)| *of == view);
         of.map(|((_, key), row)| (key.clone(), row.clone())).collect()
     }
 
@@ -161,9 +161,9 @@ impl Naive {
         }
     }
 
-    fn count(&self) -> BTreeMap<(u8, String), Row> {
+    fn count(&self) -> BTreeMap<(View, String), Row> {
         let mut rows = BTreeMap::new();
-        let mut put = |row: Row| drop(rows.insert((row.view() as u8, format!("{}/{}", row.realm(), row.id())), row));
+        let mut put = |row: Row| drop(rows.insert((row.view(), format!("{}/{}", row.realm(), row.id())), row));
         for (name, realm) in &self.realms {
             for (area_id, area) in &self.areas {
                 if area.stands && (name == "actual" || realm.near.contains(area_id)) {
@@ -252,6 +252,7 @@ fn with_position(row: &Row, position: u64) -> Row {
         Row::Whistle(row) => row.position = position,
         Row::Call(row) => row.position = position,
         Row::Responder(row) => row.position = position,
+        Row::Other(_) => {}
     }
     row
 }
