@@ -180,6 +180,32 @@ async fn restarts_at_any_point_and_without_a_shutdown_change_nothing() {
     }
 }
 
+/// After a crash the folds come back to places that were shown before, and a change that is folded on the way begins elsewhere than the reader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_a_reader_goes_on_only_from_where_everything_is_here_again() {
+    let log = memory_log(&small_city());
+    let dir = tempfile::tempdir().unwrap();
+    let views = start(&log, dir.path(), quick());
+    caught_up(&views, &log).await;
+    let filter = Filter { area: Some("k1".into()), ..Filter::default() };
+    let (_, mut line) = views.subscribe(View::Sites, filter.clone(), None).unwrap();
+    let mut held = Held::default();
+    held.fill(&mut line).await;
+    append(&*log, &[actual(site_opened("s", "g1", &[seat("a", "", "")]))]);
+    let shown = held.take(soon("the site", line.next()).await.unwrap());
+    assert_eq!((held.rows.len(), shown.position), (1, log.watermark()), "the reader has the site");
+    append(&*log, &[actual(reparented("t1", "k2"))]);
+    caught_up(&views, &log).await;
+    let copy = copy_at_one_moment(dir.path());
+    // All in one step: the site comes and leaves in it.
+    let again = start(&log, copy.path(), muster_views::RunnerOptions { merge_ms: 1_000, ..quick() });
+    caught_up(&again, &log).await;
+    assert_eq!(again.subscribe(View::Sites, filter.clone(), Some(shown)).unwrap().0, Start::Rows);
+    assert_eq!(again.subscribe(View::Sites, filter, Some(views.at())).unwrap().0, Start::Resumed(views.at()));
+    again.shutdown().await.unwrap();
+    views.shutdown().await.unwrap();
+}
+
 /// Copies a folder in use as one moment of it: RocksDB moves files in the background, so a copy during which the list of
 /// files changed is thrown away and made again.
 fn copy_at_one_moment(from: &Path) -> tempfile::TempDir {

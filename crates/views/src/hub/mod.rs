@@ -19,7 +19,7 @@ use crate::live::{Frames, Page, PlacedRow};
 use crate::places::{Entry, Path, Place, Places};
 use crate::store::{Frozen, ViewStore};
 use crate::view::{Row, Ties, View};
-pub(crate) use ring::{Mark, Next, Ring};
+pub(crate) use ring::{Mark, NOT_YET, Next, Ring};
 use table::{Key, Table};
 
 /// One row in a commit.
@@ -100,14 +100,14 @@ impl Hub {
         EpochPosition { epoch: self.epoch, position: self.position }
     }
 
-    /// Starts from what the store holds. `valid` says that rows shown before at this very place were these.
+    /// Starts from what the store holds. From outside one may resume at `valid_from` and after, or once [`Ring::admit`] says so.
     pub(crate) fn load(
         &mut self,
         at: EpochPosition,
         tree: AreaTree,
         store: &ViewStore,
         views: &[View],
-        valid: bool,
+        valid_from: Position,
     ) -> Result<(), StoreError> {
         let EpochPosition { epoch, position } = at;
         *self = Self { epoch, position, places: Places::new(tree), ..Self::new(Arc::clone(&self.ring)) };
@@ -126,14 +126,14 @@ impl Hub {
             })?;
         }
         self.store = Some(store.clone());
-        self.ring.reset(at, valid);
+        self.ring.reset(at, valid_from);
         Ok(())
     }
 
     /// Forgets everything; every subscriber starts anew.
     pub(crate) fn clear(&mut self, epoch: Epoch) {
         *self = Self { epoch, store: self.store.take(), ..Self::new(Arc::clone(&self.ring)) };
-        self.ring.reset(self.at(), true);
+        self.ring.reset(self.at(), NOT_YET);
     }
 
     /// Takes in what was just written to the store and tells the subscribers. `areas` are the events of the tree since the last commit, `read`

@@ -25,7 +25,7 @@ struct Inner {
     generation: u64,
     epoch: Epoch,
     position: Position,
-    /// Before this place nobody from outside may resume: what was shown then may have been wrong.
+    /// Before this place nobody from outside may resume: what was shown then may have been wrong, or is not what the changes after it begin with.
     valid_from: Position,
     lines: BTreeMap<View, Line>,
     closed: bool,
@@ -39,6 +39,10 @@ struct Line {
     /// All changes after this place are here.
     reach: Position,
 }
+
+/// Where resuming from outside begins while nobody may: after a crash the folds come back to places that were shown before, in other steps than
+/// then, so a change would not say where a reader's row was at the reader's own place.
+pub(crate) const NOT_YET: Position = Position(u64::MAX);
 
 /// Where a reader is. Void once the generation is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,15 +109,22 @@ impl Ring {
         told.into_iter().for_each(|view| self.tell(view));
     }
 
-    /// Starts anew from a place: whatever readers have is void. Who names that very place from outside may go on where `valid`.
-    pub(super) fn reset(&self, at: EpochPosition, valid: bool) {
+    /// Starts anew from a place: whatever readers have is void. From outside one may resume at `valid_from` and after.
+    pub(super) fn reset(&self, at: EpochPosition, valid_from: Position) {
         let mut inner = self.inner.lock();
         let lines = lines(&self.views(), at.position);
-        let valid_from = if valid { at.position } else { at.position.next() };
         *inner =
             Inner { generation: inner.generation + 1, epoch: at.epoch, position: at.position, valid_from, lines, closed: inner.closed };
         drop(inner);
         self.moved.values().for_each(|moved| moved.send_replace(()));
+    }
+
+    /// From here on one may resume from outside, where that was left open until everything known at the start would be here.
+    pub(crate) fn admit(&self, from: Position) {
+        let mut inner = self.inner.lock();
+        if inner.valid_from == NOT_YET {
+            inner.valid_from = from;
+        }
     }
 
     /// Nothing more comes.

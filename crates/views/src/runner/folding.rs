@@ -31,6 +31,8 @@ pub(super) struct Folder {
     /// When rows were last written, and where the folds were last saved.
     written_at: Option<Instant>,
     saved: Position,
+    /// What the source was known to have at the start; zero where it had not said.
+    end_at_start: Position,
     /// Events of the tree that are folded and not published.
     areas: Vec<Event>,
     rewinds: mpsc::Sender<Rewind>,
@@ -40,7 +42,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new(shared: Arc<Shared>, store: ViewStore, folds: Folds, origin: Origin, rewinds: mpsc::Sender<Rewind>) -> Self {
-        let at = folds.position;
+        let (at, end_at_start) = (folds.position, *shared.end.lock().borrow());
         Self {
             shared,
             store,
@@ -50,6 +52,7 @@ impl Folder {
             written: at,
             written_at: None,
             saved: at,
+            end_at_start,
             areas: Vec::new(),
             rewinds,
             rewinding: 0,
@@ -163,11 +166,20 @@ impl Folder {
         self.store.write(writes)?;
         hub.publish(self.folded, &self.areas, changes, &self.store.frozen())?;
         drop(hub);
+        if self.has_settled() {
+            shared.ring.admit(self.folded);
+        }
         self.areas.clear();
         self.written = self.folded;
         self.written_at = Some(Instant::now());
         shared.moved(self.origin.epoch, self.folded);
         Ok(())
+    }
+
+    /// Whether everything that may have been shown before the start is here again. A source that has not told of anything has told nothing.
+    fn has_settled(&self) -> bool {
+        let known = if self.end_at_start > Position::ZERO { self.end_at_start } else { *self.shared.end.lock().borrow() };
+        known > Position::ZERO && self.folded >= known && self.folded >= *self.shared.target.lock()
     }
 
     /// The folds were just drained, so what is saved has no dirty rows.
@@ -239,7 +251,7 @@ impl Folder {
             // The present folds are as good as the new ones, and the reader knows their names.
             hub.store = Some(self.store.clone());
         } else {
-            hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, false)?;
+            hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, report.at.position.next())?;
             let rewind = Rewind { names: folds.ledger.names.clone(), interest: folds.interest(), next: self.folded.next() };
             self.rewinds
                 .try_send(rewind)

@@ -19,7 +19,7 @@ use crate::errors::{QueryError, ReplayError, RunnerError};
 use crate::fact::Scribe;
 use crate::filter::Filter;
 use crate::fold::Folds;
-use crate::hub::{Hub, Ring, read_found};
+use crate::hub::{Hub, NOT_YET, Ring, read_found};
 use crate::limits;
 use crate::live::{Lag, Outdated, Outlook, Page, Renewed, Snapshot, Start};
 use crate::rebuild::{Draft, Rebuilt};
@@ -127,7 +127,10 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let ring = Arc::new(Ring::new(&views, options.ring_changes_max));
     let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
-    hub.load(at, folds.ledger.tree.clone(), &store, &views, true)?;
+    let end = source.end();
+    // With nothing to come back to, what was shown at this place is what is here.
+    let settled = target <= at.position && at.position > Position::ZERO && at.position == *end.borrow();
+    hub.load(at, folds.ledger.tree.clone(), &store, &views, if settled { at.position } else { NOT_YET })?;
     let progress = Progress { at, ready: target <= at.position, stopped: None };
     let shared = Arc::new(Shared {
         views,
@@ -136,7 +139,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
         progress: watch::Sender::new(progress),
         origin: Mutex::new(origin),
         target: Mutex::new(target),
-        end: Mutex::new(source.end()),
+        end: Mutex::new(end),
         lag: Mutex::new(LagClock::default()),
         pace: Mutex::default(),
         outdated: Mutex::new(outdated),

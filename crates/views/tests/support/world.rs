@@ -236,8 +236,11 @@ impl World {
         let until_ms = 1_000 * i64::from(c);
         Some(match c % 8 {
             0 => Event::ShiftsScheduled(v1::ShiftsScheduled { site_id, ..Default::default() }),
-            1 if !self.opened.contains(&shift_id) => return None,
-            1 => Event::ShiftHeld(v1::ShiftHeld { shift_id, site_id, shift, ..Default::default() }),
+            1 => {
+                let of_label = format!("{site_id}~{label}");
+                let shift_id = self.opened.iter().find(|opened| opened.starts_with(&of_label))?.clone();
+                Event::ShiftHeld(v1::ShiftHeld { shift_id, site_id, shift, ..Default::default() })
+            }
             2 => Event::HandedOver(v1::HandedOver { site_id, shift, shift_id, ..Default::default() }),
             3 | 4 => Event::ShiftClosed(v1::ShiftClosed { shift_id, site_id, shift, ..Default::default() }),
             _ => {
