@@ -101,12 +101,12 @@ pub enum QueryError {
         /// The view.
         view: View,
     },
-    /// Unavailable: after a crash the folds have not come back yet to where the rows are; a moment's work.
+    /// Unavailable: after a start the folds are not yet where the rows are and where the source was known to end; mostly a moment's work.
     #[error("the views are being brought up to date: at {at} of {target}")]
     NotReady {
         /// Where the folds are.
         at: Position,
-        /// Where the rows are.
+        /// Where they have to come to.
         target: Position,
     },
     /// Unavailable: the runner stopped.

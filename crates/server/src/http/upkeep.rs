@@ -153,9 +153,12 @@ fn renewed(renewed: &Renewed) -> Value {
     })
 }
 
-/// What readiness says of views that are not made by the present version of their fold yet: a line each.
+/// What readiness says of views that cannot be read yet or are not made by the present version of their fold: a line each.
 pub(super) fn not_current(app: &App) -> String {
     let Some(views) = app.try_views() else { return String::new() };
+    if !views.progress().borrow().ready {
+        return format!("views: {:.1}% brought up to date\n", views.outlook().percent.min(99.9));
+    }
     let work = app.upkeep.0.lock().clone();
     // Records that were read are folded, compared and written a moment later.
     let percent = work.map_or(0.0, |work| work.percent(work.at.load(Ordering::Relaxed))).min(99.9);

@@ -71,7 +71,7 @@ impl Default for RunnerOptions {
 pub struct Progress {
     /// Everything up to here is in the rows.
     pub at: EpochPosition,
-    /// Rows can be asked for. False only while folds come back to where the rows are, after a crash.
+    /// Rows can be asked for. False only after a start, until the folds are where the rows are and where the source was known to end.
     pub ready: bool,
     /// Why it stopped, once it has.
     pub stopped: Option<Arc<RunnerError>>,
@@ -86,7 +86,7 @@ pub(crate) struct Shared {
     pub(crate) progress: watch::Sender<Progress>,
     /// Whose records the rows are of.
     origin: Mutex<Origin>,
-    /// Where the folds have to come to before rows may be read.
+    /// Where the folds have to come to before rows may be read: the farthest of the rows, and what the source had at the start.
     target: Mutex<Position>,
     /// The source's end.
     end: Mutex<watch::Receiver<Position>>,
@@ -128,8 +128,10 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
     let end = source.end();
+    // Nobody is to take a city of the past for the present one.
+    let target = target.max(*end.borrow());
     // With nothing to come back to, what was shown at this place is what is here.
-    let settled = target <= at.position && at.position > Position::ZERO && at.position == *end.borrow();
+    let settled = target <= at.position && at.position == *end.borrow() && at.position > Position::ZERO;
     hub.load(at, folds.ledger.tree.clone(), &store, &views, if settled { at.position } else { NOT_YET })?;
     let progress = Progress { at, ready: target <= at.position, stopped: None };
     let shared = Arc::new(Shared {
