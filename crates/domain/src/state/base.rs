@@ -287,6 +287,12 @@ impl Base {
         Some(self.location_of(one)?.metres_to(self.location_of(other)?))
     }
 
+    /// Whether the person has a specialty; whatever asks for none suits everybody.
+    pub(crate) fn has_specialty(&self, responder: ResponderRef, wanted: &str) -> bool {
+        let has = |label: LabelRef| self.responders.get(responder).specialties.contains(&label);
+        wanted.is_empty() || self.labels.find(wanted).is_some_and(has)
+    }
+
     /// Where a person or organization is at home: the own home area, else the organization's.
     pub(crate) fn home_of(&self, responder: ResponderRef) -> Option<AreaRef> {
         let person = self.responders.get(responder);

@@ -1,7 +1,7 @@
 //! 无缝对接: people fall out and come back while an area is converted, and no post is left without a word.
 
 use muster_proto::Command;
-use muster_proto::v1::{Availability, ResponseLevel};
+use muster_proto::v1::{Availability, DutyRole, IncidentType, ResponseLevel};
 
 use super::Story;
 use super::town::{self, check_in, check_out, convert, decline, send, stand_down, whistle_for};
@@ -133,4 +133,27 @@ fn a_post_that_falls_empty_is_proposed_where_an_area_fills_by_itself() {
         "DispatchProposed out/out-v1/hq#guard 1: a5,a6",
     ]);
     story.and([town::dispatch("a6", "out/out-v1/hq", "guard")]);
+}
+
+/// Of several people whom an organization no longer kept back, the first had the own post back and the others waited for nothing.
+#[test]
+fn everybody_who_is_free_again_takes_the_own_post() {
+    let mut story = Story::given(town::people());
+    let seats = [("s1", ResponseLevel::Iv), ("s2", ResponseLevel::Iv), ("s3", ResponseLevel::Iv)];
+    let hq = town::plan_site("hq", "v1", ResponseLevel::Iv, &seats);
+    story.and([town::draft("p", "v1", IncidentType::Outbreak, vec![hq], vec![])]);
+    let post = |seat: &str, who: &str| town::post("p", ResponseLevel::Iv, DutyRole::Member, ["", "hq", seat], who, &[]);
+    story.and([post("s1", "e1"), post("s2", "e2"), post("s3", "e3"), town::publish("p"), town::outbreak()]);
+    let reserve = |people: &[&str]| {
+        let ids: Vec<String> = people.iter().map(|id| (*id).to_owned()).collect();
+        command!(ReservePeople { organization_id: "power", responder_ids: ids })
+    };
+    story.and([reserve(&["e1", "e2"]), convert("out", "v1", ResponseLevel::Iv)]);
+    story.when(reserve(&["e3"])).then([
+        "PeopleReserved power e3",
+        "DutyReleased c1 Reserved",
+        "ResponderCalled c2 e1 out/p/hq#s1 PlanPrimary",
+        "ResponderCalled c3 e2 out/p/hq#s2 PlanPrimary",
+        "GapRecorded out/p/hq#s3 e3 Reserved",
+    ]);
 }
