@@ -239,7 +239,7 @@ fn relief_takes_over_the_office_in_the_unit() {
     story.and([command!(DispatchResponder { responder_id: "b1", site_id: "s", seat_id: "x", unit_id: "out/out-v1/br" })]);
     story.when(relieve("c2", "d1")).then([
         "DutyReleased c2 Relieved",
-        "ResponderCalled c7 d1  Relief",
+        "ResponderCalled c7 d1 - Relief",
         "OrganizerAppointed out/out-v1/br d1",
     ]);
 }

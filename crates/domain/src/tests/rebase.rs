@@ -220,7 +220,7 @@ fn who_stands_by_is_called_rested() {
     assert!(story.state.ops.incidents.iter().any(|(_, incident)| incident.standby.contains_key(&key)), "a5 still stands by");
     story.when(set(&["n1", "extra"])).then_among(["GapRecorded out/out-v1/gate#extra nobody NoDesignation"]);
     let _ = story.after_minutes(12 * 60);
-    story.when(set(&["n1", "extra", "more"])).then_among(["ResponderCalled c6 a5 out/out-v1/gate#more PlanBackup"]);
+    story.when(set(&["n1", "extra", "more"])).then_among(["ResponderCalled c9 a5 out/out-v1/gate#more PlanBackup"]);
 }
 
 #[test]

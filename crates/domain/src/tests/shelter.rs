@@ -82,7 +82,7 @@ fn who_is_called_in_later_is_waited_for_too() {
     story.and([recall("v1"), safe(&["a3"]), whistle_for(1), town::come("b1", "w")]);
     story.when(recall("v1")).then(["ShelterOrdered b1 w"]);
     story.after_minutes(29).then_nothing();
-    story.after_minutes(1).then(["UnaccountedListed v1 1: b1"]);
+    story.after_minutes(1).then_among(["UnaccountedListed v1 1: b1"]);
     story.and([town::come("b2", "w")]);
     let due_ms = story.now_ms + 5 * MINUTE_MS;
     story.when(command!(RecallArea { incident_id: "out", area_id: "v1", due_ms: due_ms })).then(["ShelterOrdered b2 w"]);
