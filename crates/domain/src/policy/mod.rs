@@ -145,6 +145,7 @@ pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
         Timer::SafetyDue(incident, area) => shelter::overdue(state, incident, area),
         Timer::ReinforcementDue(key) => reinforcement::lapsed(state, key),
         Timer::Reach(key) => reach::unanswered(state, now, key),
+        Timer::AbsenceBegins(key) => reseat::absence_begins(state, key),
         Timer::ShiftOpens(key) => shifts::opens(state, now, key),
         Timer::ShiftEnds(key) => shifts::ends(state, now, key),
         Timer::Fatigue(realm, responder) => fatigue::reached(state, now, realm, responder),

@@ -45,7 +45,7 @@ pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::Availability
         return come_back(state, now, responder, 0);
     }
     let person = state.base.responders.get(responder);
-    // An absence that only begins later leaves an open duty until then.
+    // An absence that only begins later leaves an open duty until then, when it is said again.
     let touched = |key: CallRef| {
         let call = state.ops.calls.get(key);
         let from_ms = call.from_ms.max(now.recorded_at_ms);
@@ -56,6 +56,19 @@ pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::Availability
         person.absent_during(shift.from_ms, shift.until_ms)
     }));
     drafts
+}
+
+/// An absence that was told of begins: it is said again, and touches the open duties too.
+pub(super) fn absence_begins(state: &State, responder: ResponderRef) -> Vec<Draft> {
+    let person = state.base.responders.get(responder);
+    let event = Event::AvailabilitySet(v1::AvailabilitySet {
+        responder_id: state.base.responders.id(responder).to_owned(),
+        availability: person.availability.into(),
+        from_ms: person.availability_from_ms,
+        until_ms: person.availability_until_ms,
+        begins_due_ms: 0,
+    });
+    vec![Draft::new(event, state.ops.actual(), state.base.home_of(responder))]
 }
 
 /// Ends the duties, and the standing by. Who was told to come off is waited for as before.

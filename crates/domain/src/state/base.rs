@@ -126,6 +126,8 @@ pub(crate) struct Responder {
     pub(crate) availability: Availability,
     pub(crate) availability_from_ms: i64,
     pub(crate) availability_until_ms: i64,
+    /// When an absence that is still to come begins, 0 when none is waited for.
+    pub(crate) absence_due_ms: i64,
     pub(crate) withdrawn: bool,
     /// Kept back by the own organization.
     pub(crate) reserved: bool,

@@ -107,6 +107,33 @@ fn an_absence_to_come_touches_what_it_overlaps() {
     story.when(leave("a6", later_ms)).then(["AvailabilitySet a6 Leave", "DutyReleased c5 Unavailable"]);
 }
 
+/// An open duty was held into a leave that had been told of before it began: nothing looked at it again.
+#[test]
+fn an_absence_to_come_ends_open_duties_when_it_begins() {
+    let mut story = converted();
+    story.and([check_in("a3", "out/out-v1/gate")]);
+    let leave = |from_ms: i64, until_ms: i64| {
+        command!(SetAvailability { responder_id: "a3", availability: Availability::Leave, from_ms: from_ms, until_ms: until_ms })
+    };
+    let (from_ms, until_ms) = (story.now_ms + 4 * 3_600_000, story.now_ms + 9 * 3_600_000);
+    story.when(leave(from_ms + 1, 0)).then(["AvailabilitySet a3 Leave"]);
+    // What is said last counts.
+    story.when(leave(from_ms, until_ms)).then(["AvailabilitySet a3 Leave"]);
+    let before = super::lines(&story.after_minutes(4 * 60 - 1).events());
+    assert!(!before.iter().any(|line| line.starts_with("AvailabilitySet") || line.starts_with("DutyReleased c3")), "{before:#?}");
+    let begun = super::lines(&story.after_minutes(1).events());
+    assert_eq!(begun[..2], ["AvailabilitySet a3 Leave", "DutyReleased c3 Unavailable"]);
+    assert!(begun[2].ends_with("b1 out/out-v1/gate#n1 PlanBackup"), "{begun:#?}");
+    // Said twice, and no more.
+    let after = super::lines(&story.after_minutes(24 * 60).events());
+    assert!(!after.iter().any(|line| line.starts_with("AvailabilitySet")), "{after:#?}");
+    let (from_ms, until_ms) = (story.now_ms + 60_000, 0);
+    story.and([leave(from_ms, until_ms), set("a3", Availability::Available)]);
+    let _ = story.after_minutes(2);
+    story.and([leave(story.now_ms + 60_000, 0), withdraw("a3")]);
+    let _ = story.after_minutes(2);
+}
+
 #[test]
 fn standing_by_ends_with_the_availability() {
     let mut story = converted();
