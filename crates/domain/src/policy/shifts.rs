@@ -185,14 +185,14 @@ fn seat_for(
         return Err((GapReason::Rest, None));
     }
     let seat = site.seat(seat_id).map(|at| &site.seats[at]).ok_or((GapReason::NoDesignation, None))?;
-    if !state.base.has_specialty(responder, &seat.specialty) {
-        return Err((GapReason::SpecialtyLost, None));
-    }
     if let Some(holder) = seat.holder {
         let until_ms = state.ops.calls.get(holder).until_ms;
         if seat.relief.is_some() || until_ms == 0 || until_ms > from_ms {
             return Err((GapReason::SeatTaken, None));
         }
+    }
+    if !state.base.has_specialty(responder, &seat.specialty) {
+        return Err((GapReason::SpecialtyLost, None));
     }
     Ok(Summons {
         incident: Some(site.incident),
