@@ -68,6 +68,9 @@ struct Review<'a> {
     /// By place in the newest version: what the conversion made of it.
     sites: Vec<Option<SiteRef>>,
     units: Vec<Option<UnitRef>>,
+    /// The calls for its posts, by seat; and those without a site, by unit and role. In the order in which they were given.
+    at_seats: BTreeMap<(SiteRef, &'a str), Vec<CallRef>>,
+    in_units: BTreeMap<(Option<UnitRef>, DutyRole), Vec<CallRef>>,
     rows: Vec<v1::LessonRow>,
 }
 
@@ -92,7 +95,15 @@ impl<'a> Review<'a> {
         let unit_keys = |version: &'a PlanVersion| version.units.iter().map(|unit| &*unit.key);
         let sites = by_key(site_keys(version), site_keys(converted), &conversion.sites);
         let units = by_key(unit_keys(version), unit_keys(converted), &conversion.units);
-        Self { state, plan, version, conversion, incident, sites, units, rows: Vec::new() }
+        let (mut at_seats, mut in_units) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
+        for (key, seat) in &conversion.given {
+            let call = state.ops.calls.get(*key);
+            match call.site {
+                Some(site) => at_seats.entry((site, &**seat)).or_default().push(*key),
+                None => in_units.entry((call.unit, call.role)).or_default().push(*key),
+            }
+        }
+        Self { state, plan, version, conversion, incident, sites, units, at_seats, in_units, rows: Vec::new() }
     }
 
     fn rows(mut self) -> Vec<v1::LessonRow> {
@@ -121,12 +132,13 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// What happened at the calls that the filter lets through. Without a place nobody is seen on post: who did not fail stood there.
-    fn happened(&self, seated: bool, wanted: impl Fn(&Call, &str) -> bool) -> Happened {
+    /// What happened at those of the calls whose people the filter lets through. Without a place nobody is seen on post: who did not fail
+    /// stood there.
+    fn happened(&self, seated: bool, calls: Option<&Vec<CallRef>>, wanted: impl Fn(ResponderRef) -> bool) -> Happened {
         let mut happened = Happened::default();
-        for (key, seat) in &self.conversion.given {
+        for key in calls.into_iter().flatten() {
             let call = self.state.ops.calls.get(*key);
-            if !wanted(call, seat) {
+            if !wanted(call.responder) {
                 continue;
             }
             happened.calls.push(*key);
@@ -142,7 +154,7 @@ impl<'a> Review<'a> {
 
     fn at_seat(&self, site: u16, seat_key: &str) -> Happened {
         let Some(key) = self.sites[usize::from(site)] else { return Happened::default() };
-        self.happened(true, |call, seat| call.site == Some(key) && seat == seat_key)
+        self.happened(true, self.at_seats.get(&(key, seat_key)), |_| true)
     }
 
     fn at_post(&self, designation: &Designation) -> Happened {
@@ -151,9 +163,7 @@ impl<'a> Review<'a> {
             None => {
                 let unit = designation.unit.and_then(|at| self.units[usize::from(at)]);
                 let named = |who: ResponderRef| who == designation.responder || designation.backups.contains(&who);
-                self.happened(false, |call, _| {
-                    call.site.is_none() && call.unit == unit && call.role == designation.role && named(call.responder)
-                })
+                self.happened(false, self.in_units.get(&(unit, designation.role)), named)
             }
         }
     }

@@ -333,6 +333,8 @@ rejections! {
         zh "人员“{id}”已排在时间重叠的班次“{shift}”"; en "the responder {id:?} is rostered for the overlapping shift {shift:?}";
     RosterBreaksRest { field: &'static str, id: String, shift: String } "roster_breaks_rest" Conflict at field;
         zh "人员“{id}”与班次“{shift}”之间休息时间不足"; en "the responder {id:?} would have too little rest beside the shift {shift:?}";
+    RosterAbsent { field: &'static str, id: String, shift: String, kind: &'static str } "roster_absent" Conflict at field;
+        zh "人员“{id}”在班次“{shift}”期间不能到岗（{kind}）"; en "the responder {id:?} is away during the shift {shift:?} ({kind})";
     SpecialtyRequired { field: &'static str, id: String, specialty: String } "specialty_required" Rejected at field;
         zh "人员“{id}”没有席位所需的特长“{specialty}”"; en "the responder {id:?} lacks the specialty {specialty:?} that the seat needs";
     NotRostered { field: &'static str, id: String, shift: String } "not_rostered" Conflict at field;

@@ -121,9 +121,8 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// Hands a request in before it returns; the answer comes once durable. A `RehearsePlan` takes the way over the planner, which works out its
-    /// figures. When the queue is full the answer is
-    /// [`CommandError::Unavailable`] `queue_full`, at once.
+    /// Hands a request in before it returns; the answer comes once durable. A `RehearsePlan` takes the way over the planner, which works out
+    /// its figures. When the queue is full the answer is [`CommandError::Unavailable`] `queue_full`, at once.
     pub fn submit_waiting(&self, request: Request) -> Waiting<Outcome> {
         self.submit_through(None, request)
     }

@@ -186,6 +186,7 @@ fn a_person_in_peacetime_is_on_standby_away_or_neither() {
             availability: Availability::Sick.into(),
             from_ms,
             until_ms: 2_000_000_000,
+            begins_due_ms: 0,
         })
     };
     let row = person(&and(town(), [standby("i"), absent(5)]), "p");

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::ids::{AreaRef, LabelRef, PlanRef, ResponderRef};
 use crate::state::{
     Area, Base, CardText, Designation, Erasure, Organization, Plan, PlanSeat, PlanSite, PlanUnit, PlanVersion, Point, Responder, State,
+    Timer,
 };
 
 pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
@@ -17,10 +18,21 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
     concerned.iter().for_each(|who| state.count_person(*who, false));
     let applied = change(&mut state.base, event);
     concerned.iter().for_each(|who| state.count_person(*who, true));
-    if let Event::ResponderEnrolled(body) = event {
-        state.count_person(state.base.responders.find(&body.responder_id)?, true);
+    match event {
+        Event::ResponderEnrolled(body) => state.count_person(state.base.responders.find(&body.responder_id)?, true),
+        Event::AvailabilitySet(body) => wait_for_absence(state, &body.responder_id, body.begins_due_ms)?,
+        Event::ResponderWithdrawn(body) => wait_for_absence(state, &body.responder_id, 0)?,
+        _ => {}
     }
     applied
+}
+
+fn wait_for_absence(state: &mut State, responder_id: &str, due_ms: i64) -> Option<()> {
+    let key = state.base.responders.find(responder_id)?;
+    let former_ms = std::mem::replace(&mut state.base.responders.get_mut(key).absence_due_ms, due_ms);
+    state.clear_timer(former_ms, Timer::AbsenceBegins(key));
+    state.set_timer(due_ms, Timer::AbsenceBegins(key));
+    Some(())
 }
 
 /// Whose place in the counts of people by area the fact changes.
@@ -247,6 +259,7 @@ fn enrolled(base: &mut Base, body: &v1::ResponderEnrolled) {
         availability: Availability::Available,
         availability_from_ms: 0,
         availability_until_ms: 0,
+        absence_due_ms: 0,
         withdrawn: false,
         reserved: false,
     };

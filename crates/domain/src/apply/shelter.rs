@@ -24,6 +24,10 @@ pub(super) fn apply(state: &mut State, event: &Event) -> Option<()> {
             let recall = state.ops.incidents.get_mut(key).recalls.get_mut(&area)?;
             recall.safe.remove(&responder);
             recall.unaccounted.insert(responder, (call, place));
+            if recall.due_ms == 0 && body.due_ms != 0 {
+                recall.due_ms = body.due_ms;
+                state.set_timer(body.due_ms, Timer::SafetyDue(key, area));
+            }
         }
         Event::SafetyConfirmed(body) => {
             let (key, area) = find(state, &body.incident_id, &body.recalled_area_id)?;

@@ -144,6 +144,17 @@ pub(super) fn joinable(
     }
 }
 
+/// A duty begins now or later, for whoever can come is asked for its beginning; and it ends after it, where it has an end.
+pub(super) fn period(now: &Now<'_>, from_ms: i64, until_ms: i64) -> Result<(), Rejection> {
+    if until_ms != 0 && until_ms <= from_ms {
+        return Err(Rejection::PeriodInvalid {});
+    }
+    if from_ms < now.recorded_at_ms {
+        return Err(Rejection::FieldInvalid { field: "from_ms", reason_zh: "时间已过", reason_en: "the time has passed" });
+    }
+    Ok(())
+}
+
 pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponder) -> Decision {
     dispatch_among(state, now, body, None)
 }
@@ -162,9 +173,7 @@ pub(super) fn dispatch_among<'a>(
         _ => return Err(Rejection::TargetRequired {}),
     };
     let from_ms = if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms };
-    if body.until_ms != 0 && body.until_ms <= from_ms {
-        return Err(Rejection::PeriodInvalid {});
-    }
+    period(now, from_ms, body.until_ms)?;
     // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
     moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
     state.callable(responder, from_ms)?;
@@ -537,7 +546,27 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     };
     let mut drafts = vec![release(state, key, v1::ReleaseReason::Relieved, None)];
     summon(state, 0, by, summons, &mut drafts);
+    drafts.extend(appointed(state, call, &body.by_responder_id));
     Ok(drafts)
+}
+
+/// Who takes over a plan's post takes over the office in its unit that came with it, if nobody else was appointed meanwhile.
+fn appointed(state: &State, call: &Call, by_responder_id: &str) -> Option<Draft> {
+    let (plan, unit_key) = call.plan.zip(call.unit)?;
+    let unit = state.ops.units.get(unit_key);
+    let conversion = state.ops.incidents.get(call.incident?).conversions.get(&plan)?;
+    let (unit_id, responder_id) = (state.ops.units.id(unit_key).to_owned(), by_responder_id.to_owned());
+    let document_no = format!("{}@{}", state.base.plans.id(plan), conversion.version);
+    let event = match call.role {
+        DutyRole::Secretary if unit.secretary == Some(call.responder) => {
+            Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, document_no })
+        }
+        DutyRole::Organizer if unit.organizer == Some(call.responder) => {
+            Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, document_no })
+        }
+        _ => return None,
+    };
+    Some(of_call(call, event))
 }
 
 pub(super) fn declare_no_show(state: &State, body: &v1::DeclareNoShow) -> Decision {

@@ -192,7 +192,8 @@ pub(super) fn stand_down(state: &State, now: &Now<'_>, body: &v1::StandDownArea)
         return Err(Rejection::NotConverted { area: body.area_id.clone() });
     }
     // The stand-down closes the sites, and a zone at risk is not closed: whoever lifts risks says so first.
-    let sites = standing.iter().filter_map(|plan| incident.conversions.get(plan)).flat_map(|conversion| conversion.sites.iter().flatten());
+    let conversions = standing.iter().filter_map(|plan| incident.conversions.get(plan));
+    let sites = conversions.flat_map(|conversion| conversion.sites.iter().flatten().chain(&conversion.former_sites));
     if let Some(zone) = sites.copied().find(|site| state.ops.sites.get(*site).at_risk()) {
         return Err(Rejection::RiskNotLifted { field: "area_id", id: state.ops.sites.id(zone).to_owned() });
     }

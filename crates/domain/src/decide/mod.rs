@@ -60,7 +60,7 @@ pub(crate) fn decide(state: &State, now: &Now<'_>, command: &Command) -> Decisio
         Command::ReportToCommunity(body) => responder::report_to_community(state, body),
         Command::TransferResponder(body) => responder::transfer(state, body),
         Command::SetSpecialties(body) => responder::set_specialties(state, body),
-        Command::SetAvailability(body) => responder::set_availability(state, body),
+        Command::SetAvailability(body) => responder::set_availability(state, now, body),
         Command::WithdrawResponder(body) => responder::withdraw(state, body),
         Command::AssignResponsibility(body) => responsibility::assign(state, now, body),
         Command::EndResponsibility(body) => responsibility::end(state, body),

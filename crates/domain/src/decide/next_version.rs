@@ -1,6 +1,6 @@
 //! The next version of a plan 修订, drafted from its newest one and the lessons that were accepted, all or nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
 use muster_proto::v1::{self, LessonKind, ResponseLevel};
@@ -22,14 +22,14 @@ struct Working {
 pub(super) fn draft(state: &State, body: &v1::DraftNextVersion) -> Decision {
     checks::at_most("row_ids", body.row_ids.len(), limits::LESSONS_MAX)?;
     let learnt = lessons(state, &body.plan_id, &body.incident_id)?;
+    let rows: BTreeMap<&str, &v1::LessonRow> = learnt.rows.iter().map(|row| (row.row_id.as_str(), row)).collect();
     let mut accepted = Vec::with_capacity(body.row_ids.len());
     let mut seen = BTreeSet::new();
     for id in &body.row_ids {
         if !seen.insert(id) {
             return Err(Rejection::PlanPartRepeated { field: "row_ids", key: id.clone() });
         }
-        let row = learnt.rows.iter().find(|row| row.row_id == *id).ok_or_else(|| Rejection::LessonUnknown { row: id.clone() })?;
-        accepted.push(row);
+        accepted.push(*rows.get(id.as_str()).ok_or_else(|| Rejection::LessonUnknown { row: id.clone() })?);
     }
     let key = state.plan(&body.plan_id)?;
     let plan = state.base.plans.get(key);

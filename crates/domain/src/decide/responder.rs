@@ -5,6 +5,7 @@ use muster_proto::v1::{self, Affiliation, Availability, ResponderKind};
 
 use super::area::peacetime;
 use super::{Decision, checks};
+use crate::execute::Now;
 use crate::rejection::Rejection;
 use crate::state::State;
 
@@ -83,17 +84,19 @@ pub(super) fn set_specialties(state: &State, body: &v1::SetSpecialties) -> Decis
 }
 
 /// Duties that the absence touches pass on by policy.
-pub(super) fn set_availability(state: &State, body: &v1::SetAvailability) -> Decision {
+pub(super) fn set_availability(state: &State, now: &Now<'_>, body: &v1::SetAvailability) -> Decision {
     let responder = state.active_responder("responder_id", &body.responder_id)?;
-    checks::set::<Availability>("availability", body.availability)?;
+    let availability = checks::set::<Availability>("availability", body.availability)?;
     if body.until_ms != 0 && body.until_ms <= body.from_ms {
         return Err(Rejection::PeriodInvalid {});
     }
+    let to_come = availability != Availability::Available && body.from_ms > now.recorded_at_ms;
     let event = Event::AvailabilitySet(v1::AvailabilitySet {
         responder_id: body.responder_id.clone(),
         availability: body.availability,
         from_ms: body.from_ms,
         until_ms: body.until_ms,
+        begins_due_ms: if to_come { body.from_ms } else { 0 },
     });
     Ok(vec![peacetime(state, event, state.base.home_of(responder))])
 }

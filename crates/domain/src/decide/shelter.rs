@@ -20,16 +20,19 @@ pub(super) fn recall(state: &State, now: &Now<'_>, body: &v1::RecallArea) -> Dec
         return Err(Rejection::FieldInvalid { field: "due_ms", reason_zh: "期限已过", reason_en: "the time has passed" });
     }
     let known = incident.recalls.get(&area);
+    let due_ms = if body.due_ms == 0 { now.recorded_at_ms + limits::SAFETY_LIMIT_MS } else { body.due_ms };
     let mut drafts = Vec::new();
     if known.is_none() {
         let event = Event::AreaRecalled(v1::AreaRecalled {
             incident_id: body.incident_id.clone(),
             area_id: body.area_id.clone(),
             reason: body.reason.clone(),
-            due_ms: if body.due_ms == 0 { now.recorded_at_ms + limits::SAFETY_LIMIT_MS } else { body.due_ms },
+            due_ms,
         });
         drafts.push(Draft::new(event, incident.realm, Some(area)));
     }
+    // All were safe or listed before: who is called in now is waited for anew.
+    let due_again_ms = if known.is_some_and(|known| known.due_ms == 0) { due_ms } else { 0 };
     for (responder, (call, place)) in outdoors(state, incident.realm, area) {
         if known.is_some_and(|known| knows(known, responder)) {
             continue;
@@ -46,6 +49,7 @@ pub(super) fn recall(state: &State, now: &Now<'_>, body: &v1::RecallArea) -> Dec
             site_id,
             whistle_id,
             area_id: state.base.areas.id(at).to_owned(),
+            due_ms: due_again_ms,
         });
         drafts.push(Draft::new(event, incident.realm, Some(at)));
     }

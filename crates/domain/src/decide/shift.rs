@@ -63,9 +63,7 @@ fn label_fits(site: &Site, field: &'static str, label: &str, minimum: u32) -> Re
 /// Whether somebody may sit there: the seat's specialty is theirs.
 pub(super) fn seat_fits(state: &State, field: &'static str, site: &Site, seat_id: &str, responder: ResponderRef) -> Result<(), Rejection> {
     let Some(seat) = site.seat(seat_id).map(|at| &site.seats[at]) else { return Ok(()) };
-    let person = state.base.responders.get(responder);
-    let known = state.base.labels.find(&seat.specialty);
-    if seat.specialty.is_empty() || known.is_some_and(|wanted| person.specialties.contains(&wanted)) {
+    if state.base.has_specialty(responder, &seat.specialty) {
         return Ok(());
     }
     Err(Rejection::SpecialtyRequired { field, id: state.base.responders.id(responder).to_owned(), specialty: seat.specialty.to_string() })
@@ -89,8 +87,9 @@ fn check_lines(state: &State, now: &Now<'_>, site: &Site, site_id: &str, lines: 
     Ok(())
 }
 
-/// Checks that a person's rostered shifts of the realm, with some added and one left out, neither overlap nor leave too little rest.
-pub(super) fn keeps_rest(
+/// Checks that a person is not away in shifts to be added, and that the rostered shifts of the realm, with these and without one, neither
+/// overlap nor leave too little rest.
+pub(super) fn can_work(
     state: &State,
     field: &'static str,
     realm: RealmRef,
@@ -98,6 +97,11 @@ pub(super) fn keeps_rest(
     added: &[(i64, i64, &str)],
     without: Option<ShiftRef>,
 ) -> Result<(), Rejection> {
+    let person = state.base.responders.get(responder);
+    if let Some((_, _, shift)) = added.iter().find(|(from_ms, until_ms, _)| person.absent_during(*from_ms, *until_ms)) {
+        let (id, kind) = (state.base.responders.id(responder).to_owned(), checks::unavailable(person.availability));
+        return Err(Rejection::RosterAbsent { field, id, shift: (*shift).to_owned(), kind });
+    }
     let rostered = state.ops.realms.get(realm).rosters.get(&responder);
     let held = rostered.into_iter().flatten().filter(|key| Some(**key) != without).map(|key| {
         let shift = state.ops.shifts.get(*key);
@@ -230,7 +234,7 @@ pub(super) fn schedule(state: &State, now: &Now<'_>, body: &v1::ScheduleShifts) 
         }
     }
     for (responder, added) in &periods {
-        keeps_rest(state, PERSON, realm, *responder, added, None)?;
+        can_work(state, PERSON, realm, *responder, added, None)?;
     }
     let draft = |event| Draft::new(event, realm, Some(site.area));
     let mut drafts: Vec<Draft> = shifts
@@ -298,7 +302,7 @@ fn open_unplanned(state: &State, now: &Now<'_>, site: &Site, body: &v1::OpenShif
         if !people.insert(responder) {
             return Err(Rejection::AlreadyExists { field: PERSON, id: line.responder_id.clone() });
         }
-        keeps_rest(state, PERSON, realm, responder, &[(from_ms, until_ms, &shift_id)], None)?;
+        can_work(state, PERSON, realm, responder, &[(from_ms, until_ms, &shift_id)], None)?;
     }
     let opened = Event::ShiftOpened(v1::ShiftOpened {
         shift_id: shift_id.clone(),

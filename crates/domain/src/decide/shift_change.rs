@@ -6,7 +6,7 @@ use muster_proto::Event;
 use muster_proto::v1;
 
 use super::call::{open_call, wrong_phase as wrong_call_phase};
-use super::shift::{keeps_rest, known_shift, seat_fits, wrong_phase};
+use super::shift::{can_work, known_shift, seat_fits, wrong_phase};
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{OrganizationCallRef, RealmRef, ResponderRef, ShiftRef, SiteRef, SwapRef, WhistleRef};
@@ -34,7 +34,7 @@ fn realm_of(state: &State, shift: ShiftRef) -> RealmRef {
     state.ops.incidents.get(site.incident).realm
 }
 
-/// Whether one can take the other's seats in a shift, giving up another: specialties and rest stand.
+/// Whether one can take the other's seats in a shift, giving up another: being there, specialties and rest stand.
 fn takes_over(
     state: &State,
     field: &'static str,
@@ -48,7 +48,7 @@ fn takes_over(
         seat_fits(state, field, state.ops.sites.get(shift.site), seat, to)?;
     }
     let added = (shift.from_ms, shift.until_ms, state.ops.shifts.id(key));
-    keeps_rest(state, field, realm_of(state, key), to, &[added], gives)
+    can_work(state, field, realm_of(state, key), to, &[added], gives)
 }
 
 struct Exchange {
@@ -75,6 +75,11 @@ fn exchange(state: &State, shift_id: &str, who: &str, other_shift_id: &str, othe
     }
     let shift = rostered(state, "shift_id", shift_id, responder)?;
     let other_shift = if other_shift_id.is_empty() { None } else { Some(rostered(state, "other_shift_id", other_shift_id, other_key)?) };
+    // Each stays in it: there is nothing to take over.
+    if other_shift == Some(shift) {
+        let (reason_zh, reason_en) = ("两人在同一班次，无须换班", "both are in the same shift");
+        return Err(Rejection::FieldInvalid { field: "other_shift_id", reason_zh, reason_en });
+    }
     // An exercise takes nothing from real life.
     if other_shift.is_some_and(|other| realm_of(state, other) != realm_of(state, shift)) {
         return Err(Rejection::OtherIncident { field: "other_shift_id", id: other_shift_id.to_owned() });

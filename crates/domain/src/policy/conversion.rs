@@ -194,6 +194,9 @@ impl<'a> Converting<'a> {
         if person.absence(now.recorded_at_ms).is_some() {
             return Err((GapReason::Unavailable, None));
         }
+        if self.lost_specialty(designation, responder) {
+            return Err((GapReason::SpecialtyLost, None));
+        }
         // One home unit: whom a person has put into another unit of the incident stays there.
         if let (Some(at), Some(home)) = (designation.unit, self.incident.home_units.get(&responder))
             && self.conversion.units[usize::from(at)] != Some(*home)

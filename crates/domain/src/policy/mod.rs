@@ -26,7 +26,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, ReleaseReason, ResponseLevel};
 
 use crate::execute::{Draft, Emitted, Now};
-use crate::ids::CallRef;
+use crate::ids::{CallRef, RealmRef};
 use crate::state::{Counted, State, Timer};
 
 /// What the policies know of a unit on their way through it.
@@ -51,15 +51,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted, memory: &mut 
         Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),
         Event::NoShowDeclared(body) => given_up(state, &body.call_id, ReleaseReason::NoShow),
         Event::CallUnanswered(body) => silence::unanswered(state, now, &body.call_id),
-        Event::DutyReleased(body) => {
-            let mut drafts = backup::after_release(state, now, body);
-            drafts.extend(fill::after_release(state, now, body));
-            drafts.extend(stand_down::after_call(state, &body.call_id));
-            drafts.extend(shifts::after_release(state, now, body));
-            drafts.extend(period::after_release(state, cause.realm, body));
-            drafts.extend(rebase::after_call(state, &body.call_id));
-            drafts
-        }
+        Event::DutyReleased(body) => duty_ended(state, now, cause.realm, body),
         Event::AvailabilitySet(body) => reseat::availability(state, now, body),
         Event::PeopleReserved(body) => reassign::reserved(state, now, body),
         Event::ResponderReportedToCommunity(body) => reassign::moved(state, now, body),
@@ -68,37 +60,17 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted, memory: &mut 
         Event::SpecialtiesSet(body) => reassign::specialties(state, body),
         Event::RequirementSet(body) => reassign::seats_added(state, now, body),
         Event::ResponderWithdrawn(body) => reseat::withdrawn(state, &body.responder_id),
-        Event::CheckedIn(body) => {
-            let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
-            drafts.extend(stand_down::moved_on(state, cause.realm, &body.responder_id));
-            drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
-            drafts.extend(shifts::after_arrival(state, now, &body.site_id));
-            drafts
-        }
+        Event::CheckedIn(body) => on_post(state, now, cause.realm, body),
         // Somebody who came without a call is on post with it.
         Event::ResponderCalled(body) if !body.whistle_id.is_empty() || !body.organization_call_id.is_empty() => {
             arrived(state, &body.whistle_id, &body.call_id)
         }
-        Event::CheckedOut(body) => {
-            let mut drafts = stand_down::off_post(state, now, &body.call_id);
-            drafts.extend(stand_down::after_site(state, &body.site_id));
-            drafts.extend(rebase::after_site(state, &body.site_id));
-            drafts
-        }
-        Event::PresenceSettled(body) => {
-            let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
-            drafts.extend(stand_down::after_settling(state, cause.realm, &body.responder_id));
-            drafts.extend(period::after_sighting(state, now, cause.realm, &body.responder_id));
-            drafts
-        }
+        Event::CheckedOut(body) => off_post(state, now, body),
+        Event::PresenceSettled(body) => settled(state, now, cause.realm, body),
         Event::AreaRecalled(body) => shelter::recalled(state, body),
         Event::AreaResumed(body) => shelter::resumed(state, body),
         Event::SiteOpened(body) => shelter::opened(state, cause.realm, body).into_iter().collect(),
-        Event::SiteResumed(body) => {
-            let mut drafts = shelter::seats_again(state, now, body);
-            shifts::resumed(state, now, &body.site_id, &mut drafts);
-            drafts
-        }
+        Event::SiteResumed(body) => in_use_again(state, now, body),
         Event::ShiftOpened(body) => shifts::call_crew(state, now, &body.shift_id),
         Event::ShiftHeld(body) => shifts::held(state, cause, body),
         Event::ShiftClosed(body) => shifts::people_off(state, &body.shift_id),
@@ -122,6 +94,44 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted, memory: &mut 
     }
 }
 
+fn duty_ended(state: &State, now: &Now<'_>, realm: RealmRef, body: &v1::DutyReleased) -> Vec<Draft> {
+    let mut drafts = backup::after_release(state, now, body);
+    drafts.extend(fill::after_release(state, now, body));
+    drafts.extend(stand_down::after_call(state, &body.call_id));
+    drafts.extend(shifts::after_release(state, now, body));
+    drafts.extend(period::after_release(state, realm, body));
+    drafts.extend(rebase::after_call(state, &body.call_id));
+    drafts
+}
+
+fn on_post(state: &State, now: &Now<'_>, realm: RealmRef, body: &v1::CheckedIn) -> Vec<Draft> {
+    let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
+    drafts.extend(stand_down::moved_on(state, realm, &body.responder_id));
+    drafts.extend(period::after_sighting(state, now, realm, &body.responder_id));
+    drafts.extend(shifts::after_arrival(state, now, &body.site_id));
+    drafts
+}
+
+fn off_post(state: &State, now: &Now<'_>, body: &v1::CheckedOut) -> Vec<Draft> {
+    let mut drafts = stand_down::off_post(state, now, &body.call_id);
+    drafts.extend(stand_down::after_site(state, &body.site_id));
+    drafts.extend(rebase::after_site(state, &body.site_id));
+    drafts
+}
+
+fn settled(state: &State, now: &Now<'_>, realm: RealmRef, body: &v1::PresenceSettled) -> Vec<Draft> {
+    let mut drafts = arrived(state, &body.whistle_id, &body.call_id);
+    drafts.extend(stand_down::after_settling(state, realm, &body.responder_id));
+    drafts.extend(period::after_sighting(state, now, realm, &body.responder_id));
+    drafts
+}
+
+fn in_use_again(state: &State, now: &Now<'_>, body: &v1::SiteResumed) -> Vec<Draft> {
+    let mut drafts = shelter::seats_again(state, now, body);
+    shifts::resumed(state, now, &body.site_id, &mut drafts);
+    drafts
+}
+
 /// What a timer stands for, now that it is due.
 pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
     match timer {
@@ -135,6 +145,7 @@ pub(crate) fn fire(state: &State, now: &Now<'_>, timer: Timer) -> Vec<Draft> {
         Timer::SafetyDue(incident, area) => shelter::overdue(state, incident, area),
         Timer::ReinforcementDue(key) => reinforcement::lapsed(state, key),
         Timer::Reach(key) => reach::unanswered(state, now, key),
+        Timer::AbsenceBegins(key) => reseat::absence_begins(state, key),
         Timer::ShiftOpens(key) => shifts::opens(state, now, key),
         Timer::ShiftEnds(key) => shifts::ends(state, now, key),
         Timer::Fatigue(realm, responder) => fatigue::reached(state, now, realm, responder),

@@ -39,13 +39,23 @@ pub(super) fn reserved(state: &State, now: &Now<'_>, body: &v1::PeopleReserved) 
         drafts.extend(by_plan.map(|(key, _)| release(state, key, ReleaseReason::Reserved, None)));
         drafts.extend(standby_ends(state, responder));
     }
-    if drafts.is_empty() { free_again(state, now, &body.former_responder_ids) } else { drafts }
+    // None of these calls anybody: the seats that they leave are taken by what follows from each.
+    drafts.extend(free_again(state, now, &body.former_responder_ids));
+    drafts
 }
 
-/// The first of these whose own post stands empty takes it.
+/// Each of these whose own post stands empty takes it. No two of them have the same.
 pub(super) fn free_again(state: &State, now: &Now<'_>, responder_ids: &[String]) -> Vec<Draft> {
     let people = responder_ids.iter().filter_map(|id| state.base.responders.find(id));
-    people.map(|responder| come_back(state, now, responder)).find(|drafts| !drafts.is_empty()).unwrap_or_default()
+    let mut drafts = Vec::new();
+    for responder in people {
+        drafts.extend(come_back(state, now, responder, called(&drafts)));
+    }
+    drafts
+}
+
+fn called(drafts: &[Draft]) -> usize {
+    drafts.iter().filter(|draft| matches!(draft.event, Event::ResponderCalled(_))).count()
 }
 
 /// Somebody is at home elsewhere: a plan of the area that was left lets them go where another whom it names can come.
@@ -124,17 +134,32 @@ impl Converting<'_> {
     /// The first person who stands by for the plan, has the specialty and can come.
     fn standing_by(&self, now: &Now<'_>, specialty: &str, taken: &std::collections::BTreeSet<ResponderRef>) -> Option<ResponderRef> {
         let mine = self.incident.standby.iter().filter(|(_, plan)| **plan == self.plan).map(|(who, _)| *who);
-        let fits = |who: &ResponderRef| {
-            let has = &self.state.base.responders.get(*who).specialties;
-            specialty.is_empty() || has.iter().any(|key| self.state.base.labels.id(*key) == specialty)
-        };
-        mine.filter(fits).find(|who| !taken.contains(who) && self.can_come(now, *who))
+        mine.filter(|who| self.state.base.has_specialty(*who, specialty)).find(|who| !taken.contains(who) && self.can_come(now, *who))
+    }
+
+    /// Whether the person gave up the seat for want of its specialty, and has it no more than then. A plan that names somebody who never had
+    /// it knows better than the roster.
+    pub(super) fn lost_specialty(&self, designation: &Designation, responder: ResponderRef) -> bool {
+        let Some((site, seat)) = designation.site.zip(designation.seat) else { return false };
+        let planned = &self.version.sites[usize::from(site)].seats[usize::from(seat)];
+        let has = |wanted| self.state.base.responders.get(responder).specialties.contains(&wanted);
+        if planned.specialty.is_none_or(has) {
+            return false;
+        }
+        let made = self.conversion.sites[usize::from(site)];
+        self.conversion.given.iter().any(|(key, seat_id)| {
+            let call = self.state.ops.calls.get(*key);
+            let here = call.responder == responder && call.site == made && *seat_id == planned.key;
+            here && call.release == ReleaseReason::SpecialtyLost
+        })
     }
 
     /// Whether a person without a post of this plan is free for one.
     fn can_come(&self, now: &Now<'_>, responder: ResponderRef) -> bool {
         let person = self.state.base.responders.get(responder);
-        let barred = person.withdrawn || person.reserved || person.absence(now.recorded_at_ms).is_some();
+        let absent = person.absence(now.recorded_at_ms).is_some();
+        let tired = self.state.rest_due(self.incident.realm, responder, now.recorded_at_ms, now.recorded_at_ms).is_some();
+        let barred = person.withdrawn || person.reserved || absent || tired;
         let mut busy = self.state.ops.overlapping_duties(self.incident.realm, responder, now.recorded_at_ms, 0);
         !barred && busy.next().is_none()
     }

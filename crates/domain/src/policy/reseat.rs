@@ -15,25 +15,60 @@ pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
     let mut drafts = give_up(state, responder, ReleaseReason::Withdrawn, |_| true);
     drafts.extend(shifts::leave_rosters(state, responder, GapReason::Withdrawn, |_| true));
+    drafts.extend(leave_units(state, responder));
     drafts
+}
+
+/// Whoever was put into units by hand leaves them, and leads none any more. Duties take their people out of units as they end.
+fn leave_units(state: &State, responder: ResponderRef) -> impl Iterator<Item = Draft> + '_ {
+    let left = state.ops.units.iter().filter(move |(key, unit)| {
+        let (member, extra) = (unit.members.contains(&responder), unit.extra_seats.contains(&responder));
+        let realm = state.ops.incidents.get(unit.incident).realm;
+        let duties = || state.ops.duties(realm, responder).iter().map(|call| state.ops.calls.get(*call));
+        let mut here = duties().filter(|call| call.unit == Some(*key));
+        // Who was told to come off belongs to the unit until then.
+        let gone = if extra { here.all(|call| call.phase != CallPhase::Recalled) } else { member && here.next().is_none() };
+        !unit.dissolved && gone
+    });
+    left.map(move |(key, unit)| {
+        let event = Event::ResponderDetached(v1::ResponderDetached {
+            unit_id: state.ops.units.id(key).to_owned(),
+            responder_id: state.base.responders.id(responder).to_owned(),
+        });
+        Draft::new(event, state.ops.incidents.get(unit.incident).realm, Some(unit.area))
+    })
 }
 
 pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::AvailabilitySet) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(&body.responder_id) else { return Vec::new() };
     if body.availability() == Availability::Available {
-        return come_back(state, now, responder);
+        return come_back(state, now, responder, 0);
     }
+    let person = state.base.responders.get(responder);
+    // An absence that only begins later leaves an open duty until then, when it is said again.
     let touched = |key: CallRef| {
         let call = state.ops.calls.get(key);
         let from_ms = call.from_ms.max(now.recorded_at_ms);
-        state.base.responders.get(responder).absence(from_ms).is_some()
+        person.absence(from_ms).is_some() || (call.until_ms != 0 && person.absent_during(from_ms, call.until_ms))
     };
     let mut drafts = give_up(state, responder, ReleaseReason::Unavailable, touched);
-    let person = state.base.responders.get(responder);
     drafts.extend(shifts::leave_rosters(state, responder, GapReason::Unavailable, |shift| {
         person.absent_during(shift.from_ms, shift.until_ms)
     }));
     drafts
+}
+
+/// An absence that was told of begins: it is said again, and touches the open duties too.
+pub(super) fn absence_begins(state: &State, responder: ResponderRef) -> Vec<Draft> {
+    let person = state.base.responders.get(responder);
+    let event = Event::AvailabilitySet(v1::AvailabilitySet {
+        responder_id: state.base.responders.id(responder).to_owned(),
+        availability: person.availability.into(),
+        from_ms: person.availability_from_ms,
+        until_ms: person.availability_until_ms,
+        begins_due_ms: 0,
+    });
+    vec![Draft::new(event, state.ops.actual(), state.base.home_of(responder))]
 }
 
 /// Ends the duties, and the standing by. Who was told to come off is waited for as before.
@@ -56,8 +91,8 @@ fn give_up(state: &State, responder: ResponderRef, reason: ReleaseReason, touche
     drafts
 }
 
-/// The posts that published plans keep for the person, where they stand empty now.
-pub(super) fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef) -> Vec<Draft> {
+/// The posts that published plans keep for the person, where they stand empty now; after so many calls of the same answer.
+pub(super) fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef, ahead: usize) -> Vec<Draft> {
     let first = (responder, 0, 0);
     let plans = state.base.primaries.range(first..).take_while(|((who, _, _), _)| *who == responder).map(|(_, plan)| *plan);
     let mut plans: Vec<PlanRef> = plans.collect();
@@ -66,7 +101,7 @@ pub(super) fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef) -
     // One incident after another: the first that can has the person, and the next sees a duty.
     for (key, incident) in state.ops.incidents.iter().filter(|(_, incident)| !incident.closed) {
         for plan in plans.iter().filter(|plan| incident.conversions.contains_key(*plan)) {
-            let drafts = own_post(state, now, key, *plan, responder);
+            let drafts = own_post(state, now, (key, *plan), responder, ahead);
             if !drafts.is_empty() {
                 return drafts;
             }
@@ -75,7 +110,7 @@ pub(super) fn come_back(state: &State, now: &Now<'_>, responder: ResponderRef) -
     Vec::new()
 }
 
-fn own_post(state: &State, now: &Now<'_>, incident: IncidentRef, plan: PlanRef, responder: ResponderRef) -> Vec<Draft> {
+fn own_post(state: &State, now: &Now<'_>, (incident, plan): (IncidentRef, PlanRef), responder: ResponderRef, ahead: usize) -> Vec<Draft> {
     let Some(converting) = Converting::of(state, incident, plan) else { return Vec::new() };
     if converting.conversion.standing_down {
         return Vec::new();
@@ -89,7 +124,7 @@ fn own_post(state: &State, now: &Now<'_>, incident: IncidentRef, plan: PlanRef, 
     let mut drafts = Vec::new();
     for designation in mine {
         if converting.claim(now, designation, responder).is_ok_and(|claimed| claimed.is_empty()) {
-            converting.seat(now, 0, designation, responder, &mut drafts);
+            converting.seat(now, ahead, designation, responder, &mut drafts);
             break;
         }
     }

@@ -175,7 +175,7 @@ fn seat_for(
     if person.withdrawn {
         return Err((GapReason::Withdrawn, None));
     }
-    if person.absence(from_ms).is_some() {
+    if person.absent_during(from_ms, shift.until_ms) {
         return Err((GapReason::Unavailable, None));
     }
     if let Some(duty) = state.ops.overlapping_duties(realm, responder, from_ms, shift.until_ms).next() {
@@ -190,6 +190,9 @@ fn seat_for(
         if seat.relief.is_some() || until_ms == 0 || until_ms > from_ms {
             return Err((GapReason::SeatTaken, None));
         }
+    }
+    if !state.base.has_specialty(responder, &seat.specialty) {
+        return Err((GapReason::SpecialtyLost, None));
     }
     Ok(Summons {
         incident: Some(site.incident),

@@ -126,6 +126,8 @@ pub(crate) struct Responder {
     pub(crate) availability: Availability,
     pub(crate) availability_from_ms: i64,
     pub(crate) availability_until_ms: i64,
+    /// When an absence that is still to come begins, 0 when none is waited for.
+    pub(crate) absence_due_ms: i64,
     pub(crate) withdrawn: bool,
     /// Kept back by the own organization.
     pub(crate) reserved: bool,
@@ -285,6 +287,12 @@ impl Base {
     /// Metres between two areas as the crow flies; `None` where the map knows one of them not at all.
     pub(crate) fn metres_between(&self, one: AreaRef, other: AreaRef) -> Option<u32> {
         Some(self.location_of(one)?.metres_to(self.location_of(other)?))
+    }
+
+    /// Whether the person has a specialty; whatever asks for none suits everybody.
+    pub(crate) fn has_specialty(&self, responder: ResponderRef, wanted: &str) -> bool {
+        let has = |label: LabelRef| self.responders.get(responder).specialties.contains(&label);
+        wanted.is_empty() || self.labels.find(wanted).is_some_and(has)
     }
 
     /// Where a person or organization is at home: the own home area, else the organization's.

@@ -551,4 +551,5 @@ pub(crate) enum Timer {
     Fatigue(RealmRef, ResponderRef),
     ShiftOpens(ShiftRef),
     ShiftEnds(ShiftRef),
+    AbsenceBegins(ResponderRef),
 }

@@ -1,7 +1,7 @@
 //! Calls to people: who may be sent where, what they answer, and who takes their place.
 
 use muster_proto::Command;
-use muster_proto::v1::{IncidentType, ResponseLevel, Severity, UnitKind};
+use muster_proto::v1::{self, IncidentType, ResponseLevel, Severity, UnitKind};
 
 use super::town::{self, absent, accept, attach, check_in, check_out, convert, decline, dispatch, send};
 use super::{MINUTE_MS, Story};
@@ -89,6 +89,23 @@ fn the_absent_are_not_called() {
     story
         .when(command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "x", from_ms: later_ms }))
         .then(["ResponderCalled c1 a1 s#x Dispatched"]);
+}
+
+/// Somebody on leave was called for a duty said to have begun before the leave.
+#[test]
+fn no_duty_begins_in_the_past() {
+    let mut story = with_site();
+    let from_ms = story.now_ms;
+    story.and([command!(SetAvailability { responder_id: "a1", availability: v1::Availability::Leave, from_ms: from_ms })]);
+    let late = |who: &str, from_ms: i64| command!(DispatchResponder { responder_id: who, site_id: "s", seat_id: "x", from_ms: from_ms });
+    story.when(late("a1", from_ms - 1)).then_rejected("field_invalid");
+    let group = |from_ms: i64, until_ms: i64| {
+        let selection = v1::GroupSelection { responder_ids: vec!["a1".to_owned()], ..Default::default() };
+        command!(CallGroup { selection: selection, site_id: "s", from_ms: from_ms, until_ms: until_ms })
+    };
+    story.when(group(from_ms - 1, 0)).then_rejected("field_invalid");
+    story.when(group(0, from_ms - 1)).then_rejected("period_invalid");
+    story.when(late("a2", from_ms)).then(["ResponderCalled c1 a2 s#x Dispatched"]);
 }
 
 #[test]
@@ -209,4 +226,20 @@ fn relief_keeps_plan_and_unit_and_gives_the_post_back_to_the_plan() {
     story.when(relieve("c3", "d1")).then(["DutyReleased c3 Relieved", "ResponderCalled c5 d1 out/out-v1/gate#n1 Relief"]);
     // d1 is not in the plan; the plan's people are asked from the first.
     story.when(decline("c5")).then(["CallDeclined c5", "DutyReleased c5 Declined", "ResponderCalled c6 a3 out/out-v1/gate#n1 PlanPrimary"]);
+}
+
+/// The post of a plan's secretary went to the relief, and the unit stood without one: nobody could be sent into it any more.
+#[test]
+fn relief_takes_over_the_office_in_the_unit() {
+    let mut story = Story::given(town::town());
+    story.and([town::outbreak(), convert("out", "v1", ResponseLevel::Iii)]);
+    let relieved = story.when(relieve("c1", "a6"));
+    relieved.then(["DutyReleased c1 Relieved", "ResponderCalled c5 a6 out/out-v1/hq#desk Relief", "SecretaryAppointed out/out-v1/br a6"]);
+    story.and([town::site("s", "out", "v1", &["x"])]);
+    story.and([command!(DispatchResponder { responder_id: "b1", site_id: "s", seat_id: "x", unit_id: "out/out-v1/br" })]);
+    story.when(relieve("c2", "d1")).then([
+        "DutyReleased c2 Relieved",
+        "ResponderCalled c7 d1 - Relief",
+        "OrganizerAppointed out/out-v1/br d1",
+    ]);
 }

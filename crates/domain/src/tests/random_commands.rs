@@ -231,7 +231,7 @@ fn peacetime(state: &State, roll: &Roll) -> Command {
         10 => command!(SetAvailability {
             responder_id: who,
             availability: if d % 2 == 0 { v1::Availability::Leave } else { v1::Availability::Available },
-            from_ms: 0i64,
+            from_ms: if d % 4 == 0 && b % 2 == 0 { super::START_MS + 16 * i64::from(b) * MINUTE_MS } else { 0i64 },
             until_ms: if c % 2 == 0 { 0 } else { super::START_MS + i64::from(c) * MINUTE_MS },
         }),
         _ if d % 4 == 1 => command!(SetHold { responder_id: who, held: b % 2 == 0, reason: "审计" }),

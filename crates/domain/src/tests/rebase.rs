@@ -181,6 +181,48 @@ fn a_lost_specialty_gives_the_seat_to_the_next() {
     story.when(set("b3", &[])).then(["SpecialtiesSet b3 "]);
 }
 
+/// Whoever had given a seat up for want of its specialty was called to it again once the area resumed.
+#[test]
+fn a_lost_specialty_stays_lost() {
+    let mut story = Story::given(town::people());
+    let mut gate = plan_site("gate", "v1", Iv, &[("aid", Iv)]);
+    gate.seats[0].specialty = "medic".to_owned();
+    story.and([
+        draft("p", "v1", IncidentType::Outbreak, vec![gate], vec![]),
+        post("p", Iv, Member, ["", "gate", "aid"], "a5", &[]),
+        publish("p"),
+        town::outbreak(),
+        convert("out", "v1", Iv),
+    ]);
+    let set = |names: Vec<String>| command!(SetSpecialties { responder_id: "a5", specialties: names });
+    story.and([set(vec![])]);
+    let resume = || command!(ResumeArea { incident_id: "out", area_id: "v1" });
+    let recall = || command!(RecallArea { incident_id: "out", area_id: "v1", reason: "台风" });
+    story.and([recall()]);
+    story.when(resume()).then_among(["SiteResumed out/p/gate", "GapRecorded out/p/gate#aid a5 SpecialtyLost"]);
+    // Until it is there again.
+    story.and([set(vec!["medic".to_owned()]), recall()]);
+    story.when(resume()).then_among(["SiteResumed out/p/gate", "ResponderCalled c2 a5 out/p/gate#aid PlanPrimary"]);
+}
+
+/// Whoever stood by was called to a seat that was added, straight from twelve hours of work for another incident.
+#[test]
+fn who_stands_by_is_called_rested() {
+    let mut story = converted();
+    story.and([town::declare("typ", IncidentType::Typhoon, "c", v1::Severity::Moderate, "")]);
+    story.and([town::site("t", "typ", "v1", &["x"]), town::dispatch("a5", "t", "x"), check_in("a5", "t")]);
+    let _ = story.after_minutes(12 * 60);
+    story.and([town::check_out("a5", "t"), command!(RecallResponder { call_id: "c5" })]);
+    let seat = |id: &str| v1::Seat { seat_id: id.to_owned(), ..Default::default() };
+    let set =
+        |ids: &[&str]| command!(SetRequirement { site_id: "out/out-v1/gate", seats: ids.iter().map(|id| seat(id)).collect::<Vec<_>>() });
+    let key = story.state.base.responders.find("a5").unwrap();
+    assert!(story.state.ops.incidents.iter().any(|(_, incident)| incident.standby.contains_key(&key)), "a5 still stands by");
+    story.when(set(&["n1", "extra"])).then_among(["GapRecorded out/out-v1/gate#extra nobody NoDesignation"]);
+    let _ = story.after_minutes(12 * 60);
+    story.when(set(&["n1", "extra", "more"])).then_among(["ResponderCalled c9 a5 out/out-v1/gate#more PlanBackup"]);
+}
+
 #[test]
 fn a_seat_that_is_added_is_taken_by_who_stands_by() {
     let mut story = converted();

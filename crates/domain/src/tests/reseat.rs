@@ -1,7 +1,7 @@
 //! 无缝对接: people fall out and come back while an area is converted, and no post is left without a word.
 
 use muster_proto::Command;
-use muster_proto::v1::{Availability, ResponseLevel};
+use muster_proto::v1::{Availability, DutyRole, IncidentType, ResponseLevel};
 
 use super::Story;
 use super::town::{self, check_in, check_out, convert, decline, send, stand_down, whistle_for};
@@ -107,6 +107,33 @@ fn an_absence_to_come_touches_what_it_overlaps() {
     story.when(leave("a6", later_ms)).then(["AvailabilitySet a6 Leave", "DutyReleased c5 Unavailable"]);
 }
 
+/// An open duty was held into a leave that had been told of before it began: nothing looked at it again.
+#[test]
+fn an_absence_to_come_ends_open_duties_when_it_begins() {
+    let mut story = converted();
+    story.and([check_in("a3", "out/out-v1/gate")]);
+    let leave = |from_ms: i64, until_ms: i64| {
+        command!(SetAvailability { responder_id: "a3", availability: Availability::Leave, from_ms: from_ms, until_ms: until_ms })
+    };
+    let (from_ms, until_ms) = (story.now_ms + 4 * 3_600_000, story.now_ms + 9 * 3_600_000);
+    story.when(leave(from_ms + 1, 0)).then(["AvailabilitySet a3 Leave"]);
+    // What is said last counts.
+    story.when(leave(from_ms, until_ms)).then(["AvailabilitySet a3 Leave"]);
+    let before = super::lines(&story.after_minutes(4 * 60 - 1).events());
+    assert!(!before.iter().any(|line| line.starts_with("AvailabilitySet") || line.starts_with("DutyReleased c3")), "{before:#?}");
+    let begun = super::lines(&story.after_minutes(1).events());
+    assert_eq!(begun[..2], ["AvailabilitySet a3 Leave", "DutyReleased c3 Unavailable"]);
+    assert!(begun[2].ends_with("b1 out/out-v1/gate#n1 PlanBackup"), "{begun:#?}");
+    // Said twice, and no more.
+    let after = super::lines(&story.after_minutes(24 * 60).events());
+    assert!(!after.iter().any(|line| line.starts_with("AvailabilitySet")), "{after:#?}");
+    let (from_ms, until_ms) = (story.now_ms + 60_000, 0);
+    story.and([leave(from_ms, until_ms), set("a3", Availability::Available)]);
+    let _ = story.after_minutes(2);
+    story.and([leave(story.now_ms + 60_000, 0), withdraw("a3")]);
+    let _ = story.after_minutes(2);
+}
+
 #[test]
 fn standing_by_ends_with_the_availability() {
     let mut story = converted();
@@ -133,4 +160,27 @@ fn a_post_that_falls_empty_is_proposed_where_an_area_fills_by_itself() {
         "DispatchProposed out/out-v1/hq#guard 1: a5,a6",
     ]);
     story.and([town::dispatch("a6", "out/out-v1/hq", "guard")]);
+}
+
+/// Of several people whom an organization no longer kept back, the first had the own post back and the others waited for nothing.
+#[test]
+fn everybody_who_is_free_again_takes_the_own_post() {
+    let mut story = Story::given(town::people());
+    let seats = [("s1", ResponseLevel::Iv), ("s2", ResponseLevel::Iv), ("s3", ResponseLevel::Iv)];
+    let hq = town::plan_site("hq", "v1", ResponseLevel::Iv, &seats);
+    story.and([town::draft("p", "v1", IncidentType::Outbreak, vec![hq], vec![])]);
+    let post = |seat: &str, who: &str| town::post("p", ResponseLevel::Iv, DutyRole::Member, ["", "hq", seat], who, &[]);
+    story.and([post("s1", "e1"), post("s2", "e2"), post("s3", "e3"), town::publish("p"), town::outbreak()]);
+    let reserve = |people: &[&str]| {
+        let ids: Vec<String> = people.iter().map(|id| (*id).to_owned()).collect();
+        command!(ReservePeople { organization_id: "power", responder_ids: ids })
+    };
+    story.and([reserve(&["e1", "e2"]), convert("out", "v1", ResponseLevel::Iv)]);
+    story.when(reserve(&["e3"])).then([
+        "PeopleReserved power e3",
+        "DutyReleased c1 Reserved",
+        "ResponderCalled c2 e1 out/p/hq#s1 PlanPrimary",
+        "ResponderCalled c3 e2 out/p/hq#s2 PlanPrimary",
+        "GapRecorded out/p/hq#s3 e3 Reserved",
+    ]);
 }

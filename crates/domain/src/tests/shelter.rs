@@ -75,6 +75,23 @@ fn the_unaccounted_are_listed_with_their_last_contact() {
     story.when(safe(&["b3"])).then(["SafetyConfirmed v1 b3"]);
 }
 
+/// All were safe, or the list was made; whoever a second call to shelter found in the open was waited for by nobody, and listed nowhere.
+#[test]
+fn who_is_called_in_later_is_waited_for_too() {
+    let mut story = converted();
+    story.and([recall("v1"), safe(&["a3"]), whistle_for(1), town::come("b1", "w")]);
+    story.when(recall("v1")).then(["ShelterOrdered b1 w"]);
+    story.after_minutes(29).then_nothing();
+    story.after_minutes(1).then_among(["UnaccountedListed v1 1: b1"]);
+    story.and([town::come("b2", "w")]);
+    let due_ms = story.now_ms + 5 * MINUTE_MS;
+    story.when(command!(RecallArea { incident_id: "out", area_id: "v1", due_ms: due_ms })).then(["ShelterOrdered b2 w"]);
+    // Of whoever is listed later, those who are still missing are listed again.
+    story.after_minutes(5).then(["UnaccountedListed v1 2: b1,b2"]);
+    let later = super::lines(&story.after_minutes(60).events());
+    assert!(!later.iter().any(|line| line.starts_with("UnaccountedListed")), "{later:#?}");
+}
+
 #[test]
 fn nobody_outdoors_is_said_too() {
     let mut story = Story::given(town::people());

@@ -310,3 +310,65 @@ fn who_checks_in_for_the_next_shift_has_left_the_former() {
     let _ = story.after_minutes(4 * HOUR);
     story.when(check_in("a1", "s")).then_among(["CheckedIn a1 s c2", "DutyReleased c1 Recalled"]);
 }
+
+/// Two of one shift who swapped with each other left one of them with both seats, and the other with none.
+#[test]
+fn nobody_swaps_within_a_shift() {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("d", "day"), seat("e", "day")])]);
+    let command = schedule(&story, 12, &[("day", 2, 8, 1)], vec![crew(&[("d", "a1"), ("e", "a2")])]);
+    story.and([command]);
+    let swap = command!(SwapShift { shift_id: "s~1", responder_id: "a1", other_shift_id: "s~1", other_responder_id: "a2" });
+    story.when(swap).then_rejected("field_invalid");
+    story.after_minutes(61).then(["ShiftOpened s~1", "ResponderCalled c1 a1 s#d Shift", "ResponderCalled c2 a2 s#e Shift"]);
+}
+
+fn leave(responder_id: &str, from_ms: i64) -> Command {
+    command!(SetAvailability { responder_id: responder_id, availability: v1::Availability::Leave, from_ms: from_ms })
+}
+
+/// Whoever was away during a shift was rostered for it without a word, and the hole was seen only at its opening.
+#[test]
+fn nobody_is_rostered_for_a_shift_that_they_are_away_in() {
+    let mut story = two_shifts();
+    // From the middle of the night shift on.
+    let from_ms = story.now_ms + 14 * HOUR * MINUTE_MS;
+    story.and([leave("a3", from_ms), site("t", vec![seat("n", "night")])]);
+    let swap = command!(SwapShift { shift_id: "s~2", responder_id: "a2", other_responder_id: "a3" });
+    story.when(swap).then_rejected("roster_absent");
+    let mut asked = schedule(&story, 12, &[("night", 10, 8, 0)], vec![crew(&[("n", "a3")])]);
+    if let Command::ScheduleShifts(body) = &mut asked {
+        body.site_id = "t".to_owned();
+    }
+    story.when(asked).then_rejected("roster_absent");
+    let open = |from_ms: i64| {
+        let line = ShiftLine { seat_id: "n".to_owned(), responder_id: "a3".to_owned() };
+        command!(OpenShift { site_id: "t", shift: "night", from_ms: from_ms, until_ms: from_ms + 60 * MINUTE_MS, lines: [line] })
+    };
+    story.when(open(from_ms - 30 * MINUTE_MS)).then_rejected("roster_absent");
+    story.when(open(from_ms - 60 * MINUTE_MS)).then(["ShiftOpened t~1", "ShiftRostered t~1 n=a3", "ResponderCalled c1 a3 t#n Shift"]);
+}
+
+/// An absence that began within a shift left the people of an opened shift where they were.
+#[test]
+fn an_absence_touches_the_shift_that_it_begins_in() {
+    let mut story = two_shifts();
+    let _ = story.after_minutes(61);
+    let from_ms = story.now_ms + 5 * HOUR * MINUTE_MS;
+    story.when(leave("a1", from_ms)).then_among([
+        "AvailabilitySet a1 Leave",
+        "DutyReleased c1 Unavailable",
+        "GapRecorded s#d a1 Unavailable",
+    ]);
+}
+
+/// Somebody rostered for a seat that names a specialty, who has lost it since, was called to it all the same.
+#[test]
+fn a_lost_specialty_takes_nobody_to_the_seat_of_a_shift() {
+    let mut story = Story::given(town::people());
+    let medic = Seat { specialty: "medic".to_owned(), ..seat("d", "day") };
+    story.and([town::outbreak(), site("s", vec![medic])]);
+    let command = schedule(&story, 12, &[("day", 2, 8, 0)], vec![crew(&[("d", "a5")])]);
+    story.and([command, command!(SetSpecialties { responder_id: "a5", specialties: Vec::<String>::new() })]);
+    story.after_minutes(61).then(["ShiftOpened s~1", "GapRecorded s#d a5 SpecialtyLost"]);
+}

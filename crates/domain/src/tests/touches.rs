@@ -97,6 +97,28 @@ fn a_group_touches_what_it_selects_by() {
     assert_eq!((places(&proposal), homes(&proposal)), (vec!["v1"], vec![("v1", ""), ("v4", "")]), "a whistle of no incident");
 }
 
+/// A refusal moves nobody, and yet it was asked for the right over the home of whoever was proposed.
+#[test]
+fn a_refused_line_touches_no_home() {
+    let mut story = Story::given(people());
+    story.and([blow("w", "v1", v1::Severity::Minor, vec![town::need("n", v1::NeedKind::Person, "", 1)])]);
+    let line = |id: &str, who: &str| v1::FillLine {
+        line_id: id.into(),
+        whistle_id: "w".into(),
+        need_id: "n".into(),
+        responder_id: who.into(),
+        ..v1::FillLine::default()
+    };
+    story.and([command!(ProposeFill { proposal_id: "p", area_id: "k1", lines: vec![line("1", "d1")] })]);
+    let decide = |choice: v1::FillChoice| {
+        let decision = v1::FillDecision { line_id: "1".into(), choice: choice.into(), ..v1::FillDecision::default() };
+        touches(&story, &command!(DecideFill { proposal_id: "p", decisions: vec![decision] }))
+    };
+    let (confirmed, refused) = (decide(v1::FillChoice::Accept), decide(v1::FillChoice::Refuse));
+    assert_eq!((places(&confirmed), homes(&confirmed)), (vec!["k1", "v1"], vec![("v3", "")]));
+    assert_eq!((places(&refused), homes(&refused), refused.people.len()), (vec!["k1", "v1"], vec![], 0));
+}
+
 #[test]
 fn shifts_and_whistles_touch_the_unit() {
     let mut story = outbreak_with_site();

@@ -205,3 +205,33 @@ fn nobody_joins_a_unit_of_a_plan_that_is_standing_down() {
         .when(command!(DispatchResponder { responder_id: "a3", site_id: "s", seat_id: "x", unit_id: "out/out-v1/br" }))
         .then_rejected("area_standing_down");
 }
+
+/// Whoever withdrew stayed secretary of a unit without a duty in it: the unit still counted as led.
+#[test]
+fn who_withdraws_leaves_every_unit() {
+    let mut story = declared();
+    story.and([unit("br", "out", UnitKind::TemporaryBranch, "v1"), unit("team", "out", UnitKind::ServiceTeam, "v1")]);
+    story.and([attach("br", "a1"), secretary("br", "a1")]);
+    story.and([command!(AttachResponder { unit_id: "team", responder_id: "a1", extra_seat: true })]);
+    story.when(command!(WithdrawResponder { responder_id: "a1", reason: "迁出" })).then([
+        "ResponderWithdrawn a1",
+        "ResponderDetached br a1",
+        "ResponderDetached team a1",
+    ]);
+    story.and([town::site("s", "out", "v1", &["x"])]);
+    story
+        .when(command!(DispatchResponder { responder_id: "a2", site_id: "s", seat_id: "x", unit_id: "br" }))
+        .then_rejected("unit_without_secretary");
+}
+
+/// Whoever was told to come off belongs to the unit until the check-out, also in a seat beside it.
+#[test]
+fn who_withdraws_on_the_way_off_leaves_the_unit_with_the_duty() {
+    let mut story = declared();
+    story.and([unit("team", "out", UnitKind::ServiceTeam, "v1"), town::site("s", "out", "v1", &["x"])]);
+    story.and([command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "x", unit_id: "team" })]);
+    story.and([town::check_in("a1", "s"), command!(RecallResponder { call_id: "c1" })]);
+    story.when(command!(WithdrawResponder { responder_id: "a1", reason: "迁出" })).then(["ResponderWithdrawn a1"]);
+    story.and([town::check_out("a1", "s")]);
+    assert!(story.state.ops.units.get(story.state.ops.units.find("team").unwrap()).members.is_empty());
+}

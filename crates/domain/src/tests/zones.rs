@@ -2,7 +2,7 @@
 
 use muster_proto::Command;
 use muster_proto::v1::RiskLevel::{self, High, Lifted, Low, Middle};
-use muster_proto::v1::{AreaLevel, IncidentType, ResponseLevel, Severity, SiteKind, Supply};
+use muster_proto::v1::{AreaLevel, IncidentType, PlanSite, ResponseLevel, Severity, SiteKind, Supply};
 
 use super::Story;
 use super::town::{self, area, convert};
@@ -116,4 +116,18 @@ fn a_patrol_has_a_beat_and_no_fixed_place() {
     story.when(command!(RetireArea { area_id: "g2" })).then_rejected("area_in_use");
     story.when(close("p")).then(["SiteClosed p"]);
     story.when(command!(RetireArea { area_id: "g2" })).then(["AreaRetired g2"]);
+}
+
+/// A zone that the plan's next version did not have was closed by the stand-down, at risk as it was.
+#[test]
+fn no_stand_down_closes_a_zone_at_risk_that_the_plan_forgot() {
+    let mut story = zoned();
+    let hq = || town::plan_site("hq", "v2", ResponseLevel::Iv, &[]);
+    let zone = PlanSite { kind: SiteKind::RiskZone.into(), ..town::plan_site("zone", "v2", ResponseLevel::Iv, &[]) };
+    let version = |sites: Vec<PlanSite>| town::draft("out-v2", "v2", IncidentType::Outbreak, sites, Vec::new());
+    story.and([version(vec![hq(), zone]), town::publish("out-v2"), convert("out", "v2", ResponseLevel::Iv)]);
+    story.and([risk("out/out-v2/zone", High, &["h1"]), version(vec![hq()]), town::publish("out-v2")]);
+    story.when(town::stand_down("out", "v2")).then_rejected("risk_not_lifted");
+    story.and([risk("out/out-v2/zone", Lifted, &[])]);
+    story.when(town::stand_down("out", "v2")).then_among(["SiteClosed out/out-v2/zone", "AreaStoodDown out-v2"]);
 }

@@ -1,5 +1,7 @@
 //! Commands that move people: beside the post they touch each home that nobody is said to have let somebody go from.
 
+use std::collections::BTreeSet;
+
 use muster_proto::v1;
 
 use super::Touches;
@@ -48,7 +50,8 @@ impl Touches<'_> {
     pub(super) fn next_version(&mut self, body: &v1::DraftNextVersion) {
         self.plan(&body.plan_id);
         let Ok(lessons) = lessons(self.state, &body.plan_id, &body.incident_id) else { return };
-        let accepted = lessons.rows.iter().filter(|row| body.row_ids.contains(&row.row_id));
+        let row_ids: BTreeSet<&String> = body.row_ids.iter().collect();
+        let accepted = lessons.rows.iter().filter(|row| row_ids.contains(&row.row_id));
         accepted.for_each(|row| self.person_at_home(&row.to_responder_id));
     }
 
@@ -114,13 +117,17 @@ impl Touches<'_> {
         }
     }
 
-    /// Each line as the dispatch that it may lead to.
+    /// Each line as the dispatch that it may lead to. One that is refused moves nobody.
     pub(super) fn decide_fill(&mut self, body: &v1::DecideFill) {
         let state = self.state;
         let Some(proposal) = state.ops.fills.find(&body.proposal_id).map(|key| state.ops.fills.get(key)) else { return };
         self.place(proposal.area);
         for decision in &body.decisions {
             let Some(line) = proposal.lines.get(&*decision.line_id) else { continue };
+            if decision.choice() == v1::FillChoice::Refuse {
+                self.site_or_whistle("", state.ops.whistles.id(line.whistle));
+                continue;
+            }
             let proposed = state.base.responders.id(line.responder);
             self.dispatch(&v1::DispatchResponder {
                 responder_id: if decision.responder_id.is_empty() { proposed.to_owned() } else { decision.responder_id.clone() },

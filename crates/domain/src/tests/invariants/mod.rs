@@ -144,6 +144,10 @@ pub(super) fn invariant_timers_are_those_the_state_calls_for(state: &State) {
             wanted.insert((work.due_ms, Timer::Fatigue(realm, *who)));
         }
     }
+    for (key, person) in state.base.responders.iter().filter(|(_, person)| person.absence_due_ms != 0) {
+        assert!(!person.withdrawn && person.absence_due_ms == person.availability_from_ms, "only an absence to come is waited for");
+        wanted.insert((person.absence_due_ms, Timer::AbsenceBegins(key)));
+    }
     for (key, shift) in state.ops.shifts.iter() {
         wanted.extend((shift.opens_due_ms != 0).then_some((shift.opens_due_ms, Timer::ShiftOpens(key))));
         wanted.extend((shift.ends_due_ms != 0).then_some((shift.ends_due_ms, Timer::ShiftEnds(key))));
