@@ -74,6 +74,8 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &DutyReleased) -
     }
     let Some((key, seat, seating)) = fallen_empty(state, now, call) else { return Vec::new() };
     match post {
+        // Nobody is called out while the area takes shelter: the post is looked at again once it resumes.
+        Some(_) if site.suspended => Vec::new(),
         Some((converting, post)) if seating == Seating::Empty => follow(&converting, now, post, call, reason, other),
         Some((converting, post)) => vec![converting.gap(post, Some(call.responder), reason, other)],
         None => {

@@ -121,12 +121,12 @@ impl<'a> Converting<'a> {
     /// Whether nobody asks for the seat of an open site, and nobody has it: only a former version did, or only a higher response. A seat that a
     /// person added is neither's.
     pub(super) fn left_over(&self, at: u16, seat: &SeatState) -> bool {
-        if seat.duties().next().is_some() {
+        if seat.by_hand || seat.duties().next().is_some() {
             return false;
         }
         let site = &self.version.sites[usize::from(at)];
         if let Some(known) = site.seats.iter().find(|known| known.key == seat.id) {
-            return known.tier > self.conversion.response && !seat.by_hand;
+            return known.tier > self.conversion.response;
         }
         let former = self.state.base.plans.get(self.plan).published.iter().filter(|version| version.version < self.version.version);
         let mut seats = former.flat_map(|version| &version.sites).filter(|former| former.key == site.key).flat_map(|site| &site.seats);
@@ -180,12 +180,11 @@ impl<'a> Converting<'a> {
     }
 }
 
-/// The seat that a duty ended on, if it is asked for and nobody has it now. Nobody is called out while the area takes shelter: the seat is looked at
-/// again once it resumes.
+/// The seat that a duty ended on, if it is asked for and nobody has it now.
 pub(super) fn fallen_empty<'a>(state: &'a State, now: &Now<'_>, call: &Call) -> Option<(SiteRef, &'a SeatState, Seating)> {
     let key = call.site?;
     let site = state.ops.sites.get(key);
-    if site.closed || site.suspended || state.ops.standing_down(site.incident, site.plan) {
+    if site.closed || state.ops.standing_down(site.incident, site.plan) {
         return None;
     }
     let seat = &site.seats[site.seat(call.seat.as_deref()?)?];

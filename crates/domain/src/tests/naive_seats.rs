@@ -85,6 +85,7 @@ fn told(emitted: &[Emitted]) -> Told {
 impl NaiveSeats {
     pub(super) fn follow(&mut self, state: &State, emitted: &[Emitted], now_ms: i64) {
         self.invariant_a_duty_keeps_its_seat(state, emitted);
+        invariant_what_nobody_asks_for_is_not_listed(state);
         let now_told = told(emitted);
         invariant_a_raise_tells_of_every_seat_it_reaches(state, emitted, &now_told, now_ms);
         self.told.extend(now_told);
@@ -113,6 +114,21 @@ impl NaiveSeats {
             assert!(leaves || call.seat.as_ref() == Some(seat), "{} stands, and lost its seat {seat}", key.text());
         }
         self.held.retain(|key, _| state.ops.calls.get(*key).phase.open());
+    }
+}
+
+/// An empty seat of a plan's site is the plan's, of a level that is reached, or was added by a person.
+fn invariant_what_nobody_asks_for_is_not_listed(state: &State) {
+    let conversions = state.ops.incidents.iter().flat_map(|(_, incident)| &incident.conversions);
+    for (plan, conversion) in conversions.filter(|(_, conversion)| !conversion.standing_down) {
+        let version = state.base.plans.get(*plan).published.iter().find(|version| version.version == conversion.version).unwrap();
+        for (key, planned) in conversion.sites.iter().zip(&version.sites).filter_map(|(key, planned)| key.map(|key| (key, planned))) {
+            let site = state.ops.sites.get(key);
+            for seat in site.seats.iter().filter(|seat| seat.holder.is_none() && !seat.by_hand && !site.closed) {
+                let asked = planned.seats.iter().any(|known| known.key == seat.id && known.tier <= conversion.response);
+                assert!(asked, "{}#{} stands empty, and nobody asks for it", state.ops.sites.id(key), seat.id);
+            }
+        }
     }
 }
 

@@ -227,6 +227,23 @@ fn a_seat_that_was_taken_away_by_hand_stays_away() {
     story.when(convert("out", "v1", Iii)).then_among(["RequirementSet out/out-v1/hq [guard]"]);
 }
 
+/// A former version asked for the seat too, but it was a person who added it now.
+#[test]
+fn a_seat_that_was_added_by_hand_stays_when_it_falls_empty() {
+    let mut story = declared();
+    story.and([convert("out", "v1", Iii)]);
+    let sites = vec![plan_site("hq", "v1", Iv, &[("desk", Iv)])];
+    story.and([
+        draft("out-v1", "v1", IncidentType::Outbreak, sites, vec![]),
+        post("out-v1", Iv, Member, ["", "hq", "desk"], "a1", &[]),
+        publish("out-v1"),
+    ]);
+    assert_eq!(seats_of(&story, "out/out-v1/hq"), ["desk"]);
+    story.and([require("out/out-v1/hq", &["desk", "guard"]), dispatch("a6", "out/out-v1/hq", "guard")]);
+    story.when(decline("c5")).then(["CallDeclined c5", "DutyReleased c5 Declined", "GapRecorded out/out-v1/hq#guard a6 Declined"]);
+    assert_eq!(seats_of(&story, "out/out-v1/hq"), ["desk", "guard"]);
+}
+
 /// A seat whose level is reached, and whose designation only comes with a higher one, was taken away: nobody is called to it.
 #[test]
 fn nobody_is_called_to_a_seat_that_was_taken_away() {
@@ -335,6 +352,18 @@ fn a_seat_added_in_shelter_is_said() {
     story
         .when(require(GATE, &["n1", "extra"]))
         .then(["RequirementSet out/out-v1/gate [n1,extra]", "GapRecorded out/out-v1/gate#extra nobody NoDesignation"]);
+}
+
+/// What falls empty in shelter is looked at again where the plan names somebody, and said at once where it names nobody.
+#[test]
+fn a_seat_that_falls_empty_in_shelter() {
+    let mut story = declared();
+    story.and([convert("out", "v1", Ii), dispatch("a6", GATE, "n2")]);
+    story.and([command!(RecallArea { incident_id: "out", area_id: "v1", reason: "台风登陆" })]);
+    story.when(decline("c5")).then(["CallDeclined c5", "DutyReleased c5 Declined", "GapRecorded out/out-v1/gate#n2 a6 Declined"]);
+    story.when(decline("c3")).then(["CallDeclined c3", "DutyReleased c3 Declined"]);
+    let resumed = story.when(command!(ResumeArea { incident_id: "out", area_id: "v1", reason: "结束" }));
+    resumed.then_among(["SiteResumed out/out-v1/gate", "ResponderCalled c6 a3 out/out-v1/gate#n1 PlanPrimary"]);
 }
 
 /// A part that only a former version had stayed open once the last of its members had been taken out by hand.
