@@ -53,14 +53,13 @@ impl State {
     pub fn call_summary(&self, call_id: &str) -> Option<CallSummary> {
         let call = self.ops.calls.find(CallRef::parse(call_id)?)?;
         let site = call.site.map(|key| (self.ops.sites.id(key), self.ops.sites.get(key)));
-        let seat = site.zip(call.seat).and_then(|((_, site), seat)| site.seats.get(usize::from(seat)));
         Some(CallSummary {
             responder_id: self.base.responders.id(call.responder).to_owned(),
             realm: self.realm_name(call.realm).to_owned(),
             incident_id: call.incident.map(|key| self.ops.incidents.id(key).to_owned()).unwrap_or_default(),
             area_id: self.base.areas.id(call.area).to_owned(),
             site_id: site.map(|(id, _)| id.to_owned()).unwrap_or_default(),
-            seat_id: seat.map(|seat| seat.id.to_string()).unwrap_or_default(),
+            seat_id: call.seat.as_deref().unwrap_or_default().to_owned(),
             whistle_id: call.whistle.map(|key| self.ops.whistles.id(key).to_owned()).unwrap_or_default(),
             unit_id: call.unit.map(|key| self.ops.units.id(key).to_owned()).unwrap_or_default(),
             role: call.role,

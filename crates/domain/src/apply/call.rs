@@ -103,7 +103,7 @@ fn called(state: &mut State, at: &At, body: &v1::ResponderCalled) -> Option<()> 
 /// The call as it is given.
 fn summoned(state: &State, at: &At, body: &v1::ResponderCalled) -> Option<Call> {
     let site = state.ops.sites.find(&body.site_id);
-    let seat = site.filter(|_| !body.seat_id.is_empty()).and_then(|key| state.ops.sites.get(key).seat(&body.seat_id));
+    let seat = site.filter(|key| state.ops.sites.get(*key).seat(&body.seat_id).is_some()).map(|_| body.seat_id.as_str().into());
     let whistle = state.ops.whistles.find(&body.whistle_id);
     let need = whistle.and_then(|key| state.ops.whistles.get(key).needs.iter().position(|need| *need.id == *body.need_id));
     let narrow = |place: usize| u16::try_from(place).ok();
@@ -114,7 +114,7 @@ fn summoned(state: &State, at: &At, body: &v1::ResponderCalled) -> Option<Call> 
         role: body.role(),
         unit: state.ops.units.find(&body.unit_id),
         site,
-        seat: seat.and_then(narrow),
+        seat,
         whistle,
         need: need.and_then(narrow),
         area: state.base.areas.find(&body.area_id)?,
@@ -139,11 +139,11 @@ fn summoned(state: &State, at: &At, body: &v1::ResponderCalled) -> Option<Call> 
 /// The seat or need that the call is for has it.
 fn take_place(state: &mut State, key: CallRef) {
     let call = state.ops.calls.get(key);
-    let (site, seat, whistle, need, from_ms) = (call.site, call.seat, call.whistle, call.need, call.from_ms);
+    let (site, seat, whistle, need, from_ms) = (call.site, call.seat.clone(), call.whistle, call.need, call.from_ms);
     if let Some(site) = site {
         let site = state.ops.sites.get_mut(site);
         site.duties += 1;
-        if let Some(seat) = seat.and_then(|at| site.seats.get_mut(usize::from(at))) {
+        if let Some(seat) = seat.and_then(|id| site.seat_mut(&id)) {
             // Whose period begins earlier has the seat.
             let earlier = seat.holder.is_some_and(|held| from_ms < state.ops.calls.get(held).from_ms);
             if seat.holder.is_none() || earlier {
@@ -280,7 +280,7 @@ fn leave_place(state: &mut State, key: CallRef, call: &Call) {
     if let Some(site) = call.site {
         let site = state.ops.sites.get_mut(site);
         site.duties -= 1;
-        if let Some(seat) = call.seat.and_then(|at| site.seats.get_mut(usize::from(at))) {
+        if let Some(seat) = call.seat.as_deref().and_then(|id| site.seat_mut(id)) {
             if seat.holder == Some(key) {
                 seat.holder = seat.relief.take();
             } else if seat.relief == Some(key) {

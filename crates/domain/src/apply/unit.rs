@@ -52,15 +52,19 @@ pub(super) fn apply_to_site(state: &mut State, event: &Event) -> Option<()> {
             let site = state.ops.sites.get_mut(key);
             let former = std::mem::take(&mut site.seats);
             site.seats = seats(&body.seats);
-            renumber(state, key, &former);
+            keep_holders(state, key, former, &body.added_seat_ids);
         }
         Event::SiteClosed(body) => {
             let key = state.ops.sites.find(&body.site_id)?;
             let site = state.ops.sites.get_mut(key);
             site.closed = true;
             site.suspended = false;
-            let incident = site.incident;
-            state.ops.incidents.get_mut(incident).own_sites.remove(&key);
+            let (incident, plan) = (site.incident, site.plan);
+            let incident = state.ops.incidents.get_mut(incident);
+            incident.own_sites.remove(&key);
+            if let Some(conversion) = plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
+                conversion.former_sites.remove(&key);
+            }
             let running = |shift: &crate::ids::ShiftRef| state.ops.shifts.get(*shift).phase != ShiftPhase::Closed;
             let shifts: Vec<_> = state.ops.sites.get(key).shifts.iter().copied().filter(running).collect();
             shifts.into_iter().for_each(|shift| close(state, shift));
@@ -179,12 +183,15 @@ fn dissolved(state: &mut State, key: UnitRef) {
     unit.organizer = None;
     unit.extra_seats.clear();
     let members = std::mem::take(&mut unit.members);
-    let (incident, parent) = (unit.incident, unit.parent);
+    let (incident, parent, plan) = (unit.incident, unit.parent, unit.plan);
     if let Some(parent) = parent {
         state.ops.units.get_mut(parent).children -= 1;
     }
     let incident = state.ops.incidents.get_mut(incident);
     incident.own_units.remove(&key);
+    if let Some(conversion) = plan.and_then(|plan| incident.conversions.get_mut(&plan)) {
+        conversion.former_units.remove(&key);
+    }
     incident.invoked.retain(|_, committee| *committee != key);
     for member in members {
         if incident.home_units.get(&member) == Some(&key) {
@@ -201,6 +208,7 @@ fn seats(wanted: &[v1::Seat]) -> Vec<SeatState> {
             specialty: seat.specialty.as_str().into(),
             shift: seat.shift.as_str().into(),
             duty_desk: seat.duty_desk,
+            by_hand: false,
             holder: None,
             relief: None,
         })
@@ -245,16 +253,18 @@ fn opened(state: &mut State, body: &v1::SiteOpened) -> Option<()> {
     Some(())
 }
 
-/// Seats keep their holders by id when the list changes.
-fn renumber(state: &mut State, key: SiteRef, former: &[SeatState]) {
+/// Seats keep their holders when the list changes. A policy adds none by name: those that are named were added by a person.
+fn keep_holders(state: &mut State, key: SiteRef, former: Vec<SeatState>, added: &[String]) {
+    let site = state.ops.sites.get_mut(key);
     for seat in former {
-        let place = state.ops.sites.get(key).seat(&seat.id);
-        if let Some(place) = place {
-            let kept = &mut state.ops.sites.get_mut(key).seats[place];
-            (kept.holder, kept.relief) = (seat.holder, seat.relief);
+        match site.seat_mut(&seat.id) {
+            Some(kept) => (kept.by_hand, kept.holder, kept.relief) = (seat.by_hand, seat.holder, seat.relief),
+            None => seat.duties().for_each(|call| state.ops.calls.get_mut(call).seat = None),
         }
-        for call in seat.holder.into_iter().chain(seat.relief) {
-            state.ops.calls.get_mut(call).seat = place.and_then(|at| u16::try_from(at).ok());
+    }
+    for id in added {
+        if let Some(seat) = site.seat_mut(id) {
+            seat.by_hand = true;
         }
     }
 }

@@ -502,7 +502,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     state.callable(by, from_ms)?;
     // Relief often comes after the end of the shift: then it stays until released.
     let mut until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
-    let seat = call.site.zip(call.seat).map(|(site, seat)| &state.ops.sites.get(site).seats[usize::from(seat)]);
+    let seat = state.ops.seat_of(call);
     // Somebody is called to follow on the seat: until then, and no longer.
     if let Some((seat, next)) = seat.and_then(|seat| seat.relief.filter(|next| *next != key).map(|next| (seat, next))) {
         let next_from_ms = state.ops.calls.get(next).from_ms;
@@ -529,7 +529,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         role: call.role,
         unit_id,
         site_id: site.map(|(id, _)| id.to_owned()).unwrap_or_default(),
-        seat_id: site.zip(call.seat).map(|((_, site), seat)| site.seats[usize::from(seat)].id.to_string()).unwrap_or_default(),
+        seat_id: call.seat.as_deref().unwrap_or_default().to_owned(),
         whistle_id: whistle.map(|(id, _)| id.to_owned()).unwrap_or_default(),
         need_id: whistle.zip(call.need).map(|((_, whistle), need)| whistle.needs[usize::from(need)].id.to_string()).unwrap_or_default(),
         plan_id: call.plan.map(|plan| state.base.plans.id(plan).to_owned()).unwrap_or_default(),

@@ -219,7 +219,7 @@ pub(super) fn hand_over(state: &State, body: &v1::HandOver) -> Decision {
         from_responder_id: state.base.responders.id(from.responder).to_owned(),
         to_responder_id: state.base.responders.id(to.responder).to_owned(),
         site_id: state.ops.sites.id(site_key).to_owned(),
-        shift: from.seat.map(|at| site.seats[usize::from(at)].shift.to_string()).unwrap_or_default(),
+        shift: state.ops.seat_of(from).map(|seat| seat.shift.to_string()).unwrap_or_default(),
         shift_id: from.shift.map(|key| state.ops.shifts.id(key).to_owned()).unwrap_or_default(),
         timers: timers(state, &whistles, &calls),
         whistle_ids: whistles.iter().map(|key| state.ops.whistles.id(*key).to_owned()).collect(),

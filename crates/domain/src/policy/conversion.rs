@@ -7,15 +7,16 @@ use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, Res
 
 use super::level;
 use super::placement::{self, Ahead, Placed};
+use super::seats::Before;
 use super::shelter;
 use super::summons::{Summons, call_off, outranks, release, summon};
 use crate::apply::conversions_below;
 use smallvec::SmallVec;
 
 use crate::execute::{Draft, Now};
-use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef, SiteRef};
+use crate::ids::{AreaRef, CallRef, IncidentRef, PlanRef, ResponderRef};
 use crate::limits;
-use crate::state::{CallPhase, Conversion, Designation, Incident, PlanSite, PlanVersion, State};
+use crate::state::{CallPhase, Conversion, Designation, Incident, PlanVersion, State};
 
 /// The duties that a person is taken from, or why the person cannot come and which incident holds them.
 pub(crate) type Claim = Result<SmallVec<[CallRef; 1]>, (GapReason, Option<IncidentRef>)>;
@@ -80,14 +81,24 @@ impl<'a> Converting<'a> {
         if known(&id) { self.part_id(key, true) } else { id }
     }
 
-    /// Where a designation's post is.
-    pub(crate) fn post_area(&self, designation: &Designation) -> crate::ids::AreaRef {
-        let site = designation.site.map(|at| self.version.sites[usize::from(at)].area);
-        let unit = designation.unit.map(|at| self.version.units[usize::from(at)].area);
+    /// Where a designation's post is. A part that stands is where it was opened, whatever a later version says.
+    pub(crate) fn post_area(&self, designation: &Designation) -> AreaRef {
+        let site = designation.site.map(|at| self.site_area(at));
+        let unit = designation.unit.map(|at| match self.conversion.units[usize::from(at)] {
+            Some(key) => self.state.ops.units.get(key).area,
+            None => self.version.units[usize::from(at)].area,
+        });
         site.or(unit).unwrap_or(self.state.base.plans.get(self.plan).area)
     }
 
-    fn draft(&self, event: Event, area: crate::ids::AreaRef) -> Draft {
+    fn site_area(&self, at: u16) -> AreaRef {
+        match self.conversion.sites[usize::from(at)] {
+            Some(key) => self.state.ops.sites.get(key).area,
+            None => self.version.sites[usize::from(at)].area,
+        }
+    }
+
+    fn draft(&self, event: Event, area: AreaRef) -> Draft {
         Draft::new(event, self.incident.realm, Some(area))
     }
 
@@ -134,12 +145,12 @@ impl<'a> Converting<'a> {
             incident_id: self.incident_id.to_owned(),
             site_id: self.site_id(at),
             seat_id: site.seats[usize::from(seat)].key.to_string(),
-            area_id: self.state.base.areas.id(site.area).to_owned(),
+            area_id: self.state.base.areas.id(self.site_area(at)).to_owned(),
             reason: GapReason::NoDesignation.into(),
             role: DutyRole::Member.into(),
             ..Default::default()
         });
-        self.draft(event, site.area)
+        self.draft(event, self.site_area(at))
     }
 
     /// The call for a designation's post, whoever takes it, with the appointment that comes with it.
@@ -232,14 +243,6 @@ impl<'a> Converting<'a> {
         }
     }
 
-    /// Whether somebody has the plan's seat, or will. A seat that was asked for and filled by hand is so before its tier is.
-    pub(super) fn seat_held(&self, site: u16, seat: u16) -> bool {
-        let Some(open) = self.conversion.sites[usize::from(site)] else { return false };
-        let key = &self.version.sites[usize::from(site)].seats[usize::from(seat)].key;
-        let open = self.state.ops.sites.get(open);
-        open.seat(key).is_some_and(|at| open.seats[at].holder.is_some())
-    }
-
     pub(super) fn unit_gone(&self, unit: u16) -> bool {
         self.conversion.units[usize::from(unit)].is_some_and(|key| self.state.ops.units.get(key).dissolved)
     }
@@ -255,30 +258,16 @@ pub(super) fn raise(state: &State, now: &Now<'_>, body: &v1::AreaConverted) -> V
     }
     let parts = converting.version.sites.len() + converting.version.units.len();
     let mut drafts = Vec::with_capacity(converting.version.designations.len() + 2 * parts);
-    open_sites(&converting, response, &mut drafts);
+    let before = Before { version: converting.version, response: former };
+    open_sites(&converting, before, response, &mut drafts);
     form_units(&converting, response, &mut drafts);
     seat_people(&converting, now, former, response, &mut drafts);
     drafts
 }
 
-fn seats_up_to(converting: &Converting<'_>, site: &PlanSite, response: ResponseLevel) -> Vec<v1::Seat> {
-    let base = &converting.state.base;
-    site.seats
-        .iter()
-        .filter(|seat| seat.tier <= response)
-        .map(|seat| v1::Seat {
-            seat_id: seat.key.to_string(),
-            specialty: base.label(seat.specialty),
-            shift: base.label(seat.shift),
-            duty_desk: seat.duty_desk,
-        })
-        .collect()
-}
-
-pub(super) fn open_sites(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
+pub(super) fn open_sites(converting: &Converting<'_>, before: Before<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
     for (at, site) in converting.version.sites.iter().enumerate() {
         let place = u16::try_from(at).expect("sites of a plan are capped");
-        let wanted = seats_up_to(converting, site, response);
         match converting.conversion.sites[at] {
             None if site.tier <= response => {
                 let event = Event::SiteOpened(v1::SiteOpened {
@@ -287,39 +276,15 @@ pub(super) fn open_sites(converting: &Converting<'_>, response: ResponseLevel, d
                     kind: site.kind.into(),
                     name: site.name.to_string(),
                     area_id: converting.state.base.areas.id(site.area).to_owned(),
-                    seats: wanted,
+                    seats: site.seats.iter().filter(|seat| seat.tier <= response).map(|seat| converting.planned_seat(seat)).collect(),
                     plan_id: converting.plan_id.to_owned(),
                 });
                 drafts.push(converting.draft(event, site.area));
             }
-            Some(key) => drafts.extend(with_plan_seats(converting, key, site, wanted)),
+            Some(key) => drafts.extend(converting.list_of_seats(before, response, place, key)),
             None => {}
         }
     }
-}
-
-/// The site's list of seats with the plan's part replaced: seats that were added by hand stay.
-fn with_plan_seats(converting: &Converting<'_>, key: SiteRef, site: &PlanSite, mut wanted: Vec<v1::Seat>) -> Option<Draft> {
-    let open = converting.state.ops.sites.get(key);
-    if open.closed {
-        return None;
-    }
-    let of_plan: BTreeSet<&str> = site.seats.iter().map(|seat| &*seat.key).collect();
-    let place = open.part;
-    let by_hand = open.seats.iter().filter(|seat| !of_plan.contains(&*seat.id) && !converting.left_over(place, seat));
-    wanted.extend(by_hand.map(|seat| v1::Seat {
-        seat_id: seat.id.to_string(),
-        specialty: seat.specialty.to_string(),
-        shift: seat.shift.to_string(),
-        duty_desk: seat.duty_desk,
-    }));
-    let unchanged = wanted.len() == open.seats.len() && wanted.iter().all(|seat| open.seat(&seat.seat_id).is_some());
-    if unchanged {
-        return None;
-    }
-    let site_id = converting.state.ops.sites.id(key).to_owned();
-    let event = Event::RequirementSet(v1::RequirementSet { site_id, seats: wanted, added_seat_ids: Vec::new() });
-    Some(converting.draft(event, open.area))
 }
 
 pub(super) fn form_units(converting: &Converting<'_>, response: ResponseLevel, drafts: &mut Vec<Draft>) {
@@ -394,10 +359,9 @@ fn lowered(converting: &Converting<'_>, response: ResponseLevel) -> Vec<Draft> {
     let higher = converting.conversion.duties.iter().filter(|key| state.ops.calls.get(**key).tier > response);
     drafts.extend(higher.filter_map(|key| call_off(state, *key, ReleaseReason::ResponseLowered, "响应下调 response lowered")));
     drafts.extend(standby_above(converting, response));
-    for (at, site) in converting.version.sites.iter().enumerate() {
-        let Some(key) = converting.conversion.sites[at] else { continue };
-        let wanted = seats_up_to(converting, site, response);
-        drafts.extend(with_plan_seats(converting, key, site, wanted));
+    let before = Before { version: converting.version, response: converting.conversion.response };
+    for (at, key) in (0_u16..).zip(&converting.conversion.sites) {
+        drafts.extend(key.and_then(|key| converting.list_of_seats(before, response, at, key)));
     }
     drafts
 }

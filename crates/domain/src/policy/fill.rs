@@ -284,9 +284,9 @@ fn propose(state: &State, key: WhistleRef, need: &NeedState, short: usize, found
 /// A seat fell empty and nobody is named to step in: where an area around it has switched the policy on, it says who could. A post comes with its
 /// card and its unit, so that a person decides, here too.
 pub(super) fn for_seat(state: &State, now: &Now<'_>, call: &Call) -> Option<Draft> {
-    let (key, at) = call.site.zip(call.seat)?;
+    let key = call.site?;
     let site = state.ops.sites.get(key);
-    let seat = site.seats.get(usize::from(at)).filter(|seat| seat.holder.is_none())?;
+    let seat = state.ops.seat_of(call).filter(|seat| seat.holder.is_none())?;
     if site.closed || site.suspended || call.role != DutyRole::Member {
         return None;
     }

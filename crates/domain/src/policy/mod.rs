@@ -14,6 +14,7 @@ mod reassign;
 mod rebase;
 mod reinforcement;
 mod reseat;
+pub(crate) mod seats;
 mod shelter;
 pub(crate) mod shifts;
 pub(crate) mod silence;
@@ -46,6 +47,7 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted, memory: &mut 
         Event::AreaConverted(body) => conversion::raise(state, now, body),
         Event::PlanPublished(body) => rebase::published(state, body),
         Event::ConversionRebased(body) => rebase::rebased(state, now, body),
+        Event::ResponderDetached(body) => rebase::after_unit(state, &body.unit_id),
         Event::ResponseChanged(body) => conversion::lower(state, body),
         Event::StandDownOrdered(body) => stand_down::order(state, body),
         Event::CallDeclined(body) => given_up(state, &body.call_id, ReleaseReason::Declined),

@@ -6,9 +6,10 @@ use muster_proto::v1::{DutyRole, GapReason, ResponseLevel};
 use smallvec::SmallVec;
 
 use super::conversion::Converting;
+use super::seats::{Before, designated};
 use crate::execute::Now;
 use crate::ids::{CallRef, IncidentRef, ResponderRef};
-use crate::state::Designation;
+use crate::state::{Designation, Seating};
 
 /// What becomes of one post, by its place among the version's designations: first all that have duties, in the order of the plan, then
 /// standby, then what nobody is named for.
@@ -54,26 +55,20 @@ pub(crate) fn place(
     ahead: &mut Ahead,
     mut say: impl FnMut(Placed),
 ) {
+    let before = Before { version: converting.version, response: former };
     let added = |tier: ResponseLevel| tier > former && tier <= response;
     let designations = || converting.version.designations.iter().enumerate().filter(|(_, designation)| added(designation.tier));
     for (post, designation) in designations().filter(|(_, designation)| designation.role != DutyRole::Standby) {
         // A site closed by hand asks for nobody, nor does one in an area that takes shelter. A unit dissolved by hand leaves its
         // seats, and them empty.
-        if designation.site.is_some_and(|site| converting.site_gone(site)) {
-            continue;
-        }
-        if designation.site.zip(designation.seat).is_some_and(|(site, seat)| converting.seat_held(site, seat)) {
+        if designation.site.is_some_and(|site| converting.site_gone(site)) || !to_be_taken(converting, now, before, designation) {
             continue;
         }
         if designation.site.is_some_and(|site| converting.site_waits(site)) {
             say(Placed::Suspended);
             continue;
         }
-        if designation.unit.is_some_and(|unit| converting.unit_gone(unit)) {
-            say(Placed::Gap { post, responder: None, reason: GapReason::NoDesignation, other: None });
-            continue;
-        }
-        match choose(converting, now, designation, &ahead.taken) {
+        match offer(converting, now, designation, &ahead.taken, Whom::LesserToo) {
             Ok((responder, claimed)) => {
                 ahead.taken.insert(responder);
                 ahead.standby.remove(&responder);
@@ -89,13 +84,42 @@ pub(crate) fn place(
             say(Placed::StandsBy { post });
         }
     }
-    undesignated(converting, added, |site, seat| say(Placed::Undesignated { site, seat }));
+    undesignated(converting, now, before, response, |site, seat| say(Placed::Undesignated { site, seat }));
 }
 
 type Chosen = Result<(ResponderRef, SmallVec<[CallRef; 1]>), (GapReason, Option<IncidentRef>)>;
 
+/// Who may be called to a post.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Whoever has no duty.
+    Free,
+    /// Whoever a lesser incident has as well.
+    LesserToo,
+}
+
+/// Whether a post is there to be taken: its seat is on the list once the answer is given, and nobody has it and stays. One without a seat always is.
+pub(super) fn to_be_taken(converting: &Converting<'_>, now: &Now<'_>, before: Before<'_>, post: &Designation) -> bool {
+    let seat = post.site.zip(post.seat);
+    seat.is_none_or(|(at, number)| converting.will_be_listed(before, at, number) && converting.seating(now, at, number) != Seating::Held)
+}
+
+/// Who takes a post, as [`choose`]; nobody while somebody still has its seat who will leave it, or has it from a later time on.
+pub(super) fn offer(converting: &Converting<'_>, now: &Now<'_>, post: &Designation, taken: &BTreeSet<ResponderRef>, whom: Whom) -> Chosen {
+    match post.site.zip(post.seat).map(|(at, number)| converting.seating(now, at, number)) {
+        None | Some(Seating::Empty) => choose(converting, now, post, taken, whom),
+        Some(_) => Err((GapReason::SeatTaken, None)),
+    }
+}
+
 /// The first of primary and backups who can come, and the duties of lesser incidents to take them from. The reason is the primary's.
-pub(crate) fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &Designation, taken: &BTreeSet<ResponderRef>) -> Chosen {
+pub(crate) fn choose(
+    converting: &Converting<'_>,
+    now: &Now<'_>,
+    designation: &Designation,
+    taken: &BTreeSet<ResponderRef>,
+    whom: Whom,
+) -> Chosen {
     let mut refused = None;
     for responder in std::iter::once(&designation.responder).chain(&designation.backups) {
         let answer = if taken.contains(responder) {
@@ -104,7 +128,10 @@ pub(crate) fn choose(converting: &Converting<'_>, now: &Now<'_>, designation: &D
             converting.claim(now, designation, *responder)
         };
         match answer {
-            Ok(claimed) => return Ok((*responder, claimed)),
+            Ok(claimed) => match claimed.first().filter(|_| whom == Whom::Free) {
+                Some(duty) => refused = refused.or(Some((GapReason::OnOtherDuty, converting.state.ops.calls.get(*duty).incident))),
+                None => return Ok((*responder, claimed)),
+            },
             Err(reason) => refused = refused.or(Some(reason)),
         }
     }
@@ -119,15 +146,20 @@ pub(crate) fn may_stand_by(converting: &Converting<'_>, now: &Now<'_>, designati
     !busy && !converting.incident.standby.contains_key(&responder) && !ahead.standby.contains(&responder)
 }
 
-/// Seats of the added tiers that the plan gives to nobody.
-fn undesignated(converting: &Converting<'_>, added: impl Fn(ResponseLevel) -> bool, mut say: impl FnMut(u16, u16)) {
-    for (at, site) in (0_u16..).zip(&converting.version.sites) {
-        if converting.site_gone(at) {
-            continue;
-        }
+/// Seats that the plan gives to nobody, or to somebody at a higher level only, and of which it was not said before.
+pub(super) fn undesignated(
+    converting: &Converting<'_>,
+    now: &Now<'_>,
+    before: Before<'_>,
+    response: ResponseLevel,
+    mut say: impl FnMut(u16, u16),
+) {
+    let version = converting.version;
+    for (at, site) in (0_u16..).zip(&version.sites).filter(|(at, _)| !converting.site_gone(*at)) {
         for (number, seat) in (0_u16..).zip(&site.seats) {
-            let designated = converting.version.seated.contains_key(&(at, number));
-            if added(seat.tier) && !designated && !converting.seat_held(at, number) {
+            let nobody = seat.tier <= response && !designated(version, response, (at, number));
+            let listed = || !before.undesignated(at, site, number) && converting.will_be_listed(before, at, number);
+            if nobody && listed() && converting.seating(now, at, number) != Seating::Held {
                 say(at, number);
             }
         }

@@ -2,12 +2,13 @@
 //! asks for more. Whoever is on post stays until relieved; whoever was called and has not come gives way.
 
 use muster_proto::Event;
-use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason};
+use muster_proto::v1::{self, CallReason, GapReason, ReleaseReason};
 
 use super::backup;
 use super::conversion::{Converting, waiting};
-use super::placement::choose;
+use super::placement::{Whom, choose};
 use super::reseat::come_back;
+use super::seats;
 use super::summons::{Summons, release, summon};
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, ResponderRef, SiteRef};
@@ -75,7 +76,7 @@ pub(super) fn specialties(state: &State, body: &v1::SpecialtiesSet) -> Vec<Draft
     let Some(responder) = state.base.responders.find(&body.responder_id) else { return Vec::new() };
     let lost = |wanted: &str| !wanted.is_empty() && body.lost_specialties.iter().any(|lost| lost == wanted);
     let touched = |call: &Call| {
-        let seat = call.site.zip(call.seat).and_then(|(site, at)| state.ops.sites.get(site).seats.get(usize::from(at)));
+        let seat = state.ops.seat_of(call);
         let need = call.whistle.zip(call.need).map(|(whistle, at)| &state.ops.whistles.get(whistle).needs[usize::from(at)]);
         seat.is_some_and(|seat| lost(&seat.specialty)) || need.is_some_and(|need| lost(&need.specialty))
     };
@@ -88,43 +89,37 @@ pub(super) fn seats_added(state: &State, now: &Now<'_>, body: &v1::RequirementSe
     let Some(key) = state.ops.sites.find(&body.site_id).filter(|_| !body.added_seat_ids.is_empty()) else { return Vec::new() };
     let site = state.ops.sites.get(key);
     let Some(converting) = site.plan.and_then(|plan| Converting::of(state, site.incident, plan)) else { return Vec::new() };
-    if converting.conversion.standing_down || site.suspended || site.closed {
+    if converting.conversion.standing_down || site.closed {
         return Vec::new();
     }
     let (mut taken, mut drafts) = (Default::default(), Vec::new());
     let mut ahead = 0;
-    let planned = converting.version.sites.get(usize::from(site.part));
-    for seat in body.added_seat_ids.iter().filter_map(|id| site.seat(id)).filter(|at| site.seats[*at].holder.is_none()) {
-        let id = &site.seats[seat].id;
-        let number = planned.and_then(|planned| planned.seats.iter().position(|known| known.key == *id));
-        let post = number.and_then(|number| converting.version.seated.get(&(site.part, u16::try_from(number).ok()?)));
-        let post = post.map(|at| &converting.version.designations[*at as usize]);
+    for id in body.added_seat_ids.iter().filter(|id| site.seat(id).is_some_and(|at| site.seats[at].holder.is_none())) {
         // A unit dissolved by hand asks for nobody, and its seat is one like any other.
-        let asked = |post: &&Designation| {
-            let gone = post.unit.is_some_and(|unit| converting.unit_gone(unit));
-            post.tier <= converting.conversion.response && post.role != DutyRole::Standby && !gone
-        };
-        if let Some(post) = post.filter(asked) {
-            match choose(&converting, now, post, &taken) {
-                Ok((responder, claimed)) if claimed.is_empty() => {
+        let asked = |post: &&Designation| !post.unit.is_some_and(|unit| converting.unit_gone(unit));
+        if let Some(post) = converting.post_of_seat(key, id).filter(asked) {
+            if site.suspended {
+                // It is taken once the area resumes.
+                continue;
+            }
+            match choose(&converting, now, post, &taken, Whom::Free) {
+                Ok((responder, _)) => {
                     taken.insert(responder);
                     converting.seat(now, ahead, post, responder, &mut drafts);
                     ahead += 1;
                 }
-                refused => {
-                    let (reason, other) = refused.err().unwrap_or((GapReason::OnOtherDuty, None));
-                    drafts.push(converting.gap(post, Some(post.responder), reason, other));
-                }
+                Err((reason, other)) => drafts.push(converting.gap(post, Some(post.responder), reason, other)),
             }
             continue;
         }
-        match converting.standing_by(now, &site.seats[seat].specialty, &taken) {
+        let specialty = site.seat(id).map(|at| &*site.seats[at].specialty).unwrap_or_default();
+        match converting.standing_by(now, specialty, &taken).filter(|_| !site.suspended) {
             Some(responder) => {
                 taken.insert(responder);
                 converting.call_to_seat(now, ahead, key, id, responder, &mut drafts);
                 ahead += 1;
             }
-            None => drafts.push(converting.empty_seat(key, id)),
+            None => drafts.push(seats::gap(state, key, id, None, GapReason::NoDesignation, None)),
         }
     }
     drafts
@@ -179,19 +174,5 @@ impl Converting<'_> {
             ..Summons::at(self.incident.realm, open.area)
         };
         summon(self.state, ahead, responder, summons, drafts);
-    }
-
-    fn empty_seat(&self, site: SiteRef, seat_id: &str) -> Draft {
-        let area = self.state.ops.sites.get(site).area;
-        let event = Event::GapRecorded(v1::GapRecorded {
-            incident_id: self.incident_id.to_owned(),
-            site_id: self.state.ops.sites.id(site).to_owned(),
-            seat_id: seat_id.to_owned(),
-            area_id: self.state.base.areas.id(area).to_owned(),
-            reason: GapReason::NoDesignation.into(),
-            role: DutyRole::Member.into(),
-            ..Default::default()
-        });
-        Draft::new(event, self.incident.realm, Some(area))
     }
 }

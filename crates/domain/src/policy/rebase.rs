@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use muster_proto::Event;
-use muster_proto::v1::{self, DutyRole, GapReason, ReleaseReason};
+use muster_proto::v1::{self, DutyRole, ReleaseReason};
 
 use super::conversion::{Converting, form_units, open_sites, waiting};
-use super::placement::{Ahead, choose, may_stand_by};
+use super::placement::{Ahead, Whom, may_stand_by, offer, to_be_taken, undesignated};
+use super::seats::Before;
 use super::summons::release;
 use crate::execute::{Draft, Now};
-use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef, SiteRef};
-use crate::state::{Call, Designation, PlanVersion, SeatState, State};
+use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef};
+use crate::state::{Call, Designation, PlanVersion, State};
 
 /// The version was published: every conversion of the plan that stands goes over to it. First those give way whom it does not name any
 /// more, then the version changes, so that whoever was let go can be called to another post at once.
@@ -60,7 +61,7 @@ fn of_seat<'a>(version: &'a PlanVersion, site_key: &str, seat_key: &str) -> Opti
 /// Whether the new version keeps the person of a standing call where they are.
 fn keeps(converting: &Converting<'_>, version: &PlanVersion, call: &Call) -> bool {
     let state = converting.state;
-    let Some(site) = call.site.map(|key| state.ops.sites.get(key)) else {
+    let Some(site) = call.site else {
         let unit = call.unit.map(|key| state.ops.units.id(key).rsplit('/').next().unwrap_or_default());
         let same = |post: &&Designation| {
             let (unit_key, site_key, ..) = post_of(version, post);
@@ -68,10 +69,10 @@ fn keeps(converting: &Converting<'_>, version: &PlanVersion, call: &Call) -> boo
         };
         return version.designations.iter().filter(|post| post.tier <= converting.conversion.response).any(|post| same(&post));
     };
-    let Some(seat) = call.seat.and_then(|at| site.seats.get(usize::from(at))) else { return true };
-    let site_key = call.site.map(|key| state.ops.sites.id(key).rsplit('/').next().unwrap_or_default()).unwrap_or_default();
-    let former = of_seat(converting.version, site_key, &seat.id);
-    match of_seat(version, site_key, &seat.id) {
+    let Some(seat) = call.seat.as_deref() else { return true };
+    let site_key = state.ops.sites.id(site).rsplit('/').next().unwrap_or_default();
+    let former = of_seat(converting.version, site_key, seat);
+    match of_seat(version, site_key, seat) {
         // A post that is the same as before keeps whoever has it.
         Some(now) if former.is_some_and(|former| same_people(former, now)) => true,
         Some(now) if former.is_some_and(|former| former.responder == now.responder) => named(now, call.responder),
@@ -111,67 +112,56 @@ pub(super) fn rebased(state: &State, now: &Now<'_>, body: &v1::ConversionRebased
     let Some(former) = state.base.plans.get(converting.plan).version(body.former_version) else { return Vec::new() };
     let response = converting.conversion.response;
     let mut drafts = Vec::new();
-    open_sites(&converting, response, &mut drafts);
+    let before = Before { version: former, response };
+    open_sites(&converting, before, response, &mut drafts);
     form_units(&converting, response, &mut drafts);
-    take_posts(&converting, now, former, &mut drafts);
+    take_posts(&converting, now, before, &mut drafts);
     drafts.extend(without_former_parts(&converting));
     drafts
 }
 
-fn take_posts(converting: &Converting<'_>, now: &Now<'_>, former: &PlanVersion, drafts: &mut Vec<Draft>) {
-    let version = converting.version;
-    let known: BTreeSet<_> = former.designations.iter().map(|post| (post_of(former, post), post.responder)).collect();
+fn take_posts(converting: &Converting<'_>, now: &Now<'_>, before: Before<'_>, drafts: &mut Vec<Draft>) {
+    let (version, former) = (converting.version, before.version);
+    let asked_before = former.designations.iter().filter(|post| post.tier <= before.response);
+    let known: BTreeSet<_> = asked_before.map(|post| (post_of(former, post), post.responder)).collect();
     let mut ahead = Ahead::default();
     let mut calls = 0;
-    let asked = || version.designations.iter().filter(|post| post.tier <= converting.conversion.response);
-    for post in asked().filter(|post| post.role != DutyRole::Standby) {
+    for post in version.designations.iter().filter(|post| converting.asks(post)) {
         let idle = post.site.is_some_and(|at| converting.site_gone(at) || converting.site_waits(at));
-        if idle || post.unit.is_some_and(|at| converting.unit_gone(at)) || !converting.could_be_taken(post) {
+        // A post without a seat is had by whoever has a duty of it.
+        let free = if post.seat.is_some() { to_be_taken(converting, now, before, post) } else { converting.stands_empty(now, post) };
+        if idle || !free {
             continue;
         }
-        match choose(converting, now, post, &ahead.taken) {
-            Ok((responder, claimed)) if claimed.is_empty() => {
+        match offer(converting, now, post, &ahead.taken, Whom::Free) {
+            Ok((responder, _)) => {
                 ahead.taken.insert(responder);
                 converting.seat(now, calls, post, responder, drafts);
                 calls += 1;
             }
-            // Nobody is taken from a lesser incident for it. What stood empty before was said before.
-            refused if !known.contains(&(post_of(version, post), post.responder)) => {
-                let (reason, other) = refused.err().unwrap_or((GapReason::OnOtherDuty, None));
+            // What stood empty before was said before.
+            Err((reason, other)) if !known.contains(&(post_of(version, post), post.responder)) => {
                 drafts.push(converting.gap(post, Some(post.responder), reason, other));
             }
-            _ => {}
+            Err(_) => {}
         }
     }
-    for post in asked().filter(|post| post.role == DutyRole::Standby) {
+    let standby = |post: &&Designation| post.role == DutyRole::Standby && post.tier <= converting.conversion.response;
+    for post in version.designations.iter().filter(standby) {
         if may_stand_by(converting, now, post, &ahead) {
             ahead.standby.insert(post.responder);
             drafts.push(converting.stand_by(post));
         }
     }
-    for (at, site) in (0_u16..).zip(&version.sites) {
-        let before = former.sites.iter().find(|known| known.key == site.key);
-        for (number, seat) in (0_u16..).zip(&site.seats) {
-            let new = before.is_none_or(|site| !site.seats.iter().any(|known| known.key == seat.key));
-            let asked = seat.tier <= converting.conversion.response && !converting.site_gone(at);
-            if new && asked && !version.seated.contains_key(&(at, number)) {
-                drafts.push(converting.undesignated(at, number));
-            }
-        }
-    }
+    undesignated(converting, now, before, converting.conversion.response, |at, number| {
+        drafts.push(converting.undesignated(at, number));
+    });
 }
 
-/// What a former version left behind and nobody needs any more: seats, sites, units.
-pub(super) fn tidy(state: &State, incident: IncidentRef, plan: PlanRef) -> Vec<Draft> {
-    let Some(converting) = Converting::of(state, incident, plan) else { return Vec::new() };
-    if !converting.conversion.rebased || converting.conversion.standing_down {
-        return Vec::new();
-    }
-    let mut drafts = without_former_parts(&converting);
-    for (at, key) in (0_u16..).zip(&converting.conversion.sites) {
-        drafts.extend(key.and_then(|key| without_former_seats(&converting, at, key)));
-    }
-    drafts
+/// What a former version left behind and nobody needs any more: sites and units.
+fn tidy(state: &State, incident: IncidentRef, plan: PlanRef) -> Vec<Draft> {
+    let converting = Converting::of(state, incident, plan).filter(|converting| !converting.conversion.standing_down);
+    converting.map(|converting| without_former_parts(&converting)).unwrap_or_default()
 }
 
 fn without_former_parts(converting: &Converting<'_>) -> Vec<Draft> {
@@ -196,35 +186,21 @@ fn without_former_parts(converting: &Converting<'_>) -> Vec<Draft> {
     drafts
 }
 
-/// The list of seats without those that only a former version asked for and nobody holds. Seats added by hand stay.
-fn without_former_seats(converting: &Converting<'_>, at: u16, key: SiteRef) -> Option<Draft> {
-    let site = converting.state.ops.sites.get(key);
-    if site.closed || !site.seats.iter().any(|seat| converting.left_over(at, seat)) {
-        return None;
-    }
-    let kept = site.seats.iter().filter(|seat| !converting.left_over(at, seat)).map(|seat| v1::Seat {
-        seat_id: seat.id.to_string(),
-        specialty: seat.specialty.to_string(),
-        shift: seat.shift.to_string(),
-        duty_desk: seat.duty_desk,
-    });
-    let event = Event::RequirementSet(v1::RequirementSet {
-        site_id: converting.state.ops.sites.id(key).to_owned(),
-        seats: kept.collect(),
-        added_seat_ids: Vec::new(),
-    });
-    Some(Draft::new(event, converting.incident.realm, Some(site.area)))
-}
-
-/// After a duty ended, or somebody left: its conversion may have something to tidy.
+/// After a duty ended: its conversion may have something to tidy, and its seat may have stood for it alone.
 pub(super) fn after_call(state: &State, call_id: &str) -> Vec<Draft> {
     let Some(call) = CallRef::parse(call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
-    let plan =
-        call.plan.or(call.site.and_then(|key| state.ops.sites.get(key).plan)).or(call.unit.and_then(|key| state.ops.units.get(key).plan));
-    call.incident.zip(plan).map(|(incident, plan)| tidy(state, incident, plan)).unwrap_or_default()
+    let of_site = call.site.and_then(|key| state.ops.sites.get(key).plan);
+    let plan = call.plan.or(of_site).or_else(|| call.unit.and_then(|key| state.ops.units.get(key).plan));
+    let Some((incident, plan)) = call.incident.zip(plan) else { return Vec::new() };
+    let mut drafts = tidy(state, incident, plan);
+    let converting = of_site.and_then(|plan| Converting::of(state, incident, plan));
+    let standing = converting.filter(|converting| !converting.conversion.standing_down);
+    let seat = call.site.zip(call.seat.as_deref());
+    drafts.extend(standing.zip(seat).and_then(|(converting, (site, seat))| converting.without_left_over(site, seat)));
+    drafts
 }
 
-/// After a unit went: the one above it may go too.
+/// After a unit went, the one above it may go too; after somebody was taken out of it, the unit itself.
 pub(super) fn after_unit(state: &State, unit_id: &str) -> Vec<Draft> {
     let Some(unit) = state.ops.units.find(unit_id).map(|key| state.ops.units.get(key)) else { return Vec::new() };
     unit.plan.map(|plan| tidy(state, unit.incident, plan)).unwrap_or_default()
@@ -233,27 +209,4 @@ pub(super) fn after_unit(state: &State, unit_id: &str) -> Vec<Draft> {
 pub(super) fn after_site(state: &State, site_id: &str) -> Vec<Draft> {
     let Some(site) = state.ops.sites.find(site_id).map(|key| state.ops.sites.get(key)) else { return Vec::new() };
     site.plan.map(|plan| tidy(state, site.incident, plan)).unwrap_or_default()
-}
-
-impl Converting<'_> {
-    /// Whether only a former version asked for the seat, and nobody holds it. Seats added by hand are no version's.
-    pub(super) fn left_over(&self, at: u16, seat: &SeatState) -> bool {
-        let planned = &self.version.sites[usize::from(at)];
-        if !self.conversion.rebased
-            || seat.holder.is_some()
-            || seat.relief.is_some()
-            || planned.seats.iter().any(|known| known.key == seat.id)
-        {
-            return false;
-        }
-        let former = self.state.base.plans.get(self.plan).published.iter().filter(|version| version.version < self.version.version);
-        let sites = former.flat_map(|version| &version.sites).filter(|site| site.key == planned.key);
-        sites.flat_map(|site| &site.seats).any(|known| known.key == seat.id)
-    }
-
-    /// As [`Converting::stands_empty`], and true as well where the site is only now being opened, or the seat only now asked for.
-    fn could_be_taken(&self, designation: &Designation) -> bool {
-        let Some((at, number)) = designation.site.zip(designation.seat) else { return self.stands_empty(designation) };
-        !self.seat_held(at, number)
-    }
 }

@@ -2,14 +2,14 @@
 //! and the next backup or candidate is called; who is back takes the own post if nobody else did.
 
 use muster_proto::Event;
-use muster_proto::v1::{self, Availability, DutyRole, GapReason, ReleaseReason};
+use muster_proto::v1::{self, Availability, GapReason, ReleaseReason};
 
 use super::conversion::Converting;
 use super::shifts;
 use super::summons::release;
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef};
-use crate::state::{CallPhase, Designation, State};
+use crate::state::{CallPhase, Designation, Seating, State};
 
 pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
@@ -116,10 +116,7 @@ fn own_post(state: &State, now: &Now<'_>, (incident, plan): (IncidentRef, PlanRe
         return Vec::new();
     }
     let mine = converting.version.designations.iter().filter(|designation| {
-        designation.responder == responder
-            && designation.role != DutyRole::Standby
-            && designation.tier <= converting.conversion.response
-            && converting.stands_empty(designation)
+        designation.responder == responder && converting.asks(designation) && converting.stands_empty(now, designation)
     });
     let mut drafts = Vec::new();
     for designation in mine {
@@ -133,16 +130,15 @@ fn own_post(state: &State, now: &Now<'_>, (incident, plan): (IncidentRef, PlanRe
 
 impl Converting<'_> {
     /// Whether the post could be taken: its site open, its unit standing, and nobody on it.
-    pub(super) fn stands_empty(&self, designation: &Designation) -> bool {
+    pub(super) fn stands_empty(&self, now: &Now<'_>, designation: &Designation) -> bool {
         if designation.site.is_some_and(|at| self.site_gone(at)) || designation.unit.is_some_and(|at| self.unit_gone(at)) {
             return false;
         }
         let site = designation.site.map(|at| (at, self.conversion.sites[usize::from(at)]));
         match (site, designation.seat) {
             (Some((at, Some(site))), Some(seat)) => {
-                let key = &self.version.sites[usize::from(at)].seats[usize::from(seat)].key;
-                let site = self.state.ops.sites.get(site);
-                !site.suspended && site.seat(key).is_some() && !self.seat_held(at, seat)
+                let listed = self.open_seat(at, seat).is_some();
+                listed && !self.state.ops.sites.get(site).suspended && self.seating(now, at, seat) == Seating::Empty
             }
             (Some((_, None)), _) => false,
             _ => {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use muster_proto::Event;
-use muster_proto::v1::{self, DutyRole};
+use muster_proto::v1;
 
 use super::conversion::Converting;
-use super::placement::choose;
+use super::placement::{Whom, offer, to_be_taken};
+use super::seats::Before;
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, IncidentRef, RealmRef, SiteRef};
 use crate::limits;
@@ -78,25 +79,21 @@ pub(super) fn seats_again(state: &State, now: &Now<'_>, body: &v1::SiteResumed) 
     if converting.conversion.standing_down {
         return Vec::new();
     }
+    let before = Before { version: converting.version, response: converting.conversion.response };
     let (mut taken, mut ahead, mut drafts) = (BTreeSet::new(), 0, Vec::new());
-    let posts = converting.version.designations.iter().filter(|designation| {
-        designation.role != DutyRole::Standby
-            && designation.tier <= converting.conversion.response
-            && designation.site.is_some_and(|at| converting.conversion.sites[usize::from(at)] == Some(key))
-            && converting.stands_empty(designation)
+    let posts = converting.version.designations.iter().filter(|post| {
+        let here = post.site.is_some_and(|at| converting.conversion.sites[usize::from(at)] == Some(key));
+        here && converting.asks(post) && to_be_taken(&converting, now, before, post)
     });
-    for designation in posts {
-        match choose(&converting, now, designation, &taken) {
-            // Who serves a lesser incident is not taken away for this.
-            Ok((responder, claimed)) if claimed.is_empty() => {
+    for post in posts {
+        // Who serves a lesser incident is not taken away for this.
+        match offer(&converting, now, post, &taken, Whom::Free) {
+            Ok((responder, _)) => {
                 taken.insert(responder);
-                converting.seat(now, ahead, designation, responder, &mut drafts);
+                converting.seat(now, ahead, post, responder, &mut drafts);
                 ahead += 1;
             }
-            Ok((responder, _)) => {
-                drafts.push(converting.gap(designation, Some(responder), v1::GapReason::OnOtherDuty, None));
-            }
-            Err((reason, other)) => drafts.push(converting.gap(designation, Some(designation.responder), reason, other)),
+            Err((reason, other)) => drafts.push(converting.gap(post, Some(post.responder), reason, other)),
         }
     }
     drafts

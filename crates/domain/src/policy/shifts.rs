@@ -5,6 +5,7 @@ use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, Rel
 
 use super::backup::gap_reason;
 use super::fill;
+use super::seats::{fallen_empty, gap};
 use super::summons::{Summons, call_off, release, summon};
 use crate::execute::{Draft, Emitted, Now};
 use crate::ids::{CallRef, IncidentRef, ResponderRef, ShiftRef, SiteRef};
@@ -128,16 +129,22 @@ fn call_roster(state: &State, now: &Now<'_>, key: ShiftRef, floors: &mut Floors<
     }
     let site = state.ops.sites.get(shift.site);
     for (seat_id, responder) in &shift.roster {
-        if shift.calls.iter().any(|call| state.ops.calls.get(*call).responder == *responder) {
+        // The person has the duty, or somebody of the shift took it over.
+        if shift
+            .calls
+            .iter()
+            .map(|call| state.ops.calls.get(*call))
+            .any(|call| call.responder == *responder || call.seat.as_ref() == Some(seat_id))
+        {
             continue;
         }
         if let Some(reason) = called_before(state, shift.site, seat_id, *responder, drafts) {
-            drafts.push(gap(state, shift.site, seat_id, *responder, reason, None));
+            drafts.push(gap(state, shift.site, seat_id, Some(*responder), reason, None));
             continue;
         }
         match seat_for(state, now, shift, seat_id, *responder) {
             Ok(_) if floors.allows(*responder, site.area).is_err() => {
-                drafts.push(gap(state, shift.site, seat_id, *responder, GapReason::Floor, None));
+                drafts.push(gap(state, shift.site, seat_id, Some(*responder), GapReason::Floor, None));
             }
             Ok(summons) => {
                 floors.leave(*responder);
@@ -145,7 +152,7 @@ fn call_roster(state: &State, now: &Now<'_>, key: ShiftRef, floors: &mut Floors<
                 summon(state, *ahead, *responder, Summons { shift_id, ..summons }, drafts);
                 *ahead += 1;
             }
-            Err((reason, other)) => drafts.push(gap(state, shift.site, seat_id, *responder, reason, other)),
+            Err((reason, other)) => drafts.push(gap(state, shift.site, seat_id, Some(*responder), reason, other)),
         }
     }
 }
@@ -185,9 +192,9 @@ fn seat_for(
         return Err((GapReason::Rest, None));
     }
     let seat = site.seat(seat_id).map(|at| &site.seats[at]).ok_or((GapReason::NoDesignation, None))?;
-    if let Some(holder) = seat.holder {
-        let until_ms = state.ops.calls.get(holder).until_ms;
-        if seat.relief.is_some() || until_ms == 0 || until_ms > from_ms {
+    if let Some(holder) = seat.holder.map(|key| state.ops.calls.get(key)) {
+        let before = holder.until_ms != 0 && holder.until_ms <= from_ms;
+        if seat.relief.is_some() || !(before || holder.from_ms >= shift.until_ms) {
             return Err((GapReason::SeatTaken, None));
         }
     }
@@ -207,35 +214,14 @@ fn seat_for(
     })
 }
 
-fn gap(state: &State, site_key: SiteRef, seat_id: &str, responder: ResponderRef, reason: GapReason, other: Option<IncidentRef>) -> Draft {
-    let site = state.ops.sites.get(site_key);
-    let event = Event::GapRecorded(v1::GapRecorded {
-        incident_id: state.ops.incidents.id(site.incident).to_owned(),
-        site_id: state.ops.sites.id(site_key).to_owned(),
-        seat_id: seat_id.to_owned(),
-        area_id: state.base.areas.id(site.area).to_owned(),
-        responder_id: state.base.responders.id(responder).to_owned(),
-        reason: reason.into(),
-        other_incident_id: other.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default(),
-        role: DutyRole::Member.into(),
-        ..Default::default()
-    });
-    Draft::new(event, state.ops.incidents.get(site.incident).realm, Some(site.area))
-}
-
 /// Nobody is named to step in: the seat of an open shift that falls empty is a gap.
 pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyReleased) -> Vec<Draft> {
     let Some(reason) = gap_reason(body.reason()) else { return Vec::new() };
     let Some(call) = CallRef::parse(&body.call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
-    let Some((shift, (site, seat))) = call.shift.map(|key| state.ops.shifts.get(key)).zip(call.site.zip(call.seat)) else {
-        return Vec::new();
-    };
-    if !shift.running() || taken_off(state, shift) {
-        return Vec::new();
-    }
-    let seat_id = &state.ops.sites.get(site).seats[usize::from(seat)].id;
+    let Some(shift) = call.shift.map(|key| state.ops.shifts.get(key)).filter(|shift| shift.running()) else { return Vec::new() };
+    let Some((site, seat, _)) = fallen_empty(state, now, call).filter(|_| !taken_off(state, shift)) else { return Vec::new() };
     let other = state.ops.incidents.find(&body.other_incident_id);
-    let gap = gap(state, site, seat_id, call.responder, reason, other);
+    let gap = gap(state, site, &seat.id, Some(call.responder), reason, other);
     std::iter::once(gap).chain(fill::for_seat(state, now, call)).collect()
 }
 
@@ -259,7 +245,7 @@ pub(super) fn leave_rosters(state: &State, responder: ResponderRef, reason: GapR
         });
         drafts.push(of_shift(state, shift, event));
         let left = shift.roster.iter().filter(|(_, who)| *who == responder);
-        drafts.extend(left.map(|(seat_id, _)| gap(state, shift.site, seat_id, responder, reason, None)));
+        drafts.extend(left.map(|(seat_id, _)| gap(state, shift.site, seat_id, Some(responder), reason, None)));
     }
     drafts
 }

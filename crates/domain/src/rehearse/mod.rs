@@ -195,7 +195,6 @@ impl<'a> Scene<'a> {
                 Placed::Undesignated { site, seat } => act.gaps.push(nobody(site, seat)),
             });
         });
-        act.seats_of_later_designations();
         Some(act)
     }
 
@@ -346,16 +345,6 @@ fn nobody<'a>(site: u16, seat: u16) -> Gap<'a> {
 }
 
 impl Act<'_> {
-    /// Seats that are asked for already, and that the plan gives to somebody from a higher level on: nobody is called to them yet.
-    fn seats_of_later_designations(&mut self) {
-        for (place, at) in &self.version.seated {
-            let seat = &self.version.sites[usize::from(place.0)].seats[usize::from(place.1)];
-            if seat.tier <= self.response && self.version.designations[*at as usize].tier > self.response {
-                self.gaps.push(nobody(place.0, place.1));
-            }
-        }
-    }
-
     fn keys(&self, unit: Option<u16>, site: Option<u16>, seat: Option<u16>) -> (String, String, String) {
         let unit = unit.map(|at| self.version.units[usize::from(at)].key.to_string());
         let site = site.map(|at| &self.version.sites[usize::from(at)]);

@@ -10,6 +10,7 @@ mod idle;
 mod operations;
 mod point;
 mod reach;
+mod seats;
 mod sharing;
 mod shifts;
 
@@ -25,10 +26,11 @@ pub(crate) use hours::{fatigue_level, rest_needed};
 pub(crate) use idle::HeadsByArea;
 pub(crate) use operations::{
     Call, CallPhase, Conversion, FillLineState, FillProposal, Incident, NO_PART, NeedState, Observation, Operations, OrganizationCall,
-    OrganizationCallPhase, Place, Presence, Realm, Recall, Request, SeatState, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
+    OrganizationCallPhase, Place, Presence, Realm, Recall, Request, Site, Timer, Unit, Whistle, WhistlePhase, outdoors,
 };
 pub(crate) use point::Point;
 pub(crate) use reach::Reach;
+pub(crate) use seats::{SeatState, Seating};
 pub use sharing::SharedArea;
 pub(crate) use shifts::{Relief, Shift, ShiftPhase, Swap};
 

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::hours::Work;
 use super::reach::{Deliveries, Reach};
 use super::shifts::{Shift, Swap};
-use super::{Arrivals, HeadsByArea, PlanVersion};
+use super::{Arrivals, HeadsByArea, PlanVersion, SeatState};
 use crate::ids::{
     AgreementRef, AreaRef, CallRef, Dense as _, FillRef, IncidentRef, Numbered, OrganizationCallRef, OrganizationRef, PlanRef, RealmRef,
     RequestRef, ResponderRef, ShiftRef, SiteRef, SwapRef, Table, UnitRef, WhistleRef,
@@ -198,7 +198,7 @@ pub(crate) struct Conversion {
     pub(crate) units: Vec<Option<UnitRef>>,
     /// Duties this conversion gave and that still stand.
     pub(crate) duties: BTreeSet<CallRef>,
-    /// Parts of a former version that the present one has no more, while somebody is still there.
+    /// Parts of a former version that the present one has no more, while somebody is still there; none that was closed or dissolved since.
     pub(crate) former_sites: BTreeSet<SiteRef>,
     pub(crate) former_units: BTreeSet<UnitRef>,
     /// A version took the place of another while it was converted.
@@ -304,18 +304,10 @@ impl Site {
     pub(crate) fn seat(&self, seat_id: &str) -> Option<usize> {
         self.seats.iter().position(|seat| &*seat.id == seat_id)
     }
-}
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct SeatState {
-    pub(crate) id: Box<str>,
-    pub(crate) specialty: Box<str>,
-    pub(crate) shift: Box<str>,
-    pub(crate) duty_desk: bool,
-    /// Taken from the list while somebody may still sit there is refused, so a seat in the list is asked for.
-    pub(crate) holder: Option<CallRef>,
-    /// The duty of the next shift on the same seat: it begins when the holder's ends, and has the seat once the holder is gone.
-    pub(crate) relief: Option<CallRef>,
+    pub(crate) fn seat_mut(&mut self, seat_id: &str) -> Option<&mut SeatState> {
+        self.seats.iter_mut().find(|seat| &*seat.id == seat_id)
+    }
 }
 
 /// Where somebody is: a site, or the place of a whistle.
@@ -471,7 +463,8 @@ pub(crate) struct Call {
     pub(crate) role: DutyRole,
     pub(crate) unit: Option<UnitRef>,
     pub(crate) site: Option<SiteRef>,
-    pub(crate) seat: Option<u16>,
+    /// The id of the seat, which no other list of seats makes another's; `None` without one, or once it was taken off the list under a duty.
+    pub(crate) seat: Option<Box<str>>,
     pub(crate) whistle: Option<WhistleRef>,
     pub(crate) need: Option<u16>,
     pub(crate) area: AreaRef,

@@ -285,7 +285,7 @@ fn what_was_closed_by_hand_is_not_seated() {
         "ResponseChanged v1 IV -> II",
         "AreaConverted out-v1@1 IV -> II",
         "RequirementSet out/out-v1/hq [desk,guard]",
-        "GapRecorded out/out-v1/hq#guard nobody NoDesignation",
+        "GapRecorded out/out-v1/hq#guard a4 NoDesignation",
     ]);
 }
 

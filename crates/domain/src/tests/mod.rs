@@ -29,6 +29,7 @@ mod lessons;
 mod line;
 mod moving;
 mod naive_hours;
+mod naive_seats;
 mod organization;
 mod period;
 mod plans;
@@ -43,6 +44,7 @@ mod rehearsal;
 mod reinforcement;
 mod reseat;
 mod responsibility;
+mod seats;
 mod sheets;
 mod shelter;
 mod shifts;
@@ -69,6 +71,7 @@ pub(crate) struct Story {
     pub(crate) state: State,
     replica: State,
     hours: naive_hours::NaiveHours,
+    seats: naive_seats::NaiveSeats,
     pub(crate) now_ms: i64,
     position: u64,
     office: String,
@@ -86,6 +89,7 @@ impl Story {
             state: State::default(),
             replica: State::default(),
             hours: naive_hours::NaiveHours::default(),
+            seats: naive_seats::NaiveSeats::default(),
             now_ms: START_MS,
             position: 0,
             office: "c".to_owned(),
@@ -212,6 +216,7 @@ impl Story {
         self.hours.follow(&self.state, emitted, occurred_at_ms.min(self.now_ms));
         self.hours.invariant_hours_are_those_of_the_observations(&self.state, self.now_ms);
         invariants::check(&self.state);
+        self.seats.follow(&self.state, emitted, self.now_ms);
         invariants::invariant_no_shift_closes_below_its_minimum(emitted);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{FillChoice, IncidentType, Severity};
+use muster_proto::v1::{DutyRole, FillChoice, IncidentType, ResponseLevel, Severity};
 use muster_proto::{ACTUAL, Command, ENVELOPE_NAMES, Event};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -251,6 +251,20 @@ fn torn(mut state: State, records: &[(String, Event)], rolls: &[Roll]) {
     assert!(postcard::from_bytes::<State>(&bytes).is_ok(), "a state of a torn log reads what it wrote");
 }
 
+/// A plan whose seats are asked for before somebody is named for them.
+fn named_later() -> [Command; 5] {
+    use ResponseLevel::{Ii, Iii, Iv};
+    let seats = [("desk", Iv), ("n1", Iv), ("z", Iii)];
+    let post = |tier, seat, who: &str, backups: &[&str]| town::post("later", tier, DutyRole::Member, ["", "hq", seat], who, backups);
+    [
+        town::draft("later", "v1", IncidentType::Outbreak, vec![town::plan_site("hq", "v1", Iv, &seats)], vec![]),
+        post(Iii, "desk", "a2", &["b3"]),
+        post(Ii, "n1", "d1", &["d2"]),
+        post(Iii, "z", "f1", &["a5"]),
+        town::publish("later"),
+    ]
+}
+
 /// What happened, as lines.
 fn play(rolls: &[Roll]) -> Vec<String> {
     let mut story = Story::given(town::town());
@@ -259,6 +273,7 @@ fn play(rolls: &[Roll]) -> Vec<String> {
         town::declare("typ", IncidentType::Typhoon, "k1", Severity::Severe, ""),
         town::declare("drill", IncidentType::Outbreak, "c", Severity::Extreme, "drill-1"),
     ]);
+    story.and(named_later());
     let begun = story.state.clone();
     let mut peacetime = Peacetime { state: begun.clone() };
     let mut told = Telling { steps: Vec::new(), happened: Vec::new(), records: Vec::new() };

@@ -1,5 +1,7 @@
 //! From dice to commands: mostly sensible ones, made of what the state knows, with a few that name what is not there.
 
+use std::collections::BTreeSet;
+
 use muster_proto::Command;
 use muster_proto::v1::{self, DutyRole, IncidentType, NeedKind, Rating, ResponseLevel, Severity, UnitKind};
 
@@ -286,8 +288,10 @@ fn planning(state: &State, roll: &Roll) -> Command {
                 None => (format!("y{}", state.base.plans.len()), any(&state.base.areas, b)),
             };
             let incident_type = if plan_id.starts_with("typ") || d % 2 == 0 { IncidentType::Typhoon } else { IncidentType::Outbreak };
+            let seats = [("a", level(0)), ("b", level(c)), ("c", level(b))];
+            let seats = &seats[..2 + usize::from(roll.office % 2)];
             let sites = vec![
-                town::plan_site("s1", &area_id, level(0), &[("a", level(0)), ("b", level(c))]),
+                town::plan_site("s1", &area_id, level(0), &seats[usize::from(roll.office.is_multiple_of(3))..]),
                 town::plan_site("s2", &area_id, level(d), &[("a", level(d)), ("b", ResponseLevel::I)]),
             ];
             let units = vec![
@@ -302,7 +306,7 @@ fn planning(state: &State, roll: &Roll) -> Command {
         _ => {
             let role = [DutyRole::Member, DutyRole::Secretary, DutyRole::Organizer, DutyRole::Standby][usize::from(c) % 4];
             let unit = ["u1", "u2", ""][usize::from(b) % 3];
-            let (site, seat) = [("s1", "a"), ("s1", "b"), ("s2", "a"), ("s2", "b"), ("", "")][usize::from(c) % 5];
+            let (site, seat) = [("s1", "a"), ("s1", "b"), ("s1", "c"), ("s2", "a"), ("s2", "b"), ("", "")][usize::from(c) % 6];
             let backup = any(&state.base.responders, b);
             town::post(&plan, level(d), role, [unit, site, seat], &any(&state.base.responders, d), &[&backup])
         }
@@ -436,19 +440,32 @@ fn units_and_sites(state: &State, roll: &Roll) -> Command {
         45 => command!(AppointOrganizer { unit_id: unit, responder_id: who, document_no: "组〔2026〕4号" }),
         46 => command!(DissolveUnit { unit_id: unit }),
         47 | 48 => town::site(&format!("place{}", state.ops.sites.len()), &incident, &any(&state.base.areas, b), &["a", "b"]),
-        49 | 50 => {
-            let seats: Vec<_> = ["a", "desk", "n1", "z"][..1 + usize::from(d) % 4]
-                .iter()
-                .map(|id| v1::Seat {
-                    seat_id: (*id).to_owned(),
-                    shift: if c % 4 == 0 { "night".to_owned() } else { String::new() },
-                    ..Default::default()
-                })
-                .collect();
-            command!(SetRequirement { site_id: site, seats: seats })
-        }
+        49 | 50 => requirement(state, &site, roll),
         _ => command!(CloseSite { site_id: site }),
     }
+}
+
+/// Some of the seats that a site has, that its plan knows and that nobody knows; mostly with those that somebody has.
+fn requirement(state: &State, site_id: &str, roll: &Roll) -> Command {
+    let [_, _, c, d] = roll.dice;
+    let mut ids = BTreeSet::from(["z".to_owned(), "n1".to_owned()]);
+    let mut held = BTreeSet::new();
+    if let Some(site) = state.ops.sites.find(site_id).map(|key| state.ops.sites.get(key)) {
+        ids.extend(site.seats.iter().map(|seat| seat.id.to_string()));
+        held.extend(site.seats.iter().filter(|seat| seat.holder.is_some()).map(|seat| seat.id.to_string()));
+        let key = site_id.rsplit('/').next().unwrap_or_default();
+        let version = site.plan.and_then(|plan| state.base.plans.get(plan).current());
+        let planned = version.into_iter().flat_map(|version| &version.sites).filter(|planned| *planned.key == *key);
+        ids.extend(planned.flat_map(|planned| &planned.seats).map(|seat| seat.key.to_string()));
+    }
+    let wanted = |(at, id): &(usize, String)| (usize::from(c) >> (at % 8)) & 1 == 1 || (held.contains(id) && d % 8 != 0);
+    let seats = ids.into_iter().enumerate().filter(wanted).map(|(at, seat_id)| v1::Seat {
+        seat_id,
+        shift: if c % 4 == 0 { "night".to_owned() } else { String::new() },
+        specialty: if (usize::from(d) + at).is_multiple_of(5) { "medic".to_owned() } else { String::new() },
+        ..Default::default()
+    });
+    command!(SetRequirement { site_id: site_id, seats: seats.collect::<Vec<_>>() })
 }
 
 fn whistles(state: &State, roll: &Roll) -> Command {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{self, DutyRole, GapReason, IncidentType, RehearsalDetail, ResponseLevel, Severity};
+use muster_proto::v1::{self, DutyRole, IncidentType, RehearsalDetail, ResponseLevel, Severity};
 use muster_proto::{Command, Event};
 
 use super::Story;
@@ -266,13 +266,8 @@ fn compare(level: &v1::RehearsedLevel, emitted: &[Emitted]) {
             let who = if post.seat_key.is_empty() { String::new() } else { post.responder_id.clone() };
             told.insert([plan.plan_id.clone(), post.unit_key.clone(), format!("{}{unseated}", post.site_key), post.seat_key.clone()], who);
         }
-        // A seat whose designation begins at a higher level is empty, and no record of the conversion says so.
-        let recorded = |gap: &&v1::RehearsedGap| gap.reason() != GapReason::NoDesignation;
         empty.extend(
-            plan.gaps
-                .iter()
-                .filter(recorded)
-                .map(|gap| [plan.plan_id.clone(), format!("{}#{}", gap.site_key, gap.seat_key), gap.responder_id.clone()]),
+            plan.gaps.iter().map(|gap| [plan.plan_id.clone(), format!("{}#{}", gap.site_key, gap.seat_key), gap.responder_id.clone()]),
         );
         by.extend(plan.standby_ids.iter().cloned());
         let figures = plan.figures.as_ref().expect("there are figures");
@@ -280,7 +275,6 @@ fn compare(level: &v1::RehearsedLevel, emitted: &[Emitted]) {
         assert_eq!(figures.seats as usize, figures.seats_filled as usize + figures.seats_suspended as usize + without, "each seat once");
     }
     assert_eq!(told, seats, "who would stand where, and who stands there");
-    let named: BTreeSet<_> = gaps.into_iter().filter(|gap| !gap[2].is_empty()).collect();
-    assert_eq!(empty, named, "posts that nobody named can take");
+    assert_eq!(empty, gaps.into_iter().collect::<BTreeSet<_>>(), "posts and seats that nobody takes");
     assert_eq!(by, standby, "who would stand by, and who does");
 }

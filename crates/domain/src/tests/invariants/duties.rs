@@ -83,10 +83,14 @@ pub(super) fn invariant_seats_hold_at_most_one(state: &State) {
     for (key, site) in state.ops.sites.iter() {
         let ids: BTreeSet<_> = site.seats.iter().map(|seat| &seat.id).collect();
         assert_eq!(ids.len(), site.seats.len(), "seats of a site have ids of their own");
-        for (at, seat) in (0_u16..).zip(&site.seats) {
+        for seat in &site.seats {
             for holder in seat.holder.into_iter().chain(seat.relief) {
                 let call = state.ops.calls.get(holder);
-                assert!(call.phase.open() && call.site == Some(key) && call.seat == Some(at), "{} and its holder disagree", seat.id);
+                assert!(
+                    call.phase.open() && call.site == Some(key) && call.seat.as_ref() == Some(&seat.id),
+                    "{} and its holder disagree",
+                    seat.id
+                );
             }
             if let Some(next) = seat.relief {
                 let held = state.ops.calls.get(seat.holder.expect("who follows follows somebody"));
@@ -95,8 +99,9 @@ pub(super) fn invariant_seats_hold_at_most_one(state: &State) {
         }
     }
     for (key, call) in open_calls(state) {
-        if let Some((site, seat)) = call.site.zip(call.seat) {
-            let seat = &state.ops.sites.get(site).seats[usize::from(seat)];
+        if let Some((site, id)) = call.site.zip(call.seat.as_ref()) {
+            let seats = &state.ops.sites.get(site).seats;
+            let seat = seats.iter().find(|seat| seat.id == *id).expect("a duty's seat is on the list");
             assert!(seat.holder == Some(key) || seat.relief == Some(key), "a duty's seat is held by it");
         }
     }

@@ -1,0 +1,57 @@
+//! Seats 席位 of a site: who has one, from when, and whether they stay. Asked here and nowhere else.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Call, CallPhase, Operations};
+use crate::ids::CallRef;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SeatState {
+    pub(crate) id: Box<str>,
+    pub(crate) specialty: Box<str>,
+    pub(crate) shift: Box<str>,
+    pub(crate) duty_desk: bool,
+    /// A person put the seat on the list.
+    pub(crate) by_hand: bool,
+    /// Taken from the list while somebody may still sit there is refused, so a seat in the list is asked for.
+    pub(crate) holder: Option<CallRef>,
+    /// The duty of the next shift on the same seat: it begins when the holder's ends, and has the seat once the holder is gone.
+    pub(crate) relief: Option<CallRef>,
+}
+
+/// How a seat stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seating {
+    Empty,
+    /// Somebody has it and stays.
+    Held,
+    /// Whoever has it was told to come off.
+    Leaving,
+    /// Whoever has it has it from a later time on, and nobody does until then.
+    Later,
+}
+
+impl SeatState {
+    /// The duties on the seat.
+    pub(crate) fn duties(&self) -> impl Iterator<Item = CallRef> {
+        self.holder.into_iter().chain(self.relief)
+    }
+}
+
+impl Operations {
+    /// The seat that a duty has; `None` where it has none, or the list has it no more.
+    pub(crate) fn seat_of(&self, call: &Call) -> Option<&SeatState> {
+        let site = self.sites.get(call.site?);
+        site.seat(call.seat.as_deref()?).map(|at| &site.seats[at])
+    }
+
+    /// How a seat stands at a time.
+    pub(crate) fn seating(&self, seat: &SeatState, now_ms: i64) -> Seating {
+        let begun = |key: CallRef| self.calls.get(key).from_ms <= now_ms;
+        let Some(holder) = seat.holder else { return Seating::Empty };
+        if self.calls.get(holder).phase == CallPhase::Recalled {
+            return if seat.relief.is_some_and(begun) { Seating::Held } else { Seating::Leaving };
+        }
+        if begun(holder) { Seating::Held } else { Seating::Later }
+    }
+}
