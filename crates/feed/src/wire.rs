@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::limits;
-use crate::link::{ConnectError, Credentials, LinkOptions, tls_config, without_secrets};
+use crate::link::{ConnectError, Credentials, LinkOptions, tls_config};
 use crate::target::Target;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

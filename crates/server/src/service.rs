@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use muster_feed::{Asked, Commands, Said};
+use muster_feed::{Asked, Commands, Refused, Said};
 use muster_proto::v1::ChannelKind;
 use muster_proto::{COMMAND_NAMES, CommandError};
 use serde_json::Value;
@@ -125,7 +125,7 @@ fn said(mut answer: Value, bytes_max: usize) -> Said {
 fn refused(problem: &Problem, lang: Lang) -> Said {
     let mut headers = vec![("Content-Type", "application/problem+json".to_owned()), ("Content-Language", lang.tag().to_owned())];
     headers.extend(problem.retry_after_s.map(|seconds| ("Retry-After", seconds.to_string())));
-    let error = (problem.status.as_u16(), format!("{}: {}", problem.code, problem.detail.get(lang)));
+    let error = Refused { status: problem.status.as_u16(), code: problem.code.clone(), text: problem.detail.get(lang).to_owned() };
     Said { body: problem.to_json(lang).to_string().into(), error: Some(error), headers }
 }
 
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_headers_and_body() {
         let said = refused(&CommandError::Unavailable { reason: "queue_full" }.into(), Lang::En);
-        let Some((code, text)) = said.error else { panic!("it is an error") };
-        assert_eq!((code, text.starts_with("queue_full: ")), (503, true));
+        let Some(error) = said.error else { panic!("it is an error") };
+        assert_eq!((error.status, error.code.as_str(), error.text.is_empty()), (503, "queue_full", false));
         assert!(said.headers.iter().any(|(name, _)| *name == "Retry-After"));
     }
 }

@@ -63,10 +63,21 @@ pub struct Asked {
 pub struct Said {
     /// The body.
     pub body: Bytes,
-    /// Code and one line of text, for an answer that says no.
-    pub error: Option<(u16, String)>,
+    /// Why, for an answer that says no.
+    pub error: Option<Refused>,
     /// More headers.
     pub headers: Vec<(&'static str, String)>,
+}
+
+/// Why an answer says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The status, as HTTP has it.
+    pub status: u16,
+    /// A word of ours for the reason: all that others than the one who asked may see of it.
+    pub code: String,
+    /// One line of text, which may say what the command did.
+    pub text: String,
 }
 
 /// Whoever carries commands out.
@@ -292,14 +303,14 @@ fn is_inbox(reply: &Subject) -> bool {
 
 async fn answer(client: &async_nats::Client, micro: &Micro, name: &str, started: Instant, reply: Subject, said: Said) {
     let Said { body, error, headers: more } = said;
-    micro.count(name, started.elapsed(), error.as_ref().map(|(code, detail)| (*code, detail.as_str())));
+    micro.count(name, started.elapsed(), error.as_ref().map(|refused| (refused.status, refused.code.as_str())));
     let mut headers = HeaderMap::new();
     for (name, value) in more {
         headers.insert(name, value);
     }
-    if let Some((code, detail)) = error {
-        headers.insert(ERROR_CODE, code.to_string());
-        headers.insert(ERROR, one_line(&detail));
+    if let Some(Refused { status, code, text }) = error {
+        headers.insert(ERROR_CODE, status.to_string());
+        headers.insert(ERROR, one_line(&format!("{code}: {text}")));
     }
     publish(client, reply, headers, body).await;
 }
