@@ -138,9 +138,6 @@ impl Trying {
     }
 
     async fn tell(&self, letter: &Letter, id: &MessageId, first_ms: i64, tries: u32) -> Ended {
-        if self.gauges.is_gone() {
-            return self.give_up(letter, id, "channel_gone").await;
-        }
         let known = if letter.kind == LetterKind::Released { self.underway.known(&letter.call_id) } else { Known::default() };
         if known.is_flying {
             return LATER;
@@ -162,6 +159,9 @@ impl Trying {
             Ok(Told::Impossible(reason)) => return self.give_up(letter, id, reason).await,
             Ok(Told::Send(facts)) => facts,
         };
+        if self.gauges.is_gone() {
+            return self.give_up(letter, id, "channel_gone").await;
+        }
         if let Some((wait, reason)) = self.quiet() {
             return if wait >= self.left(first_ms) { self.give_up(letter, id, reason).await } else { Ended::Again { wait, counts: false } };
         }

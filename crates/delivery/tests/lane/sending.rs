@@ -349,6 +349,7 @@ async fn who_may_have_been_told_before_a_restart_is_told_of_the_release() {
     sms.has_seen(1).await;
     within(deliveries.shutdown()).await;
     let taken = sms.seen().len();
+    sms.usually(Reply::Status(200));
     let deliveries = start(folder.path(), &channels, &desk);
     desk.release(1);
     let released = app.has_seen(1).await.remove(0);

@@ -350,8 +350,8 @@ async fn whoever_was_called_by_another_channel_is_recalled_by_it() {
         town.done(name, &id, body).await;
     }
     town.recorded(&["APP FAILED", "SMS SENT"]).await;
-    town.done("AcceptCall", "accept", json!({"call_id": "c1", "context": office()})).await;
-    town.done("CheckIn", "come", json!({"call_id": "c1", "context": office()})).await;
+    town.done("AcceptCall", "accept", json!({"call_id": "c1"})).await;
+    town.done("CheckIn", "come", json!({"responder_id": "r-1", "site_id": "s-flood"})).await;
     town.done("RecallResponder", "recall", json!({"call_id": "c1", "reason": "不需要", "context": office()})).await;
     let message = sms.has_seen(2).await.remove(1);
     assert_eq!(message.json()["type"], "muster.recalled");
