@@ -63,21 +63,12 @@ pub struct Asked {
 pub struct Said {
     /// The body.
     pub body: Bytes,
-    /// Why, for an answer that says no.
-    pub error: Option<Refused>,
+    /// Code and one line of text, for an answer that says no.
+    pub error: Option<(u16, String)>,
+    /// A word of ours for why it says no: all that others than the one who asked may see of it.
+    pub reason: String,
     /// More headers.
     pub headers: Vec<(&'static str, String)>,
-}
-
-/// Why an answer says no.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The status, as HTTP has it.
-    pub status: u16,
-    /// A word of ours for the reason: all that others than the one who asked may see of it.
-    pub code: String,
-    /// One line of text, which may say what the command did.
-    pub text: String,
 }
 
 /// Whoever carries commands out.
@@ -302,15 +293,15 @@ fn is_inbox(reply: &Subject) -> bool {
 }
 
 async fn answer(client: &async_nats::Client, micro: &Micro, name: &str, started: Instant, reply: Subject, said: Said) {
-    let Said { body, error, headers: more } = said;
-    micro.count(name, started.elapsed(), error.as_ref().map(|refused| (refused.status, refused.code.as_str())));
+    let Said { body, error, reason, headers: more } = said;
+    micro.count(name, started.elapsed(), error.as_ref().map(|(code, _)| (*code, reason.as_str())));
     let mut headers = HeaderMap::new();
     for (name, value) in more {
         headers.insert(name, value);
     }
-    if let Some(Refused { status, code, text }) = error {
-        headers.insert(ERROR_CODE, status.to_string());
-        headers.insert(ERROR, one_line(&format!("{code}: {text}")));
+    if let Some((code, detail)) = error {
+        headers.insert(ERROR_CODE, code.to_string());
+        headers.insert(ERROR, one_line(&detail));
     }
     publish(client, reply, headers, body).await;
 }
