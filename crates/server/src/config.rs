@@ -241,7 +241,7 @@ impl Partial {
             return Err(bad("snapshot_every", "0", "1 or more"));
         }
         let offset_minutes = self.utc_offset_minutes.unwrap_or(DEFAULT_UTC_OFFSET_MINUTES);
-        if offset_minutes.abs() > UTC_OFFSET_MINUTES_MAX {
+        if !(-UTC_OFFSET_MINUTES_MAX..=UTC_OFFSET_MINUTES_MAX).contains(&offset_minutes) {
             return Err(bad("utc_offset_minutes", &offset_minutes.to_string(), "-840..840"));
         }
         let nightly = match self.rehearsal_at.as_deref().unwrap_or(DEFAULT_REHEARSAL_AT) {
