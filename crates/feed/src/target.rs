@@ -118,10 +118,10 @@ mod tests {
 
     #[test]
     fn no_fault_of_an_address_tells_a_password() {
-        let url = "nats://u:p?ss@host:4222?tls=1";
-        for url in [url, "nats://u:p?ss", "u:p?ss=1", "nats://u:p ss@host:x", "//u:p[ss@"] {
+        let url = "nats://u:p?zz@host:4222?tls=1";
+        for url in [url, "nats://u:p?zz", "u:p?zz=1", "nats://u:p zz@host:x", "//u:p[zz@"] {
             let (told, shown) = (check_address(url).unwrap_err(), without_secrets(url));
-            assert!(!told.contains("ss") && !shown.contains("ss"), "{url}: {told} {shown}");
+            assert!(!told.contains("zz") && !shown.contains("zz"), "{url}: {told} {shown}");
         }
         for (url, shown) in [
             ("nats://u:p@a:4222, tls://b:4223", "nats://a:4222,tls://b:4223"),
