@@ -338,7 +338,7 @@ impl ChannelSettings {
         let (secrets, receipt_secrets) = self.secrets(kind, &at)?;
         let (account, agent_id) = self.application(kind, &at)?;
         let (give_up, pace, concurrency) = self.bounds(kind, &at)?;
-        let (serves, realms) = (self.serves(&at)?, self.realms(&at)?);
+        let (serves, realms) = (self.serves(kind, &at)?, self.realms(&at)?);
         let name = self.name.clone();
         Ok(Channel {
             name,
@@ -419,8 +419,13 @@ impl ChannelSettings {
             };
             secrets.texts().iter().map(|text| Secret::webhook(text)).collect::<Result<_, _>>().map_err(bad)
         };
-        if self.secret.texts().len().max(self.receipt_secret.texts().len()) > limits::SECRETS_MAX {
-            return Err(Fault::new(at("secret"), "最多 4 个", "four at most"));
+        for (field, given) in [("secret", &self.secret), ("receipt_secret", &self.receipt_secret)] {
+            if given.texts().len() > limits::SECRETS_MAX {
+                return Err(Fault::new(at(field), "最多 4 个", "four at most"));
+            }
+        }
+        if kind == Kind::WecomRobot && !self.secret.texts().is_empty() {
+            return Err(Fault::new(at("secret"), "企业微信群机器人没有密钥", "a WeCom robot has none"));
         }
         let secrets = if kind.is_signed() {
             webhook("secret", &self.secret)?
@@ -448,6 +453,12 @@ impl ChannelSettings {
         if kind.needs_token() && self.agent_id.is_none() {
             return Err(Fault::new(at("agent_id"), "缺少应用的 agentid", "the application's agentid is needed"));
         }
+        for (field, is_given) in [("account", self.account.is_some()), ("agent_id", self.agent_id.is_some())] {
+            if is_given && !kind.needs_token() {
+                let zh = "只用于 wecom_app 和 dingtalk_notice";
+                return Err(Fault::new(at(field), zh, "it is for wecom_app and dingtalk_notice alone"));
+            }
+        }
         Ok((account, self.agent_id.unwrap_or_default()))
     }
 
@@ -469,7 +480,7 @@ impl ChannelSettings {
         Ok((Duration::from_secs(give_up_s), Duration::from_secs(60) / per_minute, concurrency))
     }
 
-    fn serves(&self, at: &dyn Fn(&str) -> String) -> Result<BTreeSet<Serves>, Fault> {
+    fn serves(&self, kind: Kind, at: &dyn Fn(&str) -> String) -> Result<BTreeSet<Serves>, Fault> {
         let known = Serves::NAMES.map(|(name, _)| name).join(" / ");
         let bad = |zh: String, en: String| Fault::new(at("serves"), zh, en);
         if self.serves.is_empty() {
@@ -479,7 +490,13 @@ impl ChannelSettings {
             let found = Serves::NAMES.iter().find(|(name, _)| name == text).map(|(_, serves)| *serves);
             found.ok_or_else(|| bad(format!("“{text}”无效：应为 {known}"), format!("{text:?} is not usable: {known} is expected")))
         };
-        self.serves.iter().map(one).collect()
+        let serves: BTreeSet<Serves> = self.serves.iter().map(one).collect::<Result<_, _>>()?;
+        // The link answers for one person, and everybody in the group would have it.
+        if kind.is_robot() && serves.iter().any(|serves| matches!(serves, Serves::Person(_))) {
+            let zh = "群机器人的消息全群可见，只能用于 contact 和 office".to_owned();
+            return Err(bad(zh, "everybody in the group reads what a robot says: it serves contact and office alone".to_owned()));
+        }
+        Ok(serves)
     }
 
     fn realms(&self, at: &dyn Fn(&str) -> String) -> Result<Realms, Fault> {

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Channel;
 use crate::letter::{Letter, LetterKind, Recipient};
-use crate::limits;
 use crate::words::{self, Lang};
 
 /// Personal fields.
@@ -62,7 +61,7 @@ pub struct Facts {
     pub utc_offset_minutes: i16,
 }
 
-/// What a template may name, with what each is.
+/// What a template may name; docs/DELIVERY.md says what each is.
 pub(crate) const PLACEHOLDERS: [&str; 36] = [
     "message_id",
     "type",
@@ -149,7 +148,7 @@ impl Values {
             ("link", &facts.link),
             ("receipts", &facts.receipts),
             ("title", &title),
-            ("text", &cut(text)),
+            ("text", &text),
             ("name", &facts.name),
             ("phone", &facts.phone),
         ];
@@ -169,18 +168,6 @@ impl Values {
         values.extend(more.map(|(name, value)| (name.to_owned(), value)));
         Self(values)
     }
-}
-
-/// The text at its longest, ended where a letter ends.
-fn cut(text: String) -> String {
-    if text.len() <= limits::TEXT_BYTES_MAX {
-        return text;
-    }
-    let mut end = limits::TEXT_BYTES_MAX - '…'.len_utf8();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &text[..end])
 }
 
 /// Whether the recipient must answer a letter of this kind.

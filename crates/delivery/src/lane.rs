@@ -1,20 +1,23 @@
 //! One channel at work: reads the log from its own place, keeps a bounded window, starts tries at the channel's pace, and keeps its place. A lane
-//! waits for nobody but its own channel.
+//! waits for nobody but its own channel, and leaves whatever touches the disk to threads that may wait for it.
 
+use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::attempt::{Ended, Trying};
-use crate::letter::MessageId;
+use crate::letter::{LetterKind, MessageId};
 use crate::limits;
+use crate::service::Resent;
 use crate::store::{Dead, DeadLetters, Place, Store};
-use crate::window::{Key, Window};
+use crate::window::{Key, Window, backoff};
 
 /// Figures of a channel, and whether it is gone. Counts are since the start.
 #[derive(Debug, Default)]
@@ -53,209 +56,332 @@ impl Gauges {
 
 /// What a person asks of a lane.
 pub(crate) enum Order {
-    /// Send a dead letter again, from the beginning of its time; whether it was among them.
-    Resend(Key, oneshot::Sender<bool>),
+    /// Send a dead letter again, from the beginning of its time.
+    Resend(Key, oneshot::Sender<Resent>),
     /// The other end is back.
     Enable(oneshot::Sender<()>),
 }
 
+/// What the lane has seen of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// All that there is.
+    All,
+    /// There may be more, and there is room for it.
+    Some,
+    /// There is no room for more.
+    Full,
+    /// It could not be read just now.
+    Unreadable,
+}
+
 /// A lane.
 pub(crate) struct Lane {
-    pub(crate) trying: Arc<Trying>,
-    pub(crate) store: Store,
-    pub(crate) dead: Arc<Mutex<DeadLetters>>,
-    pub(crate) window: Window,
-    pub(crate) orders: mpsc::Receiver<Order>,
+    trying: Arc<Trying>,
+    store: Arc<Store>,
+    dead: Arc<DeadLetters>,
+    window: Window,
+    orders: mpsc::Receiver<Order>,
     /// The digest of the address, under which it is remembered that it is gone.
-    pub(crate) address: String,
+    address: String,
     next_send: Instant,
     changed: bool,
     kept: Instant,
     /// The last record that the place on the disk has read.
     kept_read: u64,
+    /// When the log is read again that could not be read.
+    read_at: Instant,
+    /// The messages of the tries on their way.
+    flights: HashMap<task::Id, Key>,
+    /// Messages of which a try broke off by a fault of ours.
+    broken: BTreeSet<Key>,
+    /// Given up, and not yet among the dead; in the window until they are. Nothing is sent for them.
+    unburied: Vec<(Key, Dead)>,
+    /// When they are written again.
+    bury_at: Instant,
 }
 
 impl Lane {
     pub(crate) fn new(
         trying: Arc<Trying>,
-        (store, dead): (Store, Arc<Mutex<DeadLetters>>),
+        (store, dead): (Store, Arc<DeadLetters>),
         place: &Place,
         orders: mpsc::Receiver<Order>,
         address: String,
     ) -> Self {
         let now = Instant::now();
         trying.gauges.gone.store(place.gone.as_deref() == Some(address.as_str()), Ordering::Release);
-        let window = Window::new(place.read, place.unfinished.iter().copied(), now);
-        Self { trying, store, dead, window, orders, address, next_send: now, changed: false, kept: now, kept_read: place.read }
+        Self {
+            trying,
+            store: Arc::new(store),
+            dead,
+            window: Window::new(place.read, place.unfinished.iter().copied(), now),
+            orders,
+            address,
+            next_send: now,
+            changed: false,
+            kept: now,
+            kept_read: place.read,
+            read_at: now,
+            flights: HashMap::new(),
+            broken: BTreeSet::new(),
+            unburied: Vec::new(),
+            bury_at: now,
+        }
     }
 
-    /// Runs until it is told to stop, or until the log has stopped and everything is finished.
+    /// Runs until it is told to stop.
     pub(crate) async fn run(mut self) {
-        let mut tries: JoinSet<(Key, Ended)> = JoinSet::new();
+        let mut tries: JoinSet<Ended> = JoinSet::new();
         let desk = Arc::clone(&self.trying.desk);
         let mut stopping = self.trying.stopping.clone();
         let mut log_goes_on = true;
         while !*stopping.borrow() {
-            let waits_for_log = self.read_on() && log_goes_on;
-            self.start(&mut tries);
-            self.keep_at_times();
+            let seen = self.read_on().await;
+            self.start(&mut tries).await;
+            if self.bury_at <= Instant::now() {
+                self.bury().await;
+            }
+            if self.changed && self.kept.elapsed() >= limits::KEEP_EVERY {
+                self.keep().await;
+            }
             self.publish();
-            let wake = self.wake(&tries);
+            let wake = self.wake(&tries, seen);
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => break,
-                Some(order) = self.orders.recv() => self.obey(order),
-                Some(done) = tries.join_next() => self.settle(done),
-                more = desk.more_than(self.window.read()), if waits_for_log => log_goes_on = more,
+                () = stopped(&mut stopping) => break,
+                Some(order) = self.orders.recv() => self.obey(order).await,
+                Some(done) = tries.join_next_with_id() => self.settle(done, &mut tries).await,
+                more = desk.more_than(self.window.read()), if seen == Seen::All && log_goes_on => log_goes_on = more,
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
         let finish = async {
-            while let Some(done) = tries.join_next().await {
-                self.settle(done);
+            while let Some(done) = tries.join_next_with_id().await {
+                self.settle(done, &mut tries).await;
             }
         };
         // What is still open is tried again after the next start, under the same id.
         let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, finish).await;
-        self.keep();
+        self.bury().await;
+        self.keep().await;
         self.publish();
     }
 
-    /// Takes up what the log has, as far as there is room. Whether the lane has seen all of it and has room for more.
-    fn read_on(&mut self) -> bool {
-        while self.window.has_room() {
-            let batch = match self.trying.desk.read(self.window.read() + 1) {
-                Ok(batch) => batch,
-                Err(error) => {
-                    if !self.trying.gauges.stopped.swap(true, Ordering::Relaxed) {
-                        tracing::error!(channel = self.trying.channel().name, error, "the log cannot be read; nothing more is delivered");
-                    }
-                    return false;
-                }
-            };
-            if batch.is_empty() {
-                return true;
-            }
-            let (now, now_ms) = (Instant::now(), self.trying.desk.now_ms());
-            for record in batch {
-                // The rest of the batch is read again when there is room.
-                if !self.window.has_room() {
-                    break;
-                }
-                for letter in self.trying.routes.letters(self.trying.index, &record.bytes) {
-                    self.window.add((letter.position, letter.n), now_ms, now);
-                }
-                self.window.advance(record.position);
-                self.changed = true;
-            }
+    /// Takes up a batch of what the log has, as far as there is room.
+    async fn read_on(&mut self) -> Seen {
+        let (from, now) = (self.window.read() + 1, Instant::now());
+        if self.read_at > now {
+            return Seen::Unreadable;
         }
-        false
+        if !self.window.has_room() {
+            return Seen::Full;
+        }
+        if self.trying.desk.end() < from {
+            return Seen::All;
+        }
+        let trying = Arc::clone(&self.trying);
+        let read = task::spawn_blocking(move || trying.read(from)).await.unwrap_or_else(|error| Err(error.to_string()));
+        let (channel, stopped) = (&self.trying.channel().name, &self.trying.gauges.stopped);
+        let batch = match read {
+            Ok(batch) => batch,
+            Err(error) => {
+                if !stopped.swap(true, Ordering::Relaxed) {
+                    tracing::error!(channel, error, "the log cannot be read: nothing more is delivered until it can");
+                }
+                self.read_at = now + limits::DESK_RETRY;
+                return Seen::Unreadable;
+            }
+        };
+        if stopped.swap(false, Ordering::Relaxed) {
+            tracing::info!(channel, "the log can be read again");
+        }
+        if batch.is_empty() {
+            return Seen::All;
+        }
+        let (now, now_ms) = (Instant::now(), self.trying.desk.now_ms());
+        for (position, letters) in batch {
+            // The rest of the batch is read again when there is room.
+            if !self.window.has_room() {
+                return Seen::Full;
+            }
+            for n in letters {
+                self.window.add((position, n), now_ms, now);
+            }
+            self.window.advance(position);
+            self.changed = true;
+        }
+        Seen::Some
     }
 
-    fn start(&mut self, tries: &mut JoinSet<(Key, Ended)>) {
-        let now = Instant::now();
+    async fn start(&mut self, tries: &mut JoinSet<Ended>) {
         let (pace, concurrency) = (self.trying.channel().pace, self.trying.channel().concurrency);
-        while tries.len() < concurrency && self.next_send <= now {
-            let Some((key, item)) = self.window.start(now) else { return };
+        while tries.len() < concurrency {
+            let now = Instant::now();
+            let quiet = self.trying.quiet();
+            let next = match quiet {
+                // Whoever could only be told when it is too late is told by another channel: that asks nothing of the other end.
+                Some((quiet, _)) => self.window.start(now, self.trying.hopeless_ms(quiet)),
+                None if self.next_send <= now => self.window.start(now, i64::MAX),
+                None => None,
+            };
+            let Some((key, item)) = next else { return };
             // What leaves is known to be on its way after a kill too: somebody may have been told.
             if key.0 > self.kept_read {
-                self.keep();
+                self.keep().await;
             }
-            // Lateness is made up for by one message at most, a quiet time by none.
-            self.next_send = self.next_send.max(now.checked_sub(pace).unwrap_or(now)) + pace;
-            let trying = Arc::clone(&self.trying);
-            tries.spawn(async move { (key, trying.attempt(key, item.first_ms, item.tries).await) });
+            if quiet.is_none() {
+                // Lateness is made up for by one message at most, a quiet time by none.
+                self.next_send = self.next_send.max(now.checked_sub(pace).unwrap_or(now)) + pace;
+            }
+            let attempt = Arc::clone(&self.trying).attempt(key, item.first_ms, item.tries, self.broken.contains(&key));
+            self.flights.insert(tries.spawn(attempt).id(), key);
         }
     }
 
     /// When there is something to do although nothing happens.
-    fn wake(&self, tries: &JoinSet<(Key, Ended)>) -> Instant {
-        let far = Instant::now() + Duration::from_secs(3_600);
+    fn wake(&self, tries: &JoinSet<Ended>, seen: Seen) -> Instant {
+        let now = Instant::now();
+        let far = now + Duration::from_secs(3_600);
+        let read = match seen {
+            Seen::Some => now,
+            Seen::Unreadable => self.read_at,
+            Seen::All | Seen::Full => far,
+        };
         let has_slot = tries.len() < self.trying.channel().concurrency;
-        let send = self.window.next_due().filter(|_| has_slot).map_or(far, |due| due.max(self.next_send));
+        let send = match self.trying.quiet().filter(|_| has_slot) {
+            _ if !has_slot => far,
+            Some((quiet, _)) => {
+                let hopeless = self.window.next_due(self.trying.hopeless_ms(quiet)).unwrap_or(far);
+                let others = self.window.next_due(i64::MAX).map_or(far, |due| due.max(now + quiet));
+                hopeless.min(others)
+            }
+            None => self.window.next_due(i64::MAX).map_or(far, |due| due.max(self.next_send)),
+        };
         let keep = if self.changed { self.kept + limits::KEEP_EVERY } else { far };
-        send.min(keep)
+        let bury = if self.unburied.is_empty() { far } else { self.bury_at };
+        read.min(send).min(keep).min(bury)
     }
 
-    fn settle(&mut self, done: Result<(Key, Ended), tokio::task::JoinError>) {
-        let (key, ended) = match done {
-            Ok(done) => done,
-            Err(error) => {
-                // Its message stays marked as flying and is tried again after the next start; a panic is a fault of ours.
-                tracing::error!(%error, "a try broke off");
-                return;
-            }
-        };
+    /// Takes in what has ended, all of it at once: dead letters are written together.
+    async fn settle(&mut self, done: Result<(task::Id, Ended), JoinError>, tries: &mut JoinSet<Ended>) {
+        let mut next = Some(done);
+        let mut is_gone = false;
+        while let Some(done) = next {
+            is_gone |= self.settle_one(done);
+            next = tries.try_join_next_with_id();
+        }
         self.changed = true;
-        match ended {
-            Ended::Over => self.window.finish(key),
-            Ended::Dead { kind, call_id, reason } => self.bury(key, kind.name(), call_id, reason),
-            Ended::Gone { kind, call_id } => {
+        self.bury().await;
+        if is_gone {
+            self.keep().await;
+        }
+    }
+
+    /// Takes in one try. Whether the other end wants nothing more.
+    fn settle_one(&mut self, done: Result<(task::Id, Ended), JoinError>) -> bool {
+        let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(key) = self.flights.remove(&id) else { return false };
+        match done.map(|(_, ended)| ended) {
+            Ok(Ended::Over) => self.finish(key),
+            Ok(Ended::Dead { kind, call_id, reason }) => self.give_up(key, kind, call_id, reason),
+            Ok(Ended::Gone { kind, call_id }) => {
                 if !self.trying.gauges.gone.swap(true, Ordering::AcqRel) {
                     tracing::error!(
                         channel = self.trying.channel().name,
                         "the other end answers 410 Gone: the channel is off until somebody enables it"
                     );
                 }
-                self.bury(key, kind.name(), call_id, "gone");
-                self.keep();
+                self.give_up(key, kind, call_id, "gone");
+                return true;
             }
-            Ended::Again { wait, counts, all } => {
-                let due = Instant::now() + wait;
-                self.window.again(key, due, counts);
-                if all {
-                    self.next_send = self.next_send.max(due);
-                }
-            }
-        }
-    }
-
-    /// Puts a message among the dead letters, durable before it is finished.
-    fn bury(&mut self, key: Key, kind: &str, call_id: String, reason: &str) {
-        let tries = self.window.unfinished().find(|(other, _, _)| *other == key).map_or(0, |(_, _, tries)| tries);
-        let id = MessageId::of(&self.trying.log, key.0, key.1, &self.trying.channel().name);
-        let at_ms = self.trying.desk.now_ms();
-        let dead = Dead { id: id.to_string(), kind: kind.to_owned(), call_id, reason: reason.to_owned(), tries, at_ms };
-        match self.dead.lock().add(dead) {
-            Ok(()) => self.window.finish(key),
+            Ok(Ended::Again { wait, counts }) => self.window.again(key, Instant::now() + wait, counts),
             Err(error) => {
-                tracing::error!(%error, %id, "a dead letter cannot be kept; trying again");
-                self.window.again(key, Instant::now() + limits::BACKOFF_MAX, false);
+                // What it says could hold anything that was in the message.
+                let id = self.id_of(key);
+                tracing::error!(%id, is_panic = error.is_panic(), "a try broke off, which is a fault of ours; trying again");
+                self.broken.insert(key);
+                self.window.again(key, Instant::now() + backoff(&id.to_string(), self.window.tries(key)), true);
+            }
+        }
+        false
+    }
+
+    fn finish(&mut self, key: Key) {
+        self.window.finish(key);
+        self.broken.remove(&key);
+    }
+
+    fn id_of(&self, key: Key) -> MessageId {
+        MessageId::of(&self.trying.log, key.0, key.1, &self.trying.channel().name)
+    }
+
+    fn give_up(&mut self, key: Key, kind: LetterKind, call_id: String, reason: &str) {
+        let (id, tries, at_ms) = (self.id_of(key).to_string(), self.window.tries(key), self.trying.desk.now_ms());
+        self.unburied.push((key, Dead { id, kind: kind.name().to_owned(), call_id, reason: reason.to_owned(), tries, at_ms }));
+    }
+
+    /// Puts what was given up among the dead letters, durable before it is finished. Where that fails it is written again later: it is not sent
+    /// again, for the log has it that it failed.
+    async fn bury(&mut self) {
+        if self.unburied.is_empty() {
+            return;
+        }
+        let (dead, letters) = (Arc::clone(&self.dead), self.unburied.iter().map(|(_, dead)| dead.clone()).collect::<Vec<_>>());
+        match on_disk(move || dead.add(&letters)).await {
+            Ok(()) => {
+                for (key, _) in std::mem::take(&mut self.unburied) {
+                    self.finish(key);
+                }
+                self.changed = true;
+            }
+            Err(error) => {
+                let (channel, letters) = (&self.trying.channel().name, self.unburied.len());
+                tracing::error!(%error, channel, letters, "dead letters cannot be kept; trying again");
+                self.bury_at = Instant::now() + limits::BURY_RETRY;
             }
         }
     }
 
-    fn obey(&mut self, order: Order) {
+    async fn obey(&mut self, order: Order) {
+        // Whoever asked may be gone.
         match order {
-            Order::Resend(key, reply) => {
-                let id = MessageId::of(&self.trying.log, key.0, key.1, &self.trying.channel().name).to_string();
-                let was_there = self.dead.lock().all().any(|dead| dead.id == id);
-                if was_there {
-                    self.window.add(key, self.trying.desk.now_ms(), Instant::now());
-                    // In the window before it is no longer among the dead: a kill in between leaves it in both, never in neither.
-                    self.keep();
-                    if let Err(error) = self.dead.lock().remove(&id) {
-                        tracing::error!(%error, %id, "a dead letter that is sent again cannot be taken out");
-                    }
-                }
-                // Whoever asked may be gone.
-                let _ = reply.send(was_there);
-            }
+            Order::Resend(key, reply) => drop(reply.send(self.resend(key).await)),
             Order::Enable(reply) => {
                 self.trying.gauges.gone.store(false, Ordering::Release);
-                self.keep();
+                *self.trying.quiet.lock() = None;
+                self.keep().await;
                 let _ = reply.send(());
             }
         }
     }
 
-    fn keep_at_times(&mut self) {
-        if self.changed && self.kept.elapsed() >= limits::KEEP_EVERY {
-            self.keep();
+    async fn resend(&mut self, key: Key) -> Resent {
+        let id = self.id_of(key).to_string();
+        if !self.dead.has(&id) {
+            return Resent::Unknown;
         }
+        let was_waiting = self.window.has(key);
+        if !was_waiting && !self.window.has_room() {
+            return Resent::Later;
+        }
+        self.window.add(key, self.trying.desk.now_ms(), Instant::now());
+        // In the window on the disk before it is no longer among the dead: a kill in between leaves it in both, never in neither.
+        if !self.keep().await {
+            if !was_waiting {
+                self.finish(key);
+            }
+            return Resent::Later;
+        }
+        let (dead, dead_id) = (Arc::clone(&self.dead), id.clone());
+        if let Err(error) = on_disk(move || dead.remove(&dead_id)).await {
+            tracing::error!(%error, %id, "a dead letter that is sent again cannot be taken out");
+        }
+        Resent::OnItsWay
     }
 
-    fn keep(&mut self) {
+    /// Writes the place. Whether it is on the disk.
+    async fn keep(&mut self) -> bool {
         let place = Place {
             log: self.trying.log.id.clone(),
             epoch: self.trying.log.epoch,
@@ -264,9 +390,16 @@ impl Lane {
             unfinished: self.window.unfinished().collect(),
         };
         self.kept = Instant::now();
-        match self.store.keep(&place) {
-            Ok(()) => (self.changed, self.kept_read) = (false, place.read),
-            Err(error) => tracing::warn!(%error, channel = self.trying.channel().name, "the channel's place could not be kept"),
+        let (store, read) = (Arc::clone(&self.store), place.read);
+        match on_disk(move || store.keep(&place)).await {
+            Ok(()) => {
+                (self.changed, self.kept_read) = (false, read);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, channel = self.trying.channel().name, "the channel's place could not be kept");
+                false
+            }
         }
     }
 
@@ -278,4 +411,14 @@ impl Lane {
         gauges.oldest_ms.store(oldest_ms, Ordering::Relaxed);
         gauges.turns.send_replace(());
     }
+}
+
+/// Returns when a stop was asked for.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// Does what waits for the disk where nothing else waits for it.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -78,6 +78,8 @@ pub struct Letter {
     pub recipient: Recipient,
     /// The channel on which the domain seeks the person by it: what becomes of the message is recorded under it.
     pub reach: Option<DeliveryChannel>,
+    /// The channel of the domain by which it goes to a person; none for those who can telephone and for offices.
+    pub on: Option<DeliveryChannel>,
     /// What was recorded.
     pub event: Event,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Messages of one channel that are sent or wait to be sent again. What comes after them waits in the log: a full window holds up its own
+/// Messages of one channel that are sent or wait to be sent again, and by the letters of one record more at most. What comes after them waits in the log: a full window holds up its own
 /// channel alone, and the memory stays bounded however many people a conversion calls.
 pub const WINDOW_MAX: usize = 1_024;
 
@@ -74,6 +74,16 @@ pub const DESK_RETRY: Duration = Duration::from_secs(1);
 
 /// How long before its end an access token of a platform is asked for anew.
 pub const TOKEN_EARLY: Duration = Duration::from_secs(300);
+
+/// How long an access token is used at most, whatever a platform says: a day, more than any of them gives.
+pub const TOKEN_LASTS_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a channel keeps quiet at most because its other end asked for it: an hour. Its messages go to the next channel meanwhile, and
+/// whoever names a year by mistake is not waited for until the next start.
+pub const QUIET_MAX: Duration = Duration::from_secs(3_600);
+
+/// The wait before dead letters are written again that the disk did not take. What they are about is in the log, and nothing is sent.
+pub const BURY_RETRY: Duration = Duration::from_secs(5);
 
 /// How long open requests may take to finish once a stop was asked for; what is left is sent after the next start.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

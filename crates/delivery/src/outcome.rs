@@ -10,8 +10,8 @@ use crate::letter::MessageId;
 
 /// What the other end made of a request. Reasons are words of ours, never the other end's: those could hold anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// Taken, maybe with an id of the other end's own.
+pub(crate) enum Answered {
+    /// Taken, maybe with an id of the other end's own, which is traced and not kept: the log knows a message by ours.
     Taken(String),
     /// To be tried again, not before that time if one was named.
     Again(&'static str, Option<Duration>),
@@ -34,8 +34,6 @@ pub struct Report {
     pub channel: DeliveryChannel,
     /// What became of it.
     pub outcome: DeliveryOutcome,
-    /// The other end's own id of it, if it has one.
-    pub reference: String,
     /// When, Unix milliseconds; 0 for now, by the log's own clock.
     pub at_ms: i64,
 }
@@ -65,7 +63,8 @@ pub(crate) fn judge(kind: Kind, status: u16, body: &[u8], retry_after: Option<Du
     }
 }
 
-/// Platforms answer 200 whatever happens, and say in the body what did.
+/// Platforms answer 200 whatever happens, and say in the body what did. A body that broke off says nothing: the message is sent again under its
+/// own id, for one that comes twice is better than one that does not come.
 fn judge_code(body: &[u8]) -> Answered {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Answered::Again("no_answer_code", None) };
     let Some(code) = answer["errcode"].as_i64() else { return Answered::Again("no_answer_code", None) };

@@ -74,6 +74,7 @@ impl Routes {
                 recorded_at_ms: envelope.recorded_at_ms,
                 realm: realm.to_owned(),
                 reach: reach(&draft, event),
+                on: if let Serves::Person(on) = draft.serves { Some(on) } else { None },
                 kind: draft.kind,
                 call_id: draft.call_id,
                 recipient: draft.recipient,
@@ -93,18 +94,18 @@ impl Routes {
         let first = self.first(realm);
         let to_first =
             |kind, call_id: &str, responder_id: &str| first.map(|on| person(kind, on, call_id, responder_id)).into_iter().collect();
+        // Nobody waits for an answer, and nobody may miss it: it goes out on all channels at once. Whoever sends passes over those on which a
+        // person need not hear of it.
+        let to_all = |kind, call_id: &str, responder_id: &str| ORDER.map(|on| person(kind, on, call_id, responder_id)).into();
         match event {
             Event::ResponderCalled(body) => to_first(LetterKind::Call, &body.call_id, &body.responder_id),
             Event::NextChannelOrdered(body) if self.serves(body.channel(), realm) => {
                 vec![person(LetterKind::Call, body.channel(), &body.call_id, &body.responder_id)]
             }
             Event::NextChannelOrdered(body) => to_first(LetterKind::Unserved, &body.call_id, &body.responder_id),
-            Event::ResponderRecalled(body) => to_first(LetterKind::Recalled, &body.call_id, ""),
-            Event::DutyReleased(body) if is_news(body.reason()) => to_first(LetterKind::Released, &body.call_id, &body.responder_id),
-            // Nobody waits for an answer, and nobody may miss it: it goes out on all channels at once.
-            Event::ShelterOrdered(body) => {
-                ORDER.into_iter().map(|on| person(LetterKind::Shelter, on, &body.call_id, &body.responder_id)).collect()
-            }
+            Event::ResponderRecalled(body) => to_all(LetterKind::Recalled, &body.call_id, ""),
+            Event::DutyReleased(body) if is_news(body.reason()) => to_all(LetterKind::Released, &body.call_id, &body.responder_id),
+            Event::ShelterOrdered(body) => to_all(LetterKind::Shelter, &body.call_id, &body.responder_id),
             Event::TelephoneRequested(body) => body
                 .contacts
                 .iter()
@@ -135,7 +136,9 @@ impl Routes {
         }
     }
 
-    fn serves(&self, on: DeliveryChannel, realm: &str) -> bool {
+    /// Whether some channel serves people of a realm by that channel of the domain.
+    #[must_use]
+    pub fn serves(&self, on: DeliveryChannel, realm: &str) -> bool {
         self.channels.iter().any(|channel| channel.serves.contains(&Serves::Person(on)) && channel.realms.allow(realm))
     }
 
@@ -236,13 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn only_releases_that_are_news_are_told_and_shelter_goes_everywhere() {
-        let routes = routes(&[("app", "\"app\", \"sms\", \"voice\"", "\"actual\"")]);
+    fn only_releases_that_are_news_are_told_and_what_nobody_may_miss_goes_everywhere() {
+        let routes = routes(&[("app", "\"app\", \"sms\"", "\"actual\""), ("voice", "\"voice\"", "\"actual\"")]);
         let released = |reason: ReleaseReason| Event::DutyReleased(v1::DutyReleased { reason: reason.into(), ..Default::default() });
-        assert_eq!(of(&routes, 0, "actual", released(ReleaseReason::StandDown)), [(0, LetterKind::Released, None)]);
+        for (kind, event) in [
+            (LetterKind::Released, released(ReleaseReason::StandDown)),
+            (LetterKind::Recalled, Event::ResponderRecalled(v1::ResponderRecalled::default())),
+            (LetterKind::Shelter, Event::ShelterOrdered(v1::ShelterOrdered::default())),
+        ] {
+            assert_eq!(of(&routes, 0, "actual", event.clone()), [(0, kind, None), (1, kind, None)]);
+            assert_eq!(of(&routes, 1, "actual", event), [(2, kind, None)]);
+        }
         assert_eq!(of(&routes, 0, "actual", released(ReleaseReason::Declined)), []);
-        let shelter = of(&routes, 0, "actual", Event::ShelterOrdered(v1::ShelterOrdered::default()));
-        assert_eq!(shelter, [(0, LetterKind::Shelter, None), (1, LetterKind::Shelter, None), (2, LetterKind::Shelter, None)]);
         assert_eq!(of(&routes, 0, "actual", Event::CallAccepted(v1::CallAccepted::default())), []);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use muster_proto::v1::DeliveryOutcome;
 use parking_lot::Mutex;
 use ring::digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -29,7 +29,7 @@ const ORDERS_MAX: usize = 16;
 
 struct Handle {
     orders: mpsc::Sender<Order>,
-    dead: Arc<Mutex<DeadLetters>>,
+    dead: Arc<DeadLetters>,
     gauges: Arc<Gauges>,
 }
 
@@ -44,7 +44,7 @@ pub struct Deliveries {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// How a channel is. Counts are since the start.
+/// How a channel is. Counts are since the start; as JSON they are decimal texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
     /// Its name.
@@ -54,21 +54,46 @@ pub struct ChannelStatus {
     /// `running`, `gone` after the other end answered 410, `stopped` when the log cannot be read.
     pub state: &'static str,
     /// Messages on their way, tried or not.
+    #[serde(serialize_with = "decimal")]
     pub waiting: u64,
     /// Messages sent.
+    #[serde(serialize_with = "decimal")]
     pub sent: u64,
     /// Tries that failed.
+    #[serde(serialize_with = "decimal")]
     pub failed: u64,
     /// Messages that had become pointless, or were known to be sent.
+    #[serde(serialize_with = "decimal")]
     pub pointless: u64,
     /// Dead letters.
+    #[serde(serialize_with = "decimal")]
     pub dead: u64,
     /// Records of the log after the last before which everything is finished.
+    #[serde(serialize_with = "decimal")]
     pub lag_positions: u64,
     /// For how long the oldest message is on its way, in milliseconds.
+    #[serde(serialize_with = "decimal")]
     pub oldest_waiting_ms: u64,
     /// Why the last try failed, empty for none.
     pub last_failure: &'static str,
+}
+
+fn decimal<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+/// A number, or a decimal text of it, as everything else here writes it.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or a decimal text is expected")]
+    enum Written {
+        Number(i64),
+        Text(String),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Number(number) => Ok(number),
+        Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    }
 }
 
 /// Why a receipt is not taken.
@@ -80,6 +105,8 @@ pub enum ReceiptFault {
     NotTaken,
     /// The signature or the time is not good.
     Unsigned(Unsigned),
+    /// `webhook-id` is of another message.
+    OtherMessage,
     /// The body is no receipt.
     Form(String),
     /// It cannot be taken down now.
@@ -93,6 +120,8 @@ pub enum Resent {
     OnItsWay,
     /// There is no dead letter of that id.
     Unknown,
+    /// It cannot be sent now: too much is on its way, the disk does not take it, or the channel has ended.
+    Later,
 }
 
 /// A receipt's body.
@@ -100,7 +129,7 @@ pub enum Resent {
 #[serde(deny_unknown_fields)]
 struct Receipt {
     outcome: ReceiptOutcome,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     at_ms: i64,
 }
 
@@ -114,7 +143,7 @@ enum ReceiptOutcome {
 }
 
 impl Deliveries {
-    /// Starts a lane for each channel, with its files in `dir`. Call it on a Tokio runtime.
+    /// Starts a lane for each channel, with its files in `dir`. Call it on a Tokio runtime, where it may block: it reads what was unfinished.
     ///
     /// # Errors
     /// See [`PlaceError`]; nothing was started.
@@ -129,7 +158,7 @@ impl Deliveries {
             let store = Store::open(dir, &channel.name)?;
             let place = store.place(&log, desk.end(), &channel.name)?;
             let is_ours = |dead: &Dead| dead.id.parse().is_ok_and(|id: MessageId| id.is_of(&log) && id.channel == channel.name);
-            let dead = Arc::new(Mutex::new(store.dead(is_ours)?));
+            let dead = Arc::new(store.dead(is_ours)?);
             let (orders, taken) = mpsc::channel(ORDERS_MAX);
             let gauges = Arc::new(Gauges { turns: turns.clone(), ..Gauges::default() });
             let trying = Arc::new(Trying {
@@ -142,6 +171,7 @@ impl Deliveries {
                 gauges: Arc::clone(&gauges),
                 underway: Arc::clone(&underway),
                 stopping: stopping.clone(),
+                quiet: Mutex::default(),
             });
             trying.remember(place.unfinished.iter().map(|(key, ..)| *key));
             lanes.push(Lane::new(trying, (store, Arc::clone(&dead)), &place, taken, address_of(channel)));
@@ -177,7 +207,7 @@ impl Deliveries {
                 sent: count(&gauges.sent),
                 failed: count(&gauges.failed),
                 pointless: count(&gauges.pointless),
-                dead: handle.dead.lock().len() as u64,
+                dead: handle.dead.len() as u64,
                 lag_positions: end.saturating_sub(count(&gauges.finished)),
                 oldest_waiting_ms: if oldest_ms == 0 { 0 } else { u64::try_from(now_ms).unwrap_or(0).saturating_sub(oldest_ms) },
                 last_failure: *gauges.last_failure.lock(),
@@ -189,8 +219,7 @@ impl Deliveries {
     /// Dead letters of all channels, the newest first.
     #[must_use]
     pub fn dead(&self, most: usize) -> Vec<Dead> {
-        let newest = |handle: &Handle| handle.dead.lock().all().rev().take(most).cloned().collect::<Vec<_>>();
-        let mut letters: Vec<Dead> = self.handles.iter().flat_map(newest).collect();
+        let mut letters: Vec<Dead> = self.handles.iter().flat_map(|handle| handle.dead.newest(most)).collect();
         letters.sort_by(|one, other| (other.at_ms, &other.id).cmp(&(one.at_ms, &one.id)));
         letters.truncate(most);
         letters
@@ -200,8 +229,10 @@ impl Deliveries {
     pub async fn resend(&self, id: &str) -> Resent {
         let Some((id, handle)) = self.find(id) else { return Resent::Unknown };
         let (reply, answer) = oneshot::channel();
-        let given = handle.orders.send(Order::Resend((id.position, id.n), reply)).await;
-        if given.is_ok() && answer.await == Ok(true) { Resent::OnItsWay } else { Resent::Unknown }
+        if handle.orders.send(Order::Resend((id.position, id.n), reply)).await.is_err() {
+            return Resent::Later;
+        }
+        answer.await.unwrap_or(Resent::Later)
     }
 
     /// Uses a channel again whose other end wanted nothing more. Whether there is one of that name.
@@ -226,11 +257,11 @@ impl Deliveries {
         let (own_id, timestamp, signatures) = signed;
         // What is signed must say which message it is of: the address is not.
         if own_id != message_id && !own_id.strip_prefix(message_id).is_some_and(|rest| rest.starts_with('.')) {
-            return Err(ReceiptFault::Form(format!("webhook-id must be {message_id}, or begin with it and a dot")));
+            return Err(ReceiptFault::OtherMessage);
         }
         sign::verify(secrets, own_id, timestamp, body, signatures, self.desk.now_ms() / 1_000).map_err(ReceiptFault::Unsigned)?;
         let receipt: Receipt = serde_json::from_slice(body).map_err(|error| ReceiptFault::Form(error.to_string()))?;
-        let letter = self.letter(channel, &id).ok_or(ReceiptFault::Unknown)?;
+        let letter = self.letter(channel, &id).await?;
         let Some(reach) = letter.reach else { return Ok(false) };
         let outcome = match receipt.outcome {
             ReceiptOutcome::Delivered => DeliveryOutcome::Delivered,
@@ -239,7 +270,7 @@ impl Deliveries {
             ReceiptOutcome::Failed => DeliveryOutcome::Failed,
         };
         let at_ms = receipt.at_ms.max(0);
-        let report = Report { reference: id.to_string(), id, call_id: letter.call_id, channel: reach, outcome, at_ms };
+        let report = Report { id, call_id: letter.call_id, channel: reach, outcome, at_ms };
         self.desk.record(&report).await.map(|()| true).map_err(|Gone| ReceiptFault::Later)
     }
 
@@ -254,10 +285,22 @@ impl Deliveries {
         self.routes.channels().iter().position(|channel| channel.name == id.channel)
     }
 
-    fn letter(&self, channel: usize, id: &MessageId) -> Option<Letter> {
-        // Only what was read by the lane can have been sent.
-        let record = self.desk.read_one(id.position).ok()?;
-        self.routes.letters(channel, &record).into_iter().find(|letter| letter.n == id.n)
+    async fn letter(&self, channel: usize, id: &MessageId) -> Result<Letter, ReceiptFault> {
+        let (position, n) = (id.position, id.n);
+        if !(1..=self.desk.end()).contains(&position) {
+            return Err(ReceiptFault::Unknown);
+        }
+        let (desk, routes) = (Arc::clone(&self.desk), Arc::clone(&self.routes));
+        let read = move || desk.read_one(position).map(|record| routes.letters(channel, &record));
+        let letters = match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(letters)) => letters,
+            Ok(Err(error)) => {
+                tracing::error!(position, error, "the record of a message cannot be read; its receipt is asked for again");
+                return Err(ReceiptFault::Later);
+            }
+            Err(_) => return Err(ReceiptFault::Later),
+        };
+        letters.into_iter().find(|letter| letter.n == n).ok_or(ReceiptFault::Unknown)
     }
 
     /// Ends the lanes: open requests finish, a bounded time, and the places are kept.

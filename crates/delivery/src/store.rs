@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::desk::LogPlace;
@@ -138,7 +139,7 @@ impl Store {
         PlaceError::Damaged { path: self.place_file.clone(), detail: detail.to_owned() }
     }
 
-    /// Whole or not at all.
+    /// Whole or not at all; durable when it returns. Blocks.
     pub(crate) fn keep(&self, place: &Place) -> io::Result<()> {
         replace(&self.place_file, &serde_json::to_vec(place)?)
     }
@@ -150,74 +151,111 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(PlaceError::Io { path: self.dead_file.clone(), source }),
         };
-        let mut letters = DeadLetters { file: self.dead_file.clone(), letters: VecDeque::new(), lines: text.lines().count() };
-        letters.letters = text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_ours).collect();
-        if letters.letters.len() != letters.lines {
-            letters.rewrite().map_err(|source| PlaceError::Io { path: self.dead_file.clone(), source })?;
+        let letters: VecDeque<Dead> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_ours).collect();
+        let mut file = DeadFile { path: self.dead_file.clone(), lines: text.lines().count(), is_torn: false };
+        if letters.len() != file.lines {
+            file.rewrite(&letters).map_err(|source| PlaceError::Io { path: self.dead_file.clone(), source })?;
         }
-        Ok(letters)
+        Ok(DeadLetters { letters: Mutex::new(letters), file: Mutex::new(file) })
     }
 }
 
-/// Dead letters, in memory as on disk.
+/// Dead letters: those in memory are on the disk. Whoever asks for them never waits for the disk; whoever changes them does.
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
-    file: PathBuf,
-    letters: VecDeque<Dead>,
-    /// Lines of the file, which has more than there are letters once old ones fell off.
+    letters: Mutex<VecDeque<Dead>>,
+    /// Held while the disk is written, and taken before `letters`.
+    file: Mutex<DeadFile>,
+}
+
+#[derive(Debug)]
+struct DeadFile {
+    path: PathBuf,
+    /// Its lines, of which there are more than letters once old ones fell off.
     lines: usize,
+    /// A line may have been cut off: the next one would be joined to it.
+    is_torn: bool,
 }
 
 impl DeadLetters {
-    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Dead> {
-        self.letters.iter()
+    /// The newest first.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Dead> {
+        self.letters.lock().iter().rev().take(most).cloned().collect()
+    }
+
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.letters.lock().iter().any(|dead| dead.id == id)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.letters.len()
+        self.letters.lock().len()
     }
 
-    /// Puts one in; durable when it returns. The same one again takes the place of the former.
-    pub(crate) fn add(&mut self, dead: Dead) -> io::Result<()> {
-        if self.letters.iter().any(|other| other.id == dead.id) {
-            self.letters.retain(|other| other.id != dead.id);
-            self.letters.push_back(dead);
-            return self.rewrite();
+    /// Puts some in; durable when it returns, and nothing has changed where it fails. The same one again takes the place of the former. Blocks.
+    pub(crate) fn add(&self, new: &[Dead]) -> io::Result<()> {
+        let mut file = self.file.lock();
+        let is_again = |dead: &Dead| new.iter().any(|other| other.id == dead.id);
+        let put = |letters: &mut VecDeque<Dead>| {
+            letters.extend(new.iter().cloned());
+            let too_many = letters.len().saturating_sub(limits::DEAD_MAX);
+            letters.drain(..too_many);
+        };
+        if file.is_torn || file.lines + new.len() > 2 * limits::DEAD_MAX || self.letters.lock().iter().any(is_again) {
+            let mut letters = self.letters.lock().clone();
+            letters.retain(|dead| !is_again(dead));
+            put(&mut letters);
+            file.rewrite(&letters)?;
+            *self.letters.lock() = letters;
+        } else {
+            file.append(new)?;
+            put(&mut self.letters.lock());
         }
-        let mut line = serde_json::to_vec(&dead)?;
-        line.push(b'\n');
-        self.letters.push_back(dead);
-        while self.letters.len() > limits::DEAD_MAX {
-            self.letters.pop_front();
-        }
-        if self.lines >= 2 * limits::DEAD_MAX {
-            return self.rewrite();
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
-        file.write_all(&line)?;
-        self.lines += 1;
-        file.sync_data()
+        Ok(())
     }
 
-    /// Takes one out; whether it was there.
-    pub(crate) fn remove(&mut self, id: &str) -> io::Result<bool> {
-        let before = self.letters.len();
-        self.letters.retain(|dead| dead.id != id);
-        if self.letters.len() == before {
+    /// Takes one out; whether it was there. Blocks.
+    pub(crate) fn remove(&self, id: &str) -> io::Result<bool> {
+        let mut file = self.file.lock();
+        let mut letters = self.letters.lock().clone();
+        let before = letters.len();
+        letters.retain(|dead| dead.id != id);
+        if letters.len() == before {
             return Ok(false);
         }
-        self.rewrite()?;
+        file.rewrite(&letters)?;
+        *self.letters.lock() = letters;
         Ok(true)
     }
+}
 
-    fn rewrite(&mut self) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for dead in &self.letters {
-            serde_json::to_writer(&mut bytes, dead)?;
-            bytes.push(b'\n');
+fn lines_of<'a>(letters: impl IntoIterator<Item = &'a Dead>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for dead in letters {
+        serde_json::to_writer(&mut bytes, dead)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+impl DeadFile {
+    fn append(&mut self, new: &[Dead]) -> io::Result<()> {
+        let (bytes, is_new) = (lines_of(new)?, !self.path.exists());
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        self.is_torn = true;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        if is_new {
+            sync_folder(&self.path)?;
         }
-        replace(&self.file, &bytes)?;
-        self.lines = self.letters.len();
+        self.lines += new.len();
+        self.is_torn = false;
+        Ok(())
+    }
+
+    fn rewrite(&mut self, letters: &VecDeque<Dead>) -> io::Result<()> {
+        replace(&self.path, &lines_of(letters)?)?;
+        self.lines = letters.len();
+        self.is_torn = false;
         Ok(())
     }
 }
@@ -229,7 +267,13 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&partial, path)
+    fs::rename(&partial, path)?;
+    sync_folder(path)
+}
+
+/// A file that is new, or was renamed, is there after a power cut only once its folder is written.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]
@@ -272,18 +316,47 @@ mod tests {
         assert!(matches!(store.place(&other, 3, "sms"), Err(PlaceError::Damaged { .. })));
     }
 
+    fn ids(letters: &DeadLetters) -> Vec<String> {
+        letters.newest(usize::MAX).into_iter().map(|dead| dead.id).collect()
+    }
+
     #[test]
     fn dead_letters_survive_a_line_that_was_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), "sms").unwrap();
-        let mut letters = store.dead(|_| true).unwrap();
-        for id in ["m1", "m2", "m1", "m3"] {
-            letters.add(dead(id)).unwrap();
-        }
+        let letters = store.dead(|_| true).unwrap();
+        letters.add(&[dead("m1"), dead("m2")]).unwrap();
+        letters.add(&[dead("m1")]).unwrap();
+        letters.add(&[dead("m3")]).unwrap();
         assert!(letters.remove("m2").unwrap() && !letters.remove("m2").unwrap());
         OpenOptions::new().append(true).open(&store.dead_file).unwrap().write_all(b"{\"id\":\"m4").unwrap();
-        let ids = |letters: &DeadLetters| letters.all().map(|dead| dead.id.clone()).collect::<Vec<_>>();
-        assert_eq!(ids(&store.dead(|_| true).unwrap()), ["m1", "m3"]);
+        assert_eq!(ids(&store.dead(|_| true).unwrap()), ["m3", "m1"]);
         assert_eq!(ids(&store.dead(|dead| dead.id != "m1").unwrap()), ["m3"]);
+    }
+
+    /// A write that failed must not show a letter that no restart finds, and must not spoil the line of the next.
+    #[test]
+    fn what_the_disk_did_not_take_is_not_among_the_dead() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "sms").unwrap();
+        let letters = store.dead(|_| true).unwrap();
+        fs::create_dir(&store.dead_file).unwrap();
+        assert!(letters.add(&[dead("m1")]).is_err() && letters.len() == 0);
+        fs::remove_dir(&store.dead_file).unwrap();
+        letters.add(&[dead("m2")]).unwrap();
+        OpenOptions::new().append(true).open(&store.dead_file).unwrap().write_all(b"{\"id\":\"m3").unwrap();
+        letters.file.lock().is_torn = true;
+        letters.add(&[dead("m4")]).unwrap();
+        assert_eq!((ids(&letters), ids(&store.dead(|_| true).unwrap())), (vec!["m4".into(), "m2".into()], vec!["m4".into(), "m2".into()]));
+    }
+
+    #[test]
+    fn only_so_many_dead_letters_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = Store::open(dir.path(), "sms").unwrap().dead(|_| true).unwrap();
+        let many: Vec<Dead> = (0..limits::DEAD_MAX).map(|at| dead(&format!("m{at}"))).collect();
+        letters.add(&many).unwrap();
+        letters.add(&[dead("one more")]).unwrap();
+        assert_eq!((letters.len(), letters.has("m0"), letters.has("m1"), letters.has("one more")), (limits::DEAD_MAX, false, true, true));
     }
 }

@@ -24,6 +24,7 @@ struct Granted {
     errcode: i64,
     #[serde(default)]
     access_token: String,
+    /// Seconds; whatever it says is taken for a day at most.
     #[serde(default)]
     expires_in: u64,
 }
@@ -50,9 +51,12 @@ impl AccessToken {
         Err(failed)
     }
 
-    /// It is not good any more.
-    pub(crate) async fn forget(&self) {
-        *self.0.lock().await = None;
+    /// The one that was used is not good any more. Whoever is told so late leaves the one that took its place.
+    pub(crate) async fn forget(&self, used: &str) {
+        let mut known = self.0.lock().await;
+        if known.as_ref().is_some_and(|(token, _)| token == used) {
+            *known = None;
+        }
     }
 }
 
@@ -71,5 +75,22 @@ async fn ask(channel: &Channel, secret: &Secret, transport: &Transport) -> Resul
     if granted.errcode != 0 || granted.access_token.is_empty() {
         return Err(Silence::NoAccessToken);
     }
-    Ok((granted.access_token, Duration::from_secs(granted.expires_in).saturating_sub(limits::TOKEN_EARLY)))
+    let lasts = Duration::from_secs(granted.expires_in).min(limits::TOKEN_LASTS_MAX);
+    Ok((granted.access_token, lasts.saturating_sub(limits::TOKEN_EARLY)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several tries are on their way with a token that ends: each learns of it, and only the first may throw it away.
+    #[tokio::test]
+    async fn whoever_learns_late_that_a_token_is_over_leaves_the_next_one() {
+        let until = Instant::now() + limits::TOKEN_LASTS_MAX;
+        let token = AccessToken(Mutex::new(Some(("new".to_owned(), until))));
+        token.forget("old").await;
+        assert_eq!(*token.0.lock().await, Some(("new".to_owned(), until)));
+        token.forget("new").await;
+        assert_eq!(*token.0.lock().await, None);
+    }
 }

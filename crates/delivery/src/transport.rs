@@ -112,7 +112,12 @@ impl Transport {
             let mut roots = RootCertStore::empty();
             if self.authorities.is_empty() {
                 let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await.map_err(|_| Silence::NoTls)?;
-                roots.add_parsable_certificates(found.certs);
+                let (taken, _) = roots.add_parsable_certificates(found.certs);
+                if taken == 0 {
+                    // What could not be read now may be there with the next try.
+                    tracing::warn!(errors = ?found.errors, "no authorities of this machine can be read, so nobody can be trusted");
+                    return Err(Silence::NoTls);
+                }
             } else {
                 roots.add_parsable_certificates(self.authorities.iter().cloned());
             }
@@ -142,7 +147,7 @@ async fn answer(
     let answer = sender.send_request(request).await.map_err(|_| Silence::BrokenOff)?;
     let status = answer.status().as_u16();
     let retry_after = retry_after(answer.headers(), now_ms);
-    // What is too long to be read is no reason to send a message again that was taken.
+    // What is too long to be read, or breaks off, is no answer: a gateway's status says enough without it, a platform's does not.
     let body = Limited::new(answer.into_body(), limits::ANSWER_BYTES_MAX).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     drop(driver);
     Ok(Response { status, retry_after, body })

@@ -27,14 +27,37 @@ pub(crate) struct Known {
     pub(crate) may_be_told: bool,
 }
 
+/// A try on its way. It ends when this is dropped, also where it broke off.
+pub(crate) struct Flight<'a> {
+    underway: &'a Underway,
+    call_id: &'a str,
+    channel: usize,
+    key: Key,
+    finished: bool,
+}
+
+impl Flight<'_> {
+    /// The message is finished, and the log has what became of it.
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.underway.end(self.call_id, self.channel, self.key, self.finished);
+    }
+}
+
 /// The marks. As many as there are unfinished messages: the windows are bounded.
 #[derive(Default)]
 pub(crate) struct Underway(Mutex<BTreeMap<Which, Mark>>);
 
 impl Underway {
     /// A try begins; set before it is looked up whether the call still stands, so that whoever sees the call released sees the mark.
-    pub(crate) fn begin(&self, call_id: &str, channel: usize, key: Key) {
+    pub(crate) fn begin<'a>(&'a self, call_id: &'a str, channel: usize, key: Key) -> Flight<'a> {
         self.0.lock().entry((call_id.into(), channel, key)).or_default().flying = true;
+        Flight { underway: self, call_id, channel, key, finished: false }
     }
 
     /// A request with it may have arrived, now or before a restart.
@@ -48,7 +71,7 @@ impl Underway {
     }
 
     /// A try is over; with `finished` the message is, and the log has what became of it.
-    pub(crate) fn end(&self, call_id: &str, channel: usize, key: Key, finished: bool) {
+    fn end(&self, call_id: &str, channel: usize, key: Key, finished: bool) {
         let (mut marks, which) = (self.0.lock(), (call_id.into(), channel, key));
         match marks.get_mut(&which) {
             Some(mark) if mark.left && !finished => mark.flying = false,
@@ -75,19 +98,18 @@ mod tests {
     fn a_mark_stays_until_the_message_is_finished_on_every_channel() {
         let underway = Underway::default();
         let known = |call: &str| (underway.known(call).is_flying, underway.known(call).may_be_told);
-        underway.begin("c1", 0, (5, 0));
+        let flight = underway.begin("c1", 0, (5, 0));
         assert_eq!((known("c1"), known("c10"), known("c")), ((true, false), (false, false), (false, false)));
         // It could not even be begun to send.
-        underway.end("c1", 0, (5, 0), false);
+        drop(flight);
         assert_eq!(known("c1"), (false, false));
-        underway.begin("c1", 0, (5, 0));
+        let flight = underway.begin("c1", 0, (5, 0));
         underway.leave("c1", 0, (5, 0));
-        underway.end("c1", 0, (5, 0), false);
-        underway.begin("c1", 1, (9, 0));
-        underway.end("c1", 1, (9, 0), true);
+        drop(flight);
+        underway.begin("c1", 1, (9, 0)).finish();
         assert_eq!(known("c1"), (false, true));
         assert!(underway.has_left("c1", 0, (5, 0)) && !underway.has_left("c1", 1, (9, 0)));
-        underway.end("c1", 0, (5, 0), true);
+        underway.begin("c1", 0, (5, 0)).finish();
         assert_eq!(known("c1"), (false, false));
     }
 }

@@ -1,5 +1,6 @@
 //! The messages of one channel that are on their way: read from the log, not yet finished. Its snapshot is consistent at any moment: whatever
-//! was read is in it or finished. It must never grow beyond its bound; what does not fit is left in the log.
+//! was read is in it or finished. It must never grow beyond its bound by more than one record's letters; what does not fit is left in the
+//! log.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -73,17 +74,28 @@ impl Window {
         self.items.entry(key).or_insert(Item { first_ms: now_ms, tries: 0, due: now, flying: false });
     }
 
-    /// The next message that is due, marked as tried.
-    pub(crate) fn start(&mut self, now: Instant) -> Option<(Key, Item)> {
-        let (key, item) = self.items.iter_mut().find(|(_, item)| !item.flying && item.due <= now)?;
+    /// Whether a message is on its way.
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.items.contains_key(&key)
+    }
+
+    /// How often a message was tried.
+    pub(crate) fn tries(&self, key: Key) -> u32 {
+        self.items.get(&key).map_or(0, |item| item.tries)
+    }
+
+    /// The next message that is due, of those taken up until `first_ms_max`; marked as tried.
+    pub(crate) fn start(&mut self, now: Instant, first_ms_max: i64) -> Option<(Key, Item)> {
+        let is_next = |item: &Item| !item.flying && item.due <= now && item.first_ms <= first_ms_max;
+        let (key, item) = self.items.iter_mut().find(|(_, item)| is_next(item))?;
         item.flying = true;
         item.tries += 1;
         Some((*key, *item))
     }
 
-    /// When the next one is due that no try is on its way for.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.items.values().filter(|item| !item.flying).map(|item| item.due).min()
+    /// When the next one is due that no try is on its way for, of those taken up until `first_ms_max`.
+    pub(crate) fn next_due(&self, first_ms_max: i64) -> Option<Instant> {
+        self.items.values().filter(|item| !item.flying && item.first_ms <= first_ms_max).map(|item| item.due).min()
     }
 
     /// A try came to nothing; it is tried again then. One that does not count is as if it had not been.
@@ -131,20 +143,21 @@ mod tests {
         }
         window.advance(12);
         assert_eq!((window.finished(), window.len()), (4, 3));
-        assert_eq!(window.start(now).map(|(key, item)| (key, item.tries)), Some(((5, 0), 1)));
-        assert_eq!(window.start(now).map(|(key, _)| key), Some((7, 0)));
+        assert_eq!(window.start(now, i64::MAX).map(|(key, item)| (key, item.tries)), Some(((5, 0), 1)));
+        assert_eq!(window.start(now, i64::MAX).map(|(key, _)| key), Some((7, 0)));
         window.finish((7, 0));
         assert_eq!(window.finished(), 4, "5 is still on its way");
         let later = now + Duration::from_secs(1);
         window.again((5, 0), later, true);
-        assert_eq!(window.start(now).map(|(key, _)| key), Some((9, 0)));
-        assert_eq!((window.start(now), window.next_due()), (None, Some(later)));
+        assert_eq!(window.start(now, i64::MAX).map(|(key, _)| key), Some((9, 0)));
+        assert_eq!((window.start(now, i64::MAX), window.next_due(i64::MAX)), (None, Some(later)));
+        assert_eq!((window.start(later, 99), window.next_due(99)), (None, None), "it was taken up later");
         window.finish((5, 0));
         assert_eq!(window.finished(), 8);
         let kept: Vec<_> = window.unfinished().collect();
         assert_eq!(kept, [((9, 0), 100, 1)]);
         let restarted = Window::new(window.read(), kept, later);
-        assert_eq!((restarted.read(), restarted.finished(), restarted.next_due()), (12, 8, Some(later)));
+        assert_eq!((restarted.read(), restarted.finished(), restarted.next_due(i64::MAX)), (12, 8, Some(later)));
     }
 
     #[test]
@@ -156,9 +169,9 @@ mod tests {
             window.add((position, 0), 0, now);
         }
         assert!(!window.has_room());
-        let (key, _) = window.start(now).expect("one is due");
+        let (key, _) = window.start(now, i64::MAX).expect("one is due");
         window.again(key, now, false);
-        assert_eq!(window.start(now).map(|(_, item)| item.tries), Some(1));
+        assert_eq!(window.start(now, i64::MAX).map(|(_, item)| item.tries), Some(1));
     }
 
     #[test]

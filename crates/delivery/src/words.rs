@@ -7,6 +7,7 @@ use muster_proto::calendar::{date_of, days_of};
 
 use crate::facts::{Facts, is_answered};
 use crate::letter::{Letter, LetterKind};
+use crate::limits;
 
 /// The language of a channel's texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Lang {
     En,
 }
 
-/// Title and text of a message.
+/// Title and text of a message, which is no longer than [`limits::TEXT_BYTES_MAX`].
 pub(crate) fn compose(lang: Lang, letter: &Letter, facts: &Facts) -> (String, String) {
     let pick = |zh: &'static str, en: &'static str| if lang == Lang::Zh { zh } else { en };
     let (title, lead) = match letter.kind {
@@ -48,40 +49,69 @@ pub(crate) fn compose(lang: Lang, letter: &Letter, facts: &Facts) -> (String, St
         LetterKind::Unserved => ("", ""),
     };
     let mark = if letter.realm == ACTUAL { "" } else { pick("【演练】", "[EXERCISE] ") };
-    let mut text = format!("{mark}{title}：{lead}");
-    if lang == Lang::En {
-        text = format!("{mark}{title}: {lead}");
+    let colon = pick("：", ": ");
+    let mut text = format!("{mark}{title}{colon}{lead}");
+    let mut lines = details(lang, letter, facts);
+    let labels: usize = lines.iter().map(|line| 1 + line.label.len() + colon.len()).sum();
+    shorten(&mut lines, limits::TEXT_BYTES_MAX.saturating_sub(text.len() + labels));
+    for Line { label, value, .. } in &lines {
+        write!(text, "\n{label}{colon}{value}").expect("a String takes any text");
     }
-    details(&mut text, lang, letter, facts);
     (format!("{mark}{title}"), text)
 }
 
-fn details(text: &mut String, lang: Lang, letter: &Letter, facts: &Facts) {
+/// A detail of a message.
+struct Line {
+    label: &'static str,
+    value: String,
+    /// It is of use as a whole alone: a time, a number, a link.
+    is_whole: bool,
+}
+
+/// Shortens the longest details until everything has room: whoever is called must find the hours and the link, however long the task is.
+fn shorten(lines: &mut [Line], room: usize) {
+    let bytes =
+        |cap: usize| -> usize { lines.iter().map(|line| if line.is_whole { line.value.len() } else { line.value.len().min(cap) }).sum() };
+    if bytes(usize::MAX) <= room {
+        return;
+    }
+    let cap = (0..=room).rev().find(|cap| bytes(*cap) <= room).unwrap_or(0);
+    lines.iter_mut().filter(|line| !line.is_whole).for_each(|line| cut(&mut line.value, cap));
+}
+
+/// Ends a text that is longer where a letter ends.
+fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        let mut end = bytes_max.saturating_sub('…'.len_utf8());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str(if bytes_max < '…'.len_utf8() { "" } else { "…" });
+    }
+}
+
+fn details(lang: Lang, letter: &Letter, facts: &Facts) -> Vec<Line> {
     let local = |ms: i64| if ms == 0 { String::new() } else { clock(ms, facts.utc_offset_minutes) };
     let quantity = if facts.quantity == 0 { String::new() } else { facts.quantity.to_string() };
     let whom = matches!(letter.kind, LetterKind::Telephone | LetterKind::Relief);
     let lines = [
-        ("人员", "Person", if whom { facts.responder_id.clone() } else { String::new() }),
-        ("单位", "Organization", facts.organization_id.clone()),
-        ("辖区", "Area", facts.area.clone()),
-        ("地点", "Where", if facts.card.r#where.is_empty() { facts.place.clone() } else { facts.card.r#where.clone() }),
-        ("席位", "Seat", facts.seat_id.clone()),
-        ("向谁报到", "Report to", facts.card.report_to.clone()),
-        ("任务", "Task", facts.card.task.clone()),
-        ("携带", "Bring", facts.card.bring.clone()),
-        ("人数", "People", quantity),
-        ("开始", "From", local(facts.from_ms)),
-        ("结束", "Until", if facts.until_ms == 0 { facts.card.until.clone() } else { local(facts.until_ms) }),
-        ("答复期限", "Answer by", local(facts.reply_due_ms)),
-        ("答复", "Answer", if is_answered(letter.kind) { facts.link.clone() } else { String::new() }),
+        ("人员", "Person", if whom { facts.responder_id.clone() } else { String::new() }, true),
+        ("单位", "Organization", facts.organization_id.clone(), true),
+        ("辖区", "Area", facts.area.clone(), false),
+        ("地点", "Where", if facts.card.r#where.is_empty() { facts.place.clone() } else { facts.card.r#where.clone() }, false),
+        ("席位", "Seat", facts.seat_id.clone(), true),
+        ("向谁报到", "Report to", facts.card.report_to.clone(), false),
+        ("任务", "Task", facts.card.task.clone(), false),
+        ("携带", "Bring", facts.card.bring.clone(), false),
+        ("人数", "People", quantity, true),
+        ("开始", "From", local(facts.from_ms), true),
+        ("结束", "Until", if facts.until_ms == 0 { facts.card.until.clone() } else { local(facts.until_ms) }, facts.until_ms != 0),
+        ("答复期限", "Answer by", local(facts.reply_due_ms), true),
+        ("答复", "Answer", if is_answered(letter.kind) { facts.link.clone() } else { String::new() }, true),
     ];
-    for (zh, en, value) in lines.into_iter().filter(|(_, _, value)| !value.is_empty()) {
-        match lang {
-            Lang::Zh => write!(text, "\n{zh}：{value}"),
-            Lang::En => write!(text, "\n{en}: {value}"),
-        }
-        .expect("a String takes any text");
-    }
+    let said = lines.into_iter().filter(|(_, _, value, _)| !value.is_empty());
+    said.map(|(zh, en, value, is_whole)| Line { label: if lang == Lang::Zh { zh } else { en }, value, is_whole }).collect()
 }
 
 fn parts(ms: i64, offset_minutes: i16) -> ((i64, i64, i64), i64) {
@@ -111,11 +141,12 @@ fn clock(ms: i64, offset_minutes: i16) -> String {
 pub(crate) fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let mut parts = text.strip_suffix(" GMT")?.split_once(", ")?.1.split(' ');
-    let day: i64 = parts.next()?.parse().ok()?;
+    let number = |text: &str| text.parse::<u8>().ok().map(i64::from);
+    let day = number(parts.next()?)?;
     let name = parts.next()?;
     let month = MONTHS.iter().position(|month| *month == name)?;
-    let year: i64 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
-    let clock: Vec<i64> = parts.next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let year = i64::from(parts.next().filter(|year| year.len() == 4)?.parse::<u16>().ok()?);
+    let clock: Vec<i64> = parts.next()?.split(':').map(number).collect::<Option<_>>()?;
     let [hour, minute, second] = clock[..] else { return None };
     let month = i64::try_from(month).ok()? + 1;
     let days = days_of(year, month, day);
@@ -137,7 +168,15 @@ mod tests {
     fn dates_of_http_are_read() {
         assert_eq!(http_date("Wed, 21 Oct 2015 07:28:00 GMT"), Some(1_445_412_480_000));
         assert_eq!(http_date("Thu, 29 Feb 2024 00:00:01 GMT"), Some(1_709_164_801_000));
-        for bad in ["", "120", "Thu, 30 Feb 2024 00:00:01 GMT", "Wed, 21 Oct 15 07:28:00 GMT", "Wed, 21 Oct 2015 07:28 GMT"] {
+        for bad in [
+            "",
+            "120",
+            "Thu, 30 Feb 2024 00:00:01 GMT",
+            "Wed, 21 Oct 15 07:28:00 GMT",
+            "Wed, 21 Oct 2015 07:28 GMT",
+            "Wed, 9223372036854775807 Oct 2015 07:28:00 GMT",
+            "Wed, 21 Oct 2015 9223372036854775807:28:00 GMT",
+        ] {
             assert_eq!(http_date(bad), None, "{bad}");
         }
     }

@@ -48,5 +48,5 @@ pub use service::{Asked, COMMANDS, CommandService, Commands, SERVICE, Said, Serv
 pub use source::{JetStreamSource, SourceOptions, SourceState};
 pub use stream::{STREAM, STREAM_SUBJECTS, StreamOwner, stream_config};
 pub use subject::{area_filter, event_filter, subject};
-pub use target::check_address;
+pub use target::{check_address, without_secrets};
 pub use verify::{Mismatch, VerifyError, VerifyReport, verify_stream};

@@ -14,6 +14,9 @@ use crate::link::percent_decode;
 /// What all inboxes begin with: an answer to anything else is not given, see [`crate::service`].
 pub(crate) const INBOX_PREFIX: &str = "_INBOX";
 
+/// What may stand behind the `?`.
+const OPTIONS: [&str; 3] = ["nkey", "ca", "inbox"];
+
 /// An address, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -29,11 +32,16 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn read(url: &str) -> Result<Self, String> {
         let (hosts, options) = url.split_once('?').unwrap_or((url, ""));
-        let parse = |part: &str| part.trim().parse::<ServerAddr>().map_err(|error| error.to_string());
+        // What the parser says may hold what it was given.
+        let parse = |part: &str| part.trim().parse::<ServerAddr>().map_err(|_| "the address of a server cannot be read".to_owned());
         let mut target = Self { addresses: hosts.split(',').map(parse).collect::<Result<_, _>>()?, ..Self::default() };
-        for option in options.split('&').filter(|option| !option.is_empty()) {
+        for (at, option) in options.split('&').enumerate().filter(|(_, option)| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let value = percent_decode(value);
+            // An option that is not known may be the end of a password with a `?` in it: it is named by its place.
+            if !OPTIONS.contains(&name) {
+                return Err(format!("number {} behind the ? is no option of an address; nkey, ca and inbox are", at + 1));
+            }
             if value.is_empty() {
                 return Err(format!("{name} has no value"));
             }
@@ -41,8 +49,7 @@ impl Target {
                 "nkey" => target.nkey = Some(value.into()),
                 "ca" => target.ca = Some(value.into()),
                 "inbox" if value.starts_with(INBOX_PREFIX) && !value.contains(['*', '>', ' ']) => target.inbox = Some(value),
-                "inbox" => return Err(format!("inbox begins with {INBOX_PREFIX} and has no wildcard")),
-                _ => return Err(format!("{name} is no option of an address; nkey, ca and inbox are")),
+                _ => return Err(format!("inbox begins with {INBOX_PREFIX} and has no wildcard")),
             }
         }
         Ok(target)
@@ -57,6 +64,25 @@ impl Target {
         KeyPair::from_seed(&seed).map_err(|_| failed("it holds no seed of an nkey".to_owned()))?;
         Ok(Some(seed))
     }
+}
+
+/// The servers of an address, without who we are. Of an address that cannot be read it shows what is behind the last `@` alone: a password may
+/// hold any character.
+#[must_use]
+pub fn without_secrets(url: &str) -> String {
+    let (hosts, options) = url.split_once('?').unwrap_or((url, ""));
+    let is_known = |option: &str| option.is_empty() || option.split_once('=').is_some_and(|(name, _)| OPTIONS.contains(&name));
+    let parts = || hosts.split(',').map(str::trim);
+    if !options.split('&').all(is_known) || parts().any(|part| part.parse::<ServerAddr>().is_err()) {
+        let shown = url.rsplit_once('@').map_or("…", |(_, behind)| behind);
+        return shown.split_once('?').map_or(shown, |(hosts, _)| hosts).to_owned();
+    }
+    let strip = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        _ => part.to_owned(),
+    };
+    parts().map(strip).collect::<Vec<_>>().join(",")
 }
 
 /// Says what is wrong with an address, before anything is connected to.
@@ -84,9 +110,27 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (url, named) in
-            [("a?nkeys=x", "nkeys"), ("a?ca=", "ca"), ("a?inbox=reply", "_INBOX"), ("a?inbox=_INBOX.>", "wildcard"), ("a?ca", "ca")]
+            [("a?ca=x&nkeys=x", "number 2"), ("a?ca=", "ca"), ("a?inbox=reply", "_INBOX"), ("a?inbox=_INBOX.>", "wildcard"), ("a?ca", "ca")]
         {
             assert!(check_address(url).unwrap_err().contains(named), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_fault_of_an_address_tells_a_password() {
+        let url = "nats://u:p?zz@host:4222?tls=1";
+        for url in [url, "nats://u:p?zz", "u:p?zz=1", "nats://u:p zz@host:x", "//u:p[zz@"] {
+            let (told, shown) = (check_address(url).unwrap_err(), without_secrets(url));
+            assert!(!told.contains("zz") && !shown.contains("zz"), "{url}: {told} {shown}");
+        }
+        for (url, shown) in [
+            ("nats://u:p@a:4222, tls://b:4223", "nats://a:4222,tls://b:4223"),
+            ("u:p@a?nkey=/etc/muster@1.nk", "a"),
+            ("127.0.0.1:4222", "127.0.0.1:4222"),
+            ("nats://u:12?34@host:4222?tls=1", "host:4222"),
+            ("nats://u:p,w@host", "host"),
+        ] {
+            assert_eq!(without_secrets(url), shown, "{url}");
         }
     }
 

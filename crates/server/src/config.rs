@@ -23,6 +23,9 @@ pub const DEFAULT_REHEARSAL_AT: &str = "03:00";
 /// China Standard Time.
 pub const DEFAULT_UTC_OFFSET_MINUTES: i16 = 480;
 
+/// As far as local time is ahead of UTC, or behind it, anywhere.
+pub(crate) const UTC_OFFSET_MINUTES_MAX: i16 = 14 * 60;
+
 const NATS_EXPECTED: &str = "nats://HOST:PORT / tls://HOST:PORT?nkey=FILE&ca=FILE / off";
 
 /// Whether and where events are published.
@@ -238,19 +241,25 @@ impl Partial {
             return Err(bad("snapshot_every", "0", "1 or more"));
         }
         let offset_minutes = self.utc_offset_minutes.unwrap_or(DEFAULT_UTC_OFFSET_MINUTES);
+        if !(-UTC_OFFSET_MINUTES_MAX..=UTC_OFFSET_MINUTES_MAX).contains(&offset_minutes) {
+            return Err(bad("utc_offset_minutes", &offset_minutes.to_string(), "-840..840"));
+        }
         let nightly = match self.rehearsal_at.as_deref().unwrap_or(DEFAULT_REHEARSAL_AT) {
             "off" => None,
             text => {
-                let bad_time = || bad("rehearsal_at", &format!("{text} ({offset_minutes:+})"), "HH:MM / off, utc_offset_minutes -840..840");
+                let bad_time = || bad("rehearsal_at", text, "HH:MM / off");
                 Some(Nightly::parse(text, offset_minutes).ok_or_else(bad_time)?)
             }
         };
-        let nats =
-            self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|expected: String| bad("nats", text, &expected)))?;
+        // A password may stand in front of a server.
+        let bad_address = |text: &str, expected: String| bad("nats", &muster_feed::without_secrets(text), &expected);
+        let nats = self.nats.as_deref().map_or(Ok(Nats::Off), |text| text.parse().map_err(|expected| bad_address(text, expected)))?;
         let access = access(self.auth.unwrap_or_default(), self.open.unwrap_or(false))?;
         let delivery = self.delivery.unwrap_or_default().check()?;
-        if !delivery.channels.is_empty() && access.public_url.as_deref().unwrap_or_default().is_empty() {
-            return Err(bad("auth.public_url", "", "the https://HOST at which people reach the server: messages have links to it"));
+        let public_url = access.public_url.as_deref().unwrap_or_default();
+        let opens = reqwest::Url::parse(public_url).is_ok_and(|url| url.has_host() && matches!(url.scheme(), "https" | "http"));
+        if !opens && (!delivery.channels.is_empty() || !public_url.is_empty()) {
+            return Err(bad("auth.public_url", public_url, "the https://HOST at which people reach the server: messages have links to it"));
         }
         Ok(Config {
             data: self.data.ok_or(ConfigError::NoData)?,
@@ -372,6 +381,10 @@ mod tests {
             file(&text).unwrap().complete()
         };
         assert!(matches!(channel(""), Err(ConfigError::BadValue { key: "auth.public_url", .. })));
+        for url in ["muster.example.gov.cn", "muster.example.gov.cn:8443", "ftp://m", "https://"] {
+            let config = channel(&format!("[auth]\npublic_url = \"{url}\""));
+            assert!(matches!(config, Err(ConfigError::BadValue { key: "auth.public_url", .. })), "no phone opens {url}");
+        }
         assert_eq!(channel("[auth]\npublic_url = \"https://m\"").unwrap().delivery.channels.len(), 1);
         let error = file("[[delivery.channel]]\nname = \"a\"\nkind = \"fax\"\nurl = \"https://h/\"\n").unwrap();
         let words = Partial { data: Some("x".into()), ..error }.complete().unwrap_err().words();
@@ -385,6 +398,14 @@ mod tests {
         assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "snapshot_every", .. })));
         let partial = Partial { data: Some("x".into()), rehearsal_at: Some("3 Uhr".into()), ..Partial::default() };
         assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "rehearsal_at", .. })));
+        for rehearsal_at in ["off", "03:00"] {
+            let given = (Some(rehearsal_at.into()), Some(4_800));
+            let partial = Partial { data: Some("x".into()), rehearsal_at: given.0, utc_offset_minutes: given.1, ..Partial::default() };
+            assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "utc_offset_minutes", .. })));
+        }
+        let partial = Partial { data: Some("x".into()), nats: Some("nats://muster:hunter2@host:4222?tls=1".into()), ..Partial::default() };
+        let words = partial.complete().unwrap_err().words();
+        assert!(words.en.contains("host:4222") && !words.en.contains("hunter2") && !words.zh.contains("hunter2"), "{}", words.en);
         let partial = Partial { data: Some("x".into()), nats: Some("tls://a?key=k".into()), ..Partial::default() };
         assert!(matches!(partial.complete(), Err(ConfigError::BadValue { key: "nats", expected, .. }) if expected.contains("nkey")));
         let missing = Partial::read(Path::new("/nonexistent/muster.toml")).unwrap_err();

@@ -103,6 +103,10 @@ pub const SHARED_AREAS_KEPT_MAX: usize = STREAMS_MAX;
 /// Answers of `as_of` that are kept for the pages after the first: some 5 MB each.
 pub const AS_OF_KEPT_MAX: usize = 4;
 
+/// How long a message about a call waits for the views, which have its card: five of their write intervals. Messages go on while views are made
+/// again, and four at a time that wait this long are still hundreds a minute.
+pub const CARD_WAIT: Duration = Duration::from_millis(500);
+
 /// How long a question that rests on the tree of areas waits for the views: twenty of their write intervals.
 pub const VIEWS_WAIT: Duration = Duration::from_secs(2);
 

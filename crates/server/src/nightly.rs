@@ -9,6 +9,7 @@ use muster_proto::CommandError;
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::config::UTC_OFFSET_MINUTES_MAX;
 use crate::gateway::{CommandId, Gateway, Principal};
 use crate::limits;
 use crate::time;
@@ -35,7 +36,8 @@ impl Nightly {
         let (hours, minutes) = text.split_once(':')?;
         let number = |text: &str| (text.len() == 2).then(|| text.parse::<u16>().ok()).flatten();
         let (hours, minutes) = (number(hours)?, number(minutes)?);
-        (hours < 24 && minutes < 60 && offset_minutes.abs() <= 14 * 60).then_some(Self { minute: hours * 60 + minutes, offset_minutes })
+        (hours < 24 && minutes < 60 && offset_minutes.abs() <= UTC_OFFSET_MINUTES_MAX)
+            .then_some(Self { minute: hours * 60 + minutes, offset_minutes })
     }
 
     /// The local day whose rehearsal was due last at `now_ms`, as days since 1970-01-01.

@@ -119,14 +119,14 @@ fn said(mut answer: Value, bytes_max: usize) -> Said {
         members.insert(EVENTS_LEFT_OUT.to_owned(), Value::Bool(true));
         body = answer.to_string();
     }
-    Said { body: body.into(), error: None, headers: vec![("Content-Type", "application/json".to_owned())] }
+    Said { body: body.into(), error: None, reason: String::new(), headers: vec![("Content-Type", "application/json".to_owned())] }
 }
 
 fn refused(problem: &Problem, lang: Lang) -> Said {
     let mut headers = vec![("Content-Type", "application/problem+json".to_owned()), ("Content-Language", lang.tag().to_owned())];
     headers.extend(problem.retry_after_s.map(|seconds| ("Retry-After", seconds.to_string())));
     let error = (problem.status.as_u16(), format!("{}: {}", problem.code, problem.detail.get(lang)));
-    Said { body: problem.to_json(lang).to_string().into(), error: Some(error), headers }
+    Said { body: problem.to_json(lang).to_string().into(), error: Some(error), reason: problem.code.clone(), headers }
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
     fn a_problem_is_told_in_headers_and_body() {
         let said = refused(&CommandError::Unavailable { reason: "queue_full" }.into(), Lang::En);
         let Some((code, text)) = said.error else { panic!("it is an error") };
-        assert_eq!((code, text.starts_with("queue_full: ")), (503, true));
+        assert_eq!((code, text.starts_with("queue_full: "), said.reason.as_str()), (503, true, "queue_full"));
         assert!(said.headers.iter().any(|(name, _)| *name == "Retry-After"));
     }
 }

@@ -265,12 +265,15 @@ impl Server {
             gateway: Arc::clone(&gateway),
             vault: Arc::clone(&vault),
             links: Arc::clone(&app.access.links),
+            views: views.clone(),
             enrollments: Arc::clone(&app.enrollments),
             public_url: app.access.public_url.clone(),
             utc_offset_minutes,
         };
-        let deliveries = delivery::start(&data, &channels, parts).inspect_err(|_| remove_server_file(&data))?;
-        let deliveries = Arc::new(deliveries);
+        let folder = data.clone();
+        let deliveries = tokio::task::spawn_blocking(move || delivery::start(&folder, &channels, parts)).await;
+        let deliveries = deliveries.map_err(|_| StartError::BrokenOff).and_then(|started| started.map_err(StartError::from));
+        let deliveries = Arc::new(deliveries.inspect_err(|_| remove_server_file(&data))?);
         app.set_views(views.clone());
         let kv = kv_options.map(|options| Kv::spawn(&views, &options));
         if let Some(kv) = &kv {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,6 +53,9 @@ pub(crate) struct Memory {
     /// Calls that need no message any more, and people without a number.
     pub(crate) pointless: Mutex<BTreeSet<String>>,
     pub(crate) impossible: Mutex<BTreeSet<String>>,
+    /// Whether the log cannot be read, and how often a fault of ours breaks a try off.
+    pub(crate) unreadable: AtomicBool,
+    pub(crate) faults: AtomicU32,
 }
 
 impl Memory {
@@ -63,6 +67,8 @@ impl Memory {
             reports: Mutex::default(),
             pointless: Mutex::default(),
             impossible: Mutex::default(),
+            unreadable: AtomicBool::default(),
+            faults: AtomicU32::default(),
         })
     }
 
@@ -97,6 +103,15 @@ impl Memory {
         self.append(ACTUAL, Event::NextChannelOrdered(body))
     }
 
+    /// Nobody is left to seek the person but one who can telephone.
+    pub(crate) fn telephone(&self, number: u64) -> u64 {
+        let contacts = vec![v1::TelephoneContact { responder_id: "s-1".into(), ..Default::default() }];
+        self.append(
+            ACTUAL,
+            Event::TelephoneRequested(v1::TelephoneRequested { call_id: format!("c{number}"), contacts, ..Default::default() }),
+        )
+    }
+
     /// A call is over before the person came: what is still to be said of it is pointless.
     pub(crate) fn release(&self, number: u64) -> u64 {
         self.pointless.lock().unwrap().insert(format!("c{number}"));
@@ -120,6 +135,9 @@ impl Desk for Memory {
     }
 
     fn read(&self, from: u64) -> Result<Vec<Raw>, String> {
+        if self.unreadable.load(Ordering::Relaxed) {
+            return Err("the disk says no".to_owned());
+        }
         let records = self.records.lock().unwrap();
         let from_index = usize::try_from(from).unwrap() - 1;
         let raw = |(at, bytes): (usize, &Bytes)| Raw { position: at as u64 + 1, bytes: bytes.clone() };
@@ -142,6 +160,10 @@ impl Desk for Memory {
         _channel: &'a Channel,
         may_be_told: bool,
     ) -> Boxed<'a, Result<Told, Gone>> {
+        if self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            // Nothing is printed.
+            std::panic::resume_unwind(Box::new("a fault"));
+        }
         let sent = self.outcomes().contains(&(letter.call_id.clone(), letter.reach.unwrap_or_default(), DeliveryOutcome::Sent));
         let was_told = || may_be_told || self.outcomes().iter().any(|(call, ..)| *call == letter.call_id);
         let told = if sent {

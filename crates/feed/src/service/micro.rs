@@ -69,15 +69,15 @@ impl Micro {
         self.names.iter().map(endpoint).collect()
     }
 
-    /// Counts an answer; `error` is its code and what it says.
+    /// Counts an answer; `error` is its status and the word for the reason, never what it says: everybody who may ask for the figures sees it.
     pub(super) fn count(&self, name: &str, took: Duration, error: Option<(u16, &str)>) {
         let mut counts = self.counts.lock();
         let Some(counts) = counts.get_mut(name) else { return };
         counts.requests += 1;
         counts.took += took;
-        if let Some((code, detail)) = error {
+        if let Some((status, code)) = error {
             counts.errors += 1;
-            counts.last_error = format!("{code}:{detail}");
+            counts.last_error = format!("{status}:{code}");
         }
     }
 }
@@ -108,7 +108,7 @@ mod tests {
     fn every_verb_tells_who_and_only_known_commands_are_counted() {
         let micro = Micro::new("i1".into(), vec!["BlowWhistle", "CheckIn"]);
         micro.count("CheckIn", Duration::from_micros(3), None);
-        micro.count("CheckIn", Duration::from_micros(1), Some((422, "no")));
+        micro.count("CheckIn", Duration::from_micros(1), Some((422, "responder_on_duty")));
         micro.count("Nonsense", Duration::from_micros(1), None);
         for (verb, kind) in [("PING", "ping"), ("INFO", "info"), ("STATS", "stats")] {
             let told = micro.tell(verb).unwrap();
@@ -120,7 +120,10 @@ mod tests {
         let stats = micro.tell("STATS").unwrap();
         let check_in = &stats["endpoints"][1];
         assert_eq!((check_in["num_requests"].as_u64(), check_in["num_errors"].as_u64()), (Some(2), Some(1)));
-        assert_eq!((check_in["last_error"].as_str(), check_in["average_processing_time"].as_u64()), (Some("422:no"), Some(2000)));
+        assert_eq!(
+            (check_in["last_error"].as_str(), check_in["average_processing_time"].as_u64()),
+            (Some("422:responder_on_duty"), Some(2000))
+        );
         assert_eq!(stats["endpoints"][0]["num_requests"], 0);
     }
 }

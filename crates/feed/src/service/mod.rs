@@ -65,6 +65,8 @@ pub struct Said {
     pub body: Bytes,
     /// Code and one line of text, for an answer that says no.
     pub error: Option<(u16, String)>,
+    /// A word of ours for why it says no: all that others than the one who asked may see of it.
+    pub reason: String,
     /// More headers.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -315,8 +317,8 @@ fn is_inbox(reply: &Subject) -> bool {
 }
 
 async fn answer(client: &async_nats::Client, micro: &Micro, name: &str, started: Instant, reply: Subject, said: Said) {
-    let Said { body, error, headers: more } = said;
-    micro.count(name, started.elapsed(), error.as_ref().map(|(code, detail)| (*code, detail.as_str())));
+    let Said { body, error, reason, headers: more } = said;
+    micro.count(name, started.elapsed(), error.as_ref().map(|(code, _)| (*code, reason.as_str())));
     let mut headers = HeaderMap::new();
     for (name, value) in more {
         headers.insert(name, value);

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use muster_delivery::{Boxed, Channel, Desk, Facts, Gone, Letter, LetterKind, LogPlace, MessageId, Raw, Recipient, Report, Told};
+use muster_delivery::{
+    Boxed, Channel, Delivery, Desk, Facts, Gone, Letter, LetterKind, LogPlace, MessageId, Raw, Recipient, Report, Routes, Told,
+};
 use muster_domain::{CallNotice, CallStanding, State};
 use muster_log::{Health, Position};
-use muster_proto::v1::PostCard;
+use muster_proto::v1::{DeliveryChannel, PostCard};
 use muster_proto::{ACTUAL, CommandError, Event};
+use muster_views::{Row, View};
 use serde_json::json;
 
-use super::index::Calls;
 use super::{PRINCIPAL, Parts};
 use crate::gateway::{CommandId, Principal};
 use crate::http::{Contact, wall_ms};
@@ -20,7 +22,7 @@ use crate::limits;
 /// The desk.
 pub(super) struct ServerDesk {
     parts: Parts,
-    calls: Arc<Calls>,
+    routes: Routes,
 }
 
 /// What the state says of a letter.
@@ -33,11 +35,13 @@ struct Standing {
     organization_stands: bool,
     /// What the record ordered or demanded is still asked for; so for every record that does neither.
     event_stands: bool,
+    /// The call itself went to the person by other channels that are still served, and not by the letter's.
+    went_elsewhere: bool,
 }
 
 impl ServerDesk {
-    pub(super) fn new(parts: Parts) -> Self {
-        Self { parts, calls: Arc::default() }
+    pub(super) fn new(parts: Parts, delivery: &Delivery) -> Self {
+        Self { parts, routes: Routes::new(delivery) }
     }
 
     async fn standing(&self, letter: &Letter) -> Result<Standing, Gone> {
@@ -60,11 +64,20 @@ impl ServerDesk {
                     Event::ReliefDemanded(demand) => state.relief_stands(&realm, demand),
                     _ => true,
                 },
+                went_elsewhere: false,
                 notice,
                 recipient,
             }
         };
-        self.parts.engine.ask(question).await.0.map_err(|_| Gone)
+        let mut standing = self.parts.engine.ask(question).await.0.map_err(|_| Gone)?;
+        standing.went_elsewhere = standing.notice.as_ref().is_some_and(|notice| self.went_elsewhere(letter, notice));
+        Ok(standing)
+    }
+
+    fn went_elsewhere(&self, letter: &Letter, notice: &CallNotice) -> bool {
+        let served = |on: &&DeliveryChannel| self.routes.serves(**on, &letter.realm);
+        let mut sent = notice.sent.iter().filter(served).peekable();
+        sent.peek().is_some() && letter.on.is_some_and(|on| !sent.any(|sent| *sent == on))
     }
 
     async fn tell(&self, letter: &Letter, id: &MessageId, channel: &Channel, may_be_told: bool) -> Result<Told, Gone> {
@@ -80,7 +93,7 @@ impl ServerDesk {
             ..Facts::default()
         };
         if let Some(notice) = standing.notice {
-            facts.card = self.card_of(&letter.call_id).await?;
+            facts.card = self.card_of(letter).await;
             of_call(&mut facts, notice);
         }
         of_event(&mut facts, &letter.event);
@@ -114,13 +127,20 @@ impl ServerDesk {
         Ok(Told::Send(Box::new(facts)))
     }
 
-    async fn card_of(&self, call_id: &str) -> Result<PostCard, Gone> {
-        let (calls, log, id) = (Arc::clone(&self.calls), Arc::clone(&self.parts.log), call_id.to_owned());
-        let found = tokio::task::spawn_blocking(move || calls.card_of(&*log, &id)).await.map_err(|_| Gone)?;
-        found.map(Option::unwrap_or_default).map_err(|error| {
-            tracing::error!(%error, "the log cannot be read");
-            Gone
-        })
+    /// 岗位说明书, as the views have it. A call without it is better than none: where they are far behind, it stands behind the link.
+    async fn card_of(&self, letter: &Letter) -> PostCard {
+        let _ = tokio::time::timeout(limits::CARD_WAIT, self.parts.views.wait_for(Position(letter.position))).await;
+        let (views, realm, call_id) = (self.parts.views.clone(), letter.realm.clone(), letter.call_id.clone());
+        let found = tokio::task::spawn_blocking(move || views.row(View::Calls, &realm, &call_id)).await;
+        match found {
+            Ok(Ok(Some(Row::Call(row)))) => row.card.unwrap_or_default(),
+            Ok(Ok(_)) => PostCard::default(),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the views do not have the card of a call");
+                PostCard::default()
+            }
+            Err(_) => PostCard::default(),
+        }
     }
 
     async fn contact(&self, responder_id: &str) -> Result<Contact, Gone> {
@@ -136,7 +156,7 @@ impl ServerDesk {
             "call_id": report.call_id,
             "channel": report.channel.as_str_name(),
             "outcome": report.outcome.as_str_name(),
-            "reference": report.reference,
+            "reference": report.id.to_string(),
             "attempted_at_ms": report.at_ms.to_string(),
         });
         let principal = Principal::new(PRINCIPAL).expect("the principal is visible text");
@@ -174,6 +194,8 @@ fn over(letter: &Letter, standing: &Standing, may_be_told: bool) -> Option<Told>
             Some(notice) if !notice.is_unanswered => pointless("answered"),
             Some(_) => None,
         },
+        // Whoever was called by one channel is told by the same; whom none reached, by all of them.
+        LetterKind::Released | LetterKind::Recalled if standing.went_elsewhere => pointless("called_by_another_channel"),
         LetterKind::Released => {
             let told = may_be_told || notice.is_some_and(|notice| notice.was_told);
             (!told).then_some(Told::Pointless("never_told"))

@@ -2,7 +2,6 @@
 //! engine for what became of a message. It follows nothing itself and must never decide what is sent.
 
 mod desk;
-mod index;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use muster_delivery::{Deliveries, Delivery, PlaceError};
 use muster_engine::EngineHandle;
 use muster_log::Log;
 use muster_vault::Vault;
+use muster_views::ViewsHandle;
 
 use crate::access::Links;
 use crate::gateway::Gateway;
@@ -28,6 +28,7 @@ pub(crate) struct Parts {
     pub(crate) engine: EngineHandle,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) views: ViewsHandle,
     pub(crate) links: Arc<Links>,
     pub(crate) enrollments: Arc<Enrollments>,
     /// What links and the address of receipts begin with.
@@ -35,7 +36,7 @@ pub(crate) struct Parts {
     pub(crate) utc_offset_minutes: i16,
 }
 
-/// Starts a lane for each channel; none where none is configured.
+/// Starts a lane for each channel; none where none is configured. Blocks while it reads what was unfinished.
 pub(crate) fn start(data: &Path, delivery: &Delivery, parts: Parts) -> Result<Deliveries, PlaceError> {
-    Deliveries::start(&data.join(DELIVERY_DIR), delivery, Arc::new(desk::ServerDesk::new(parts)))
+    Deliveries::start(&data.join(DELIVERY_DIR), delivery, Arc::new(desk::ServerDesk::new(parts, delivery)))
 }

@@ -160,7 +160,10 @@ pub(crate) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
 }
 
 pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let bytes_max = limits::COMMAND_BODY_BYTES_MAX;
+    read_at_most(headers, body, limits::COMMAND_BODY_BYTES_MAX).await
+}
+
+pub(super) async fn read_at_most(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_PASSED_OVER_MAX) {
         return Err(Problem::too_large(bytes_max));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use muster_delivery::{ReceiptFault, Resent, Unsigned, limits as delivery_limits};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::commands::header_text;
+use super::commands::{header_text, read_at_most};
 use crate::limits;
 use crate::problem::Problem;
 use crate::words::Words;
@@ -50,6 +50,13 @@ pub(super) async fn resend(State(app): State<Arc<App>>, Path(id): Path<String>) 
                 Words::new("没有这封未送达的消息；muster deliveries 可列出", "there is no such dead letter; muster deliveries lists them");
             Err(Problem::not_found("unknown_message", detail).at("id"))
         }
+        Resent::Later => {
+            let detail = Words::new(
+                "暂时不能重发：渠道待发消息已满、磁盘写入失败或服务器正在停止；这封消息仍在未送达列表中，请稍后重试",
+                "it cannot be sent again now: too much is on its way, the disk does not take it, or the server stops; it is still among the dead letters, try again soon",
+            );
+            Err(Problem::unavailable("not_resent", detail, limits::RETRY_AFTER_SECONDS))
+        }
     }
 }
 
@@ -72,8 +79,7 @@ pub(super) async fn receipt(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let bytes_max = delivery_limits::RECEIPT_BYTES_MAX;
-    let body = to_bytes(body, bytes_max).await.map_err(|_| Problem::too_large(bytes_max))?;
+    let body = read_at_most(&headers, body, delivery_limits::RECEIPT_BYTES_MAX).await?;
     let given = |name: &'static str| header_text(&headers, name).map(Option::unwrap_or_default);
     let signed = (given("webhook-id")?, given("webhook-timestamp")?, given("webhook-signature")?);
     match app.node()?.deliveries.receipt(&id, signed, &body).await {
@@ -112,6 +118,13 @@ fn refused(fault: ReceiptFault) -> Problem {
                 ),
             );
             unsigned("bad_timestamp", detail, "webhook-timestamp")
+        }
+        ReceiptFault::OtherMessage => {
+            let detail = Words::new(
+                "webhook-id 应为此消息的编号，或以它加一个点开头：回执只对所签的消息有效",
+                "webhook-id is this message's id, or begins with it and a dot: a receipt is good for the message that it was signed for",
+            );
+            Problem::bad_request("bad_receipt", detail).at("webhook-id")
         }
         ReceiptFault::Form(error) => {
             let shape = "{\"outcome\": \"delivered|read|answered|failed\", \"at_ms\": 0}";

@@ -71,7 +71,7 @@ fn receipt() -> Value {
     let header = |name: &str, description: &str| json!({"name": name, "in": "header", "required": true, "description": description, "schema": text()});
     let body = json!({"type": "object", "required": ["outcome"], "additionalProperties": false, "properties": {
         "outcome": {"type": "string", "enum": ["delivered", "read", "answered", "failed"]},
-        "at_ms": {"type": "integer", "description": "When, Unix milliseconds; now when absent."}}});
+        "at_ms": {"type": ["string", "integer"], "pattern": "^[0-9]+$", "description": "When, Unix milliseconds; now when absent."}}});
     json!({
         "tags": ["delivery"],
         "operationId": "deliveryReceipt",

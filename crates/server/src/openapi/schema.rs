@@ -280,12 +280,10 @@ fn status() -> Value {
                 "generation": {"type": ["integer", "null"]}, "catching_up": {"type": "boolean"},
                 "progress_percent": {"type": "number"}, "remaining_s": {"type": ["number", "null"], "description": "To the end at the pace of the last seconds."}}},
             "source": upkeep::source(),
-            "kv": {"type": "object", "description": "The views' buckets in NATS KV.", "properties": {
-                "state": {"type": "string", "enum": ["off", "on"]}, "views": {"type": "object", "description": "By view: state, place, lag, rows."}}},
             "delivery": {"type": "array", "description": "One for each delivery channel; counts are since the start.", "items": {"type": "object", "properties": {
                 "name": {"type": "string"}, "kind": {"type": "string"}, "state": {"type": "string", "enum": ["running", "gone", "stopped"]},
-                "waiting": {"type": "integer"}, "sent": {"type": "integer"}, "failed": {"type": "integer"}, "pointless": {"type": "integer"},
-                "dead": {"type": "integer"}, "lag_positions": {"type": "integer"}, "oldest_waiting_ms": {"type": "integer"},
+                "waiting": {"type": "string"}, "sent": {"type": "string"}, "failed": {"type": "string"}, "pointless": {"type": "string"},
+                "dead": {"type": "string"}, "lag_positions": {"type": "string"}, "oldest_waiting_ms": {"type": "string"},
                 "last_failure": {"type": "string"}}}},
             "history": {"type": "object", "description": "Up to where earlier moments are kept.", "properties": {
                 "at": {"type": "string"}, "lag_positions": {"type": "string"}, "bytes": {"type": "string"}, "stopped": {"type": ["string", "null"]}}},

@@ -282,6 +282,9 @@ async fn a_call_reaches_a_person_channel_by_channel_and_the_answer_comes_back() 
     assert!(message.json()["text"].as_str().unwrap().contains("一号卡口"), "{}", message.text());
 
     // Receipts: forged and old ones are refused, good ones are recorded once.
+    let elsewhere = town.http.post(format!("{}/v1/deliveries/{}/receipts", town.server().url(), message.id));
+    let (status, problem) = answer(elsewhere.header("webhook-id", "another.1").body("{}")).await;
+    assert_eq!((status, problem["code"].as_str(), problem["field"].as_str()), (400, Some("bad_receipt"), Some("webhook-id")));
     let body = r#"{"outcome": "delivered"}"#;
     let (status, problem) = town.receipt(&message.id, body, now_ms() / 1_000, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await;
     assert_eq!((status, problem["code"].as_str(), problem["field"].as_str()), (401, Some("bad_signature"), Some("webhook-signature")));
@@ -312,7 +315,7 @@ async fn a_call_reaches_a_person_channel_by_channel_and_the_answer_comes_back() 
     assert_eq!((app.seen().len(), sms.seen().len()), (1, 1), "whoever answered is left alone");
 
     let (_, status) = town.get("/v1/status").await;
-    assert_eq!((status["delivery"][1]["name"].as_str(), &status["delivery"][1]["sent"]), (Some("sms"), &json!(1)));
+    assert_eq!((status["delivery"][1]["name"].as_str(), &status["delivery"][1]["sent"]), (Some("sms"), &json!("1")));
     let metrics = town.http.get(format!("{}/metrics", town.server().url())).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("muster_delivery_sent{channel=\"sms\"} 1"), "{metrics}");
     let kept = everything_in(&town.folder.path().join("delivery"));
@@ -340,6 +343,26 @@ async fn who_cannot_be_reached_is_telephoned_by_others_and_what_nobody_serves_ho
     assert_eq!((dead["dead"][0]["reason"].as_str(), dead["dead"][0]["call_id"].as_str()), (Some("no_phone"), Some("c1")));
     let unknown = town.http.post(format!("{}/v1/deliveries/channels/fax/enable", town.server().url()));
     assert_eq!(answer(unknown).await.1["code"], "unknown_channel");
+}
+
+/// The first channel does not know the person, who was called by the next one and came: told there, and not in vain at the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_called_by_another_channel_is_recalled_by_it() {
+    let (app, sms) = (Gateway::start().await, Gateway::start().await);
+    app.answers(400);
+    let channels = channel("app", "webhook", &app.url, "serves = [\"app\"]") + &channel("sms", "webhook", &sms.url, "serves = [\"sms\"]");
+    let town = Town::new(&channels).await;
+    for (name, id, body) in calls("", &["r-1"]) {
+        town.done(name, &id, body).await;
+    }
+    town.recorded(&["APP FAILED", "SMS SENT"]).await;
+    town.done("AcceptCall", "accept", json!({"call_id": "c1"})).await;
+    town.done("CheckIn", "come", json!({"responder_id": "r-1", "site_id": "s-flood"})).await;
+    town.done("RecallResponder", "recall", json!({"call_id": "c1", "reason": "不需要", "context": office()})).await;
+    let message = sms.has_seen(2).await.remove(1);
+    assert_eq!(message.json()["type"], "muster.recalled");
+    town.until(|town| town.server().deliveries.statuses().iter().all(|status| status.lag_positions == 0)).await;
+    assert_eq!((app.seen().len(), sms.seen().len()), (1, 2), "the app was tried for the call alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
