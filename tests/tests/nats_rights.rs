@@ -62,7 +62,7 @@ impl Commands for Nobody {
     }
 
     fn busy(&self) -> Said {
-        Said { body: "{}".into(), error: Some((401, "token_required".to_owned())), headers: Vec::new() }
+        Said { body: "{}".into(), error: Some((401, "token_required".to_owned())), ..Said::default() }
     }
 }
 

@@ -435,7 +435,13 @@ impl World {
                 // Some begin later than any record of these histories.
                 let from_ms = [0, 900_000, 900_000_000][usize::from(b % 3)];
                 let until_ms = if b % 4 == 0 { 0 } else { from_ms + 1_000 };
-                Event::AvailabilitySet(v1::AvailabilitySet { responder_id, availability: i32::from(b / 4 % 7), from_ms, until_ms, begins_due_ms: 0 })
+                Event::AvailabilitySet(v1::AvailabilitySet {
+                    responder_id,
+                    availability: i32::from(b / 4 % 7),
+                    from_ms,
+                    until_ms,
+                    begins_due_ms: 0,
+                })
             }
             _ => {
                 let responder_ids = (0..b % 4).map(|n| Self::person(a + n)).collect();
