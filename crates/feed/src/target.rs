@@ -120,7 +120,7 @@ mod tests {
     fn no_fault_of_an_address_tells_a_password() {
         let url = "nats://u:p?zz@host:4222?tls=1";
         for url in [url, "nats://u:p?zz", "u:p?zz=1", "nats://u:p zz@host:x", "//u:p[zz@"] {
-            let (told, shown) = (check_address(url).unwrap_err(), without_secrets(url));
+            let (told, shown) = (check_address(url).err().unwrap_or_default(), without_secrets(url));
             assert!(!told.contains("zz") && !shown.contains("zz"), "{url}: {told} {shown}");
         }
         for (url, shown) in [
