@@ -70,6 +70,7 @@ async fn new_ones_have_limits(nats: Nats) {
     let store = jetstream.get_key_value(bucket_name(View::Coverage)).await.unwrap();
     let mut watch = store.watch_with_history(">").await.unwrap();
     within("a row", watch.next()).await.unwrap().unwrap();
+    views.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,6 +113,7 @@ async fn old_ones_get_limits(nats: Nats, consumers: i32) {
     jetstream.create_stream(without_limits(made)).await.unwrap();
     bucket(&nats, &log, &views).await;
     assert_eq!(limits_of(&nats, BUCKET_STREAM).await, (BUCKET_READER_INACTIVE, consumers));
+    views.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
