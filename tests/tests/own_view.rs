@@ -211,6 +211,14 @@ async fn it_has_what_musters_own_views_have() {
     let out = json!({"responder_id": "r-2", "site_id": "s-1"});
     city.send("CheckOut", out).await;
     city.shows(&["4408 急救 1", "4408 驾驶 1", "440802 急救 1", "440802 驾驶 1", "t-1 急救 1", "t-1 驾驶 1"]).await;
+    // Who learns something on post is counted by it at once.
+    for (specialties, expected) in [
+        (json!(["驾驶"]), &["4408 驾驶 1", "440802 驾驶 1", "t-1 驾驶 1"] as &[&str]),
+        (json!(["急救", "驾驶"]), &["4408 急救 1", "4408 驾驶 1", "440802 急救 1", "440802 驾驶 1", "t-1 急救 1", "t-1 驾驶 1"]),
+    ] {
+        city.send("SetSpecialties", json!({"responder_id": "r-1", "specialties": specialties})).await;
+        city.shows(expected).await;
+    }
     assert!(city.upkeep(&program, "verify").await.status.success());
     city.check_in("r-3", "s-2").await;
 

@@ -23,8 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::limits;
 use crate::link::{ConnectError, Credentials, LinkOptions, tls_config};
-use crate::target::Target;
-use crate::target::without_secrets;
+use crate::target::{Target, without_secrets};
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}

@@ -169,5 +169,6 @@ pub const REMOTE_READ_MAX: Duration = Duration::from_secs(20);
 /// Rows that differ which a rebuild or a verification lists; all are counted.
 pub const DIFFERENCES_MAX: usize = 1_000;
 
-/// Pause before views are folded anew once more that could not be: a server whose log is asked for may be starting.
-pub const RENEW_PAUSE: Duration = Duration::from_secs(2);
+/// Shortest and longest pause before views are folded anew once more that could not be: a server whose log is asked for may be starting, and a fold
+/// that fails fails again.
+pub const RENEW_PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(600));

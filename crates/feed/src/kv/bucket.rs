@@ -81,8 +81,9 @@ fn config(log: LogId, bucket: &str, description: String, replicas: usize) -> Con
     }
 }
 
-/// Sees to it that the bucket is there and as it must be. Returns how long what is in it lives.
-pub(super) async fn ensure(jetstream: &Context, bucket: &str, log: LogId, wanted: Config) -> Result<Duration, BucketError> {
+/// Sees to it that the bucket is there and as it must be, and where `bound`, that its readers are held to limits. Returns how long what is in it
+/// lives.
+pub(super) async fn ensure(jetstream: &Context, bucket: &str, log: LogId, wanted: Config, bound: bool) -> Result<Duration, BucketError> {
     let Some(found) = stream::info(jetstream, &wanted.name).await? else {
         let age = wanted.max_age;
         tracing::info!(bucket, "making the bucket");
@@ -103,7 +104,9 @@ pub(super) async fn ensure(jetstream: &Context, bucket: &str, log: LogId, wanted
             mended
         }
     };
-    stream::bound_readers(jetstream, &kept, limits::BUCKET_READER_INACTIVE).await;
+    if bound {
+        stream::bound_readers(jetstream, &kept, limits::BUCKET_READER_INACTIVE).await;
+    }
     Ok(kept.max_age)
 }
 

@@ -107,7 +107,7 @@ pub enum KvState {
     Connecting,
     /// Another one publishes; this one takes over when that one is gone.
     Standby,
-    /// The bucket holds what is newer than the rows here: it waits until they are as far.
+    /// The bucket holds what is newer than the rows here, or these are of another version of the fold: it waits until they are as far.
     Behind {
         /// Where the bucket is.
         bucket: EpochPosition,

@@ -29,7 +29,8 @@ use crate::teller::Teller;
 pub(super) async fn run(views: ViewsHandle, view: View, options: KvOptions, status: watch::Sender<KvStatus>, stop: watch::Receiver<bool>) {
     let shared = Shared::new(views.clone(), status);
     let instance = format!("{:016x}{:016x}", random(), random());
-    let mut publisher = Publisher { views, view, options, instance, shared: &shared, stop, lease: None, backoff: Backoff::new() };
+    let mut publisher =
+        Publisher { views, view, options, instance, shared: &shared, stop, lease: None, readers_bounded: false, backoff: Backoff::new() };
     tokio::select! {
         biased;
         () = publisher.run() => {}
@@ -130,6 +131,8 @@ pub(super) enum End {
     Standby,
     /// Until the rows are as far as the bucket; without the lease, for another one may be.
     Behind(EpochPosition),
+    /// Until the present version of the fold has made the rows; without the lease, for another one may have them.
+    Outdated,
     /// The bucket, the lease or the rows are not what they were: look again, on the same connection.
     Changed(String),
     /// With another connection.
@@ -154,6 +157,8 @@ struct Publisher<'a> {
     stop: watch::Receiver<bool>,
     /// Had by the last turn.
     lease: Option<Arc<Lease>>,
+    /// Readers' limits were looked at once: what a server or a consumer forbids it forbids again.
+    readers_bounded: bool,
     backoff: Backoff,
 }
 
@@ -182,6 +187,16 @@ impl Publisher<'_> {
                 End::Behind(bucket) => {
                     self.let_go().await;
                     self.shared.set(KvState::Behind { bucket });
+                    self.options.lease / limits::KV_LEASE_PARTS
+                }
+                End::Outdated => {
+                    self.let_go().await;
+                    let bucket = self.shared.known.lock().1;
+                    let behind = KvState::Behind { bucket };
+                    if self.shared.known.lock().0 != behind {
+                        tracing::info!(view = %self.view, "the view is published once the present version of its fold has made it");
+                    }
+                    self.shared.set(behind);
                     self.options.lease / limits::KV_LEASE_PARTS
                 }
                 End::Changed(reason) => {
@@ -257,10 +272,11 @@ impl Publisher<'_> {
         self.readable().await?;
         let origin = self.views.origin();
         let leases = bucket::leases_config(origin.log, self.options.lease, self.options.replicas);
-        let lives = bucket::ensure(jetstream, LEASES, origin.log, leases).await?;
+        let lives = bucket::ensure(jetstream, LEASES, origin.log, leases, !self.readers_bounded).await?;
         let name = bucket_name(self.view);
         let rows = bucket::rows_config(origin.log, self.view, self.options.replicas);
-        bucket::ensure(jetstream, &name, origin.log, rows).await?;
+        bucket::ensure(jetstream, &name, origin.log, rows, !self.readers_bounded).await?;
+        self.readers_bounded = true;
         let marker = stream::last_of(jetstream, &stream_name(&name), &subject(&name, MARKER)).await?;
         let bucket = marker.and_then(|marker| at_of(Some(&marker.headers))).unwrap_or_default();
         self.shared.is_at(bucket);
@@ -298,7 +314,7 @@ impl Publisher<'_> {
         match waited.map(|now| now.stopped.clone()) {
             // Rows that another version of the fold made would be told as of a place that they are not of. Another publisher may have the present ones.
             Ok(None) => match self.views.outdated_of(self.view) {
-                Some(_) => Err(End::Changed(format!("the view is not made by version {} of its fold yet", self.view.version()))),
+                Some(_) => Err(End::Outdated),
                 None => Ok(()),
             },
             Ok(Some(error)) => Err(End::Dead(error.to_string())),

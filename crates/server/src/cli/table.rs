@@ -183,7 +183,7 @@ const WORDS: &[(&str, &str)] = &[
     ("FATIGUE_LEVEL_RED", "红色"),
 ];
 
-/// The columns of a view; none for a view that this version does not know.
+/// The columns of a view: for one that is not of Muster itself those that its rows have.
 pub(super) fn columns(view: &str, rows: &[Value]) -> Vec<Column> {
     own_columns(view).map_or_else(|| columns_of(rows), <[Column]>::to_vec)
 }

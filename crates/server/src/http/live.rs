@@ -39,10 +39,11 @@ pub(super) async fn live(
     let reader = Reader::new(asked);
     // Who saw other rows at that place cannot be told what became of these.
     let from = last_id.as_ref().filter(|id| id.mark == reader.mark).map(|id| id.at);
+    // Asked before: the stream says `reset` when the present version takes their place.
+    let outdated = views.outdated_of(reader.asked.view).and_then(|outdated| outdated.rows);
     let subscribed = views.subscribe(reader.asked.view, reader.asked.filter.clone(), from);
     let (start, subscription) = subscribed.map_err(|error| unreadable(&error))?;
     let reset = last_id.is_some() && start == Start::Rows;
-    let outdated = views.outdated_of(reader.asked.view).and_then(|outdated| outdated.rows);
     let mut response = sse::response(stream(app, caller, views, reader, start, reset, (subscription, open)));
     if let Some((version, at)) = outdated {
         // Until the stream says `reset`.

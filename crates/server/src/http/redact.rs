@@ -268,7 +268,6 @@ mod tests {
         found
     }
 
-    /// A new field of text says here whether it is about a person or written by one; until then it is shown to nobody who only counts.
     #[test]
     fn of_a_row_of_another_crate_only_the_texts_are_shown_that_somebody_named() {
         let mut row = json!({
@@ -283,6 +282,7 @@ mod tests {
         assert_eq!(row, shown);
     }
 
+    /// A new field of text says here whether it is about a person or written by one; until then it is shown to nobody who only counts.
     #[test]
     fn every_text_of_every_event_and_row_is_classified_once() {
         let all = Descriptors::read();

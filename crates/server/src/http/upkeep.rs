@@ -172,7 +172,8 @@ pub(super) fn not_current(app: &App) -> String {
     views.outdated().iter().map(line).collect()
 }
 
-/// Makes views by the present versions of their folds that another version made, beside what is shown. Tries until it is done or the process stops.
+/// Makes views by the present versions of their folds that another version made, beside what is shown. Tries, more and more rarely, until it is done,
+/// the views have stopped or the process stops.
 pub(crate) fn renew_views(app: &Arc<App>) {
     let Some(views) = app.try_views().filter(|views| !views.outdated().is_empty()).cloned() else { return };
     for outdated in views.outdated() {
@@ -182,6 +183,7 @@ pub(crate) fn renew_views(app: &Arc<App>) {
     let app = Arc::clone(app);
     let mut stopping = app.stopping();
     tokio::spawn(async move {
+        let mut pause = limits::RENEW_PAUSE.0;
         loop {
             if let Ok(work) = app.upkeep.begin(Kind::Renew, views.at().position) {
                 let turn = Turn(Arc::clone(&app));
@@ -191,10 +193,11 @@ pub(crate) fn renew_views(app: &Arc<App>) {
                 }
                 drop(turn);
             }
-            let stop = tokio::time::timeout(limits::RENEW_PAUSE, stopping.wait_for(|stopping| *stopping)).await;
-            if stop.is_ok() || views.outdated().is_empty() {
+            let stop = tokio::time::timeout(pause, stopping.wait_for(|stopping| *stopping)).await;
+            if stop.is_ok() || views.outdated().is_empty() || views.progress().borrow().stopped.is_some() {
                 return;
             }
+            pause = limits::RENEW_PAUSE.1.min(2 * pause);
         }
     });
 }

@@ -260,6 +260,8 @@ pub(super) async fn view(
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let true_time_ms = given(&parameters.true_time).map(|text| asof::true_time(asked.view, &text)).transpose()?;
     let is_now = given(&parameters.as_of).is_none() && true_time_ms.is_none();
+    // Asked before as well: the present version may take their place meanwhile.
+    let outdated = app.views()?.outdated_of(asked.view);
     let snapshot = match given(&parameters.as_of) {
         as_of if as_of.is_some() || true_time_ms.is_some() => asof::snapshot(&app, &asked, &page, as_of.as_deref(), true_time_ms).await?,
         _ => {
@@ -282,9 +284,7 @@ pub(super) async fn view(
         body["true_time_ms"] = json!(at_ms.to_string());
     }
     // An earlier moment is folded by the present version.
-    if let Some((version, at)) =
-        app.views()?.outdated_of(asked.view).and_then(|outdated| outdated.rows).filter(|(_, at)| is_now && *at == snapshot.at)
-    {
+    if let Some((version, at)) = outdated.and_then(|outdated| outdated.rows).filter(|(_, at)| is_now && *at == snapshot.at) {
         body["outdated"] = json!({"version": version, "at": at.to_string()});
     }
     if let Some(next) = snapshot.next {

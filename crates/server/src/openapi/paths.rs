@@ -239,6 +239,11 @@ fn compare() -> Value {
 }
 
 fn live() -> Value {
+    let mut responses = ok("An endless stream.", json!({"text/event-stream": {"schema": {"type": "string"}}}));
+    responses["200"]["headers"] = json!({"Muster-Outdated": {
+        "description": "`version=N; at=epoch.position`: until `reset` the rows are those that version N of the view's fold made, as of that place.",
+        "schema": {"type": "string"},
+    }});
     json!({
         "tags": ["views"],
         "operationId": "live",
@@ -255,7 +260,7 @@ fn live() -> Value {
             {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
         ],
         "responses": problems(
-            ok("An endless stream.", json!({"text/event-stream": {"schema": {"type": "string"}}})),
+            responses,
             &[("400", "Malformed"), ("401", "Unauthorized"), ("403", "Forbidden"), ("404", "NotFound"), ("503", "Unavailable")],
         ),
     })

@@ -33,6 +33,8 @@ pub(super) struct Folder {
     saved: Position,
     /// What the source was known to have at the start; zero where it had not said.
     end_at_start: Position,
+    /// Readers have rows of another version of a fold, at whatever place.
+    replaces: bool,
     /// Events of the tree that are folded and not published.
     areas: Vec<Event>,
     rewinds: mpsc::Sender<Rewind>,
@@ -53,10 +55,16 @@ impl Folder {
             written_at: None,
             saved: at,
             end_at_start,
+            replaces: false,
             areas: Vec::new(),
             rewinds,
             rewinding: 0,
         }
+    }
+
+    /// Whether the rows take the place of those of another version of a fold.
+    pub(super) fn replacing(self, replaces: bool) -> Self {
+        Self { replaces, ..self }
     }
 
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
@@ -167,7 +175,7 @@ impl Folder {
         hub.publish(self.folded, &self.areas, changes, &self.store.frozen())?;
         drop(hub);
         if self.has_settled() {
-            shared.ring.admit(self.folded);
+            shared.ring.admit(if self.replaces { self.folded.next() } else { self.folded });
         }
         self.areas.clear();
         self.written = self.folded;

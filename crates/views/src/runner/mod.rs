@@ -123,7 +123,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     views.dedup();
     let runtime = tokio::runtime::Handle::current();
     let origin = source.origin();
-    let restore::Restored { folds, target, outdated } = restore::restore(&store, &views, origin, options.keep_outdated)?;
+    let restore::Restored { folds, target, replaces, outdated } = restore::restore(&store, &views, origin, options.keep_outdated)?;
     let ring = Arc::new(Ring::new(&views, options.ring_changes_max));
     let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
@@ -154,7 +154,7 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let scribe = Scribe::new(folds.interest(), folds.ledger.names.clone());
     let whole = Folds::fresh(&shared.views).interest();
     let reader = reading::Reader::new(source, (scribe, whole), at.position.next(), sender.clone(), rewound, stopped);
-    let folder = folding::Folder::new(Arc::clone(&shared), store, folds, origin, rewinds);
+    let folder = folding::Folder::new(Arc::clone(&shared), store, folds, origin, rewinds).replacing(replaces);
     let threads = vec![thread("views-fold", move || folder.run(&receiver))?, thread("views-read", move || reader.run(&runtime))?];
     Ok(ViewsHandle { shared, stop: Arc::new(stop), messages: sender, threads: Arc::new(Mutex::new(threads)) })
 }

@@ -15,14 +15,16 @@ pub(super) struct Restored {
     pub(super) folds: Folds,
     /// The farthest position of any row that these folds make: before it, rows are ahead of the folds.
     pub(super) target: Position,
+    /// Whether rows that another version of a fold made were given up for this.
+    pub(super) replaces: bool,
     /// The views that have no fold here, for their rows or their memory are not of its present version and place.
     pub(super) outdated: Vec<Outdated>,
 }
 
 impl Restored {
     /// Nothing folded yet.
-    pub(super) fn fresh(views: &[View]) -> Self {
-        Self { folds: Folds::fresh(views), target: Position::ZERO, outdated: Vec::new() }
+    fn fresh(views: &[View], replaces: bool) -> Self {
+        Self { folds: Folds::fresh(views), target: Position::ZERO, replaces, outdated: Vec::new() }
     }
 }
 
@@ -31,10 +33,13 @@ pub(super) fn restore(store: &ViewStore, views: &[View], origin: Origin, keep_ou
     if let Some(restored) = saved(store, views, origin, keep_outdated)? {
         return Ok(restored);
     }
-    let mut writes = Writes::default();
-    views.iter().for_each(|view| writes.clear_view(*view));
+    let (mut writes, mut replaces) = (Writes::default(), false);
+    for view in views {
+        replaces |= store.checkpoint(*view)?.is_some() && store.version(*view)? != view.version();
+        writes.clear_view(*view);
+    }
     store.write(writes)?;
-    Ok(Restored::fresh(views))
+    Ok(Restored::fresh(views, replaces))
 }
 
 fn saved(store: &ViewStore, views: &[View], origin: Origin, keep_outdated: bool) -> Result<Option<Restored>, StoreError> {
@@ -58,7 +63,7 @@ fn saved(store: &ViewStore, views: &[View], origin: Origin, keep_outdated: bool)
             None => return Ok(None),
         }
     }
-    Ok(Some(Restored { folds: Folds { ledger, folds, position: at.position() }, target, outdated }))
+    Ok(Some(Restored { folds: Folds { ledger, folds, position: at.position() }, target, replaces: false, outdated }))
 }
 
 /// The fold of a view whose rows and memory are of its present version, whole, and of the place of the others.

@@ -80,6 +80,7 @@ impl ViewFold for SpecialtiesOnPost {
             }
             Some(Event::SpecialtiesSet(set)) => {
                 self.specialties.insert(set.responder_id.clone(), set.specialties.clone());
+                self.learns(&set.responder_id, record.position, rows);
             }
             Some(Event::CheckedIn(seen)) => self.moves(&seen.responder_id, true, record, rows),
             Some(Event::CheckedOut(left)) => self.moves(&left.responder_id, false, record, rows),
@@ -100,23 +101,31 @@ impl SpecialtiesOnPost {
     fn moves(&mut self, person: &str, on_post: bool, record: &Envelope, rows: &mut Rows<SpecialtyRow>) {
         let key = (record.realm.clone(), person.to_owned());
         if let Some(counted) = self.counted.remove(&key) {
-            add(&counted, -1, record, rows);
+            add(&record.realm, &counted, -1, record.position, rows);
         }
         let Some(path) = record.area_path.as_ref().filter(|_| on_post) else { return };
         let area_ids = levels(path).into_iter().filter(|id| !id.is_empty()).map(str::to_owned).collect();
         let specialties = self.specialties.get(person).cloned().unwrap_or_default();
         let counted = Counted { area_ids, specialties };
-        add(&counted, 1, record, rows);
+        add(&record.realm, &counted, 1, record.position, rows);
         self.counted.insert(key, counted);
+    }
+
+    /// Counts a person by other specialties, in each realm in which they stand on post.
+    fn learns(&mut self, person: &str, position: u64, rows: &mut Rows<SpecialtyRow>) {
+        for ((realm, _), counted) in self.counted.iter_mut().filter(|((_, counted), _)| counted == person) {
+            add(realm, counted, -1, position, rows);
+            counted.specialties = self.specialties.get(person).cloned().unwrap_or_default();
+            add(realm, counted, 1, position, rows);
+        }
     }
 }
 
 /// Adds to the rows of all areas and specialties. A row that counts nobody goes.
-fn add(counted: &Counted, people: i32, record: &Envelope, rows: &mut Rows<SpecialtyRow>) {
+fn add(realm: &str, counted: &Counted, people: i32, position: u64, rows: &mut Rows<SpecialtyRow>) {
     for (area_id, specialty) in counted.area_ids.iter().flat_map(|area| counted.specialties.iter().map(move |specialty| (area, specialty)))
     {
-        let (realm, position) = (record.realm.clone(), record.position);
-        let row = SpecialtyRow { realm, area_id: area_id.clone(), specialty: specialty.clone(), on_post: 0, position };
+        let row = SpecialtyRow { realm: realm.to_owned(), area_id: area_id.clone(), specialty: specialty.clone(), on_post: 0, position };
         let on_post = rows.get(&row.realm, &row.id()).map_or(0, |row| row.on_post).saturating_add_signed(people);
         if on_post == 0 {
             rows.remove(&row.realm, &row.id());
