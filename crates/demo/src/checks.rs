@@ -211,8 +211,8 @@ const NAME_BYTES: usize = 9;
 const PHONE_BYTES: usize = 11;
 
 impl PlainScanner {
-    /// How many bytes of the former piece a caller repeats when it scans in pieces.
-    pub const OVERLAP: usize = 10;
+    /// How many bytes of the former piece a caller repeats when it scans in pieces: whatever begins with the first of them was whole in that piece.
+    pub const OVERLAP: usize = 11;
 
     /// Knows every name and telephone number of the city.
     pub fn new(city: &City) -> Self {
@@ -227,11 +227,17 @@ impl PlainScanner {
 
     /// The first personal field in these bytes, if any.
     pub fn find(&self, bytes: &[u8]) -> Option<Plain> {
-        (0..bytes.len()).find_map(|offset| {
+        self.find_from(bytes, 0)
+    }
+
+    /// The first that begins at `from` or after; what stands before is seen, for the end of a longer number is no telephone number.
+    pub fn find_from(&self, bytes: &[u8], from: usize) -> Option<Plain> {
+        (from..bytes.len()).find_map(|offset| {
             let rest = &bytes[offset..];
+            let within_number = offset > 0 && bytes[offset - 1].is_ascii_digit();
             let field = if self.begins_with_name(rest) {
                 "name"
-            } else if self.begins_with_phone(rest) {
+            } else if !within_number && self.begins_with_phone(rest) {
                 "phone"
             } else {
                 return None;
@@ -319,6 +325,8 @@ mod tests {
             assert_eq!(scanner.find(&bytes[..bytes.len() - 2]), None);
             assert_eq!(scanner.find_name(&bytes), scanner.find(&bytes).filter(|plain| plain.field == "name"));
         }
+        let longer = format!("4408{}", person.phone);
+        assert_eq!(scanner.find(longer.as_bytes()), None, "the end of a longer number is none");
         let public = city.peacetime().filter(|command| command.name != "EnrollResponder");
         for command in public {
             assert_eq!(scanner.find(command.body.to_string().as_bytes()), None);

@@ -119,12 +119,12 @@ fn scan_file(scanner: &PlainScanner, path: &Path) -> io::Result<(u64, Option<Pla
     let mut read = 0;
     // A table's compressed bytes are read as entries too, where a number is a number.
     let table = path.extension().is_some_and(|extension| extension == "sst");
-    let find = |bytes: &[u8]| if table { scanner.find_name(bytes) } else { scanner.find(bytes) };
+    let find = |bytes: &[u8], from| if table { scanner.find_name(bytes) } else { scanner.find_from(bytes, from) };
     loop {
         let kept = piece.len();
         let taken = file.by_ref().take(READ_BYTES as u64).read_to_end(&mut piece)?;
         read += taken as u64;
-        if let Some(plain) = find(&piece) {
+        if let Some(plain) = find(&piece, usize::from(kept > 0)) {
             let before = usize::try_from(read).unwrap_or(usize::MAX) - taken - kept;
             return Ok((read, Some(Plain { offset: before + plain.offset, ..plain })));
         }
