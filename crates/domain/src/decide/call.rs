@@ -144,15 +144,11 @@ pub(super) fn joinable(
     }
 }
 
-/// A duty begins now or later, for whoever can come is asked for its beginning; and it ends after it, where it has an end.
-pub(super) fn period(now: &Now<'_>, from_ms: i64, until_ms: i64) -> Result<(), Rejection> {
-    if until_ms != 0 && until_ms <= from_ms {
-        return Err(Rejection::PeriodInvalid {});
-    }
-    if from_ms < now.recorded_at_ms {
-        return Err(Rejection::FieldInvalid { field: "from_ms", reason_zh: "时间已过", reason_en: "the time has passed" });
-    }
-    Ok(())
+/// When a duty begins: a moment that has passed, and none, are now, for whether somebody can come is asked as of the beginning. Where it has an
+/// end, that comes after it.
+pub(super) fn beginning(now: &Now<'_>, from_ms: i64, until_ms: i64) -> Result<i64, Rejection> {
+    let from_ms = from_ms.max(now.recorded_at_ms);
+    if until_ms != 0 && until_ms <= from_ms { Err(Rejection::PeriodInvalid {}) } else { Ok(from_ms) }
 }
 
 pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponder) -> Decision {
@@ -172,8 +168,7 @@ pub(super) fn dispatch_among<'a>(
         (true, false) => need_target(state, &body.whistle_id, &body.need_id, Some(NeedKind::Person))?,
         _ => return Err(Rejection::TargetRequired {}),
     };
-    let from_ms = if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms };
-    period(now, from_ms, body.until_ms)?;
+    let from_ms = beginning(now, body.from_ms, body.until_ms)?;
     // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
     moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
     state.callable(responder, from_ms)?;

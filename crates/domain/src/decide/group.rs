@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, NeedKind, ReleaseReason, ResponderKind};
 
-use super::call::{Target, check_card, free, joinable, may_come_off, need_target, period, rested, taking_on, to_target};
+use super::call::{Target, beginning, check_card, free, joinable, may_come_off, need_target, rested, taking_on, to_target};
 use super::moving::{self, Donors};
 use super::{Decision, checks};
 use crate::execute::{Draft, Now};
@@ -205,12 +205,11 @@ pub(super) fn call(state: &State, now: &Now<'_>, body: &v1::CallGroup) -> Decisi
     if unbounded(selected) {
         return Err(Rejection::SelectionUnbounded {});
     }
-    let from_ms = if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms };
+    let from_ms = beginning(now, body.from_ms, body.until_ms)?;
     let Posts { target, mut open } = posts(state, body, from_ms)?;
     if body.quantity > limits::NEED_QUANTITY_MAX {
         return Err(Rejection::FieldInvalid { field: "quantity", reason_zh: "数量过大", reason_en: "the quantity is too large" });
     }
-    period(now, from_ms, body.until_ms)?;
     checks::short("rest_override_reason", &body.rest_override_reason)?;
     if !body.rest_override_reason.trim().is_empty() && now.context.actor.trim().is_empty() {
         return Err(Rejection::FieldMissing { field: "context.actor" });

@@ -19,7 +19,7 @@ pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
     drafts
 }
 
-/// Whoever was put into units by hand leaves them, and leads none any more. Duties take their people out of units as they end.
+/// Whoever was put into units by hand leaves them, and is the secretary of none any more. Duties take their people out of units as they end.
 fn leave_units(state: &State, responder: ResponderRef) -> impl Iterator<Item = Draft> + '_ {
     let left = state.ops.units.iter().filter(move |(key, unit)| {
         let (member, extra) = (unit.members.contains(&responder), unit.extra_seats.contains(&responder));
@@ -45,11 +45,12 @@ pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::Availability
         return come_back(state, now, responder, 0);
     }
     let person = state.base.responders.get(responder);
-    // An absence that only begins later leaves an open duty until then, when it is said again.
+    // An absence that only begins later leaves a duty that has begun, and one without an end, until then, when it is said again.
     let touched = |key: CallRef| {
         let call = state.ops.calls.get(key);
         let from_ms = call.from_ms.max(now.recorded_at_ms);
-        person.absence(from_ms).is_some() || (call.until_ms != 0 && person.absent_during(from_ms, call.until_ms))
+        let to_come = call.from_ms > now.recorded_at_ms && call.until_ms != 0;
+        person.absence(from_ms).is_some() || (to_come && person.absent_during(from_ms, call.until_ms))
     };
     let mut drafts = give_up(state, responder, ReleaseReason::Unavailable, touched);
     drafts.extend(shifts::leave_rosters(state, responder, GapReason::Unavailable, |shift| {

@@ -182,6 +182,13 @@ impl<'a> Converting<'a> {
 
 /// The seat that a duty ended on, if it is asked for and nobody has it now.
 pub(super) fn fallen_empty<'a>(state: &'a State, now: &Now<'_>, call: &Call) -> Option<(SiteRef, &'a SeatState, Seating)> {
+    let (key, seat) = asked_seat(state, call)?;
+    let seating = state.ops.seating(seat, now.recorded_at_ms);
+    (seating != Seating::Held).then_some((key, seat, seating))
+}
+
+/// The seat that a duty ended on, if it is asked for.
+pub(super) fn asked_seat<'a>(state: &'a State, call: &Call) -> Option<(SiteRef, &'a SeatState)> {
     let key = call.site?;
     let site = state.ops.sites.get(key);
     if site.closed || state.ops.standing_down(site.incident, site.plan) {
@@ -191,8 +198,7 @@ pub(super) fn fallen_empty<'a>(state: &'a State, now: &Now<'_>, call: &Call) -> 
     let converting = site.plan.and_then(|plan| Converting::of(state, site.incident, plan));
     // A part that only a former version had stays until it is empty.
     let goes = converting.is_some_and(|converting| converting.place_of(key).is_none_or(|at| converting.left_over(at, seat)));
-    let seating = state.ops.seating(seat, now.recorded_at_ms);
-    (!goes && seating != Seating::Held).then_some((key, seat, seating))
+    (!goes).then_some((key, seat))
 }
 
 /// The gap of a seat that no post stands behind.

@@ -5,12 +5,12 @@ use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, Rel
 
 use super::backup::gap_reason;
 use super::fill;
-use super::seats::{fallen_empty, gap};
+use super::seats::{asked_seat, gap};
 use super::summons::{Summons, call_off, release, summon};
 use crate::execute::{Draft, Emitted, Now};
 use crate::ids::{CallRef, IncidentRef, ResponderRef, ShiftRef, SiteRef};
 use crate::limits;
-use crate::state::{Floors, Relief, Shift, ShiftPhase, State};
+use crate::state::{CallPhase, Floors, Relief, Shift, ShiftPhase, State};
 
 fn of_shift(state: &State, shift: &Shift, event: Event) -> Draft {
     let site = state.ops.sites.get(shift.site);
@@ -219,7 +219,15 @@ pub(super) fn after_release(state: &State, now: &Now<'_>, body: &v1::DutyRelease
     let Some(reason) = gap_reason(body.reason()) else { return Vec::new() };
     let Some(call) = CallRef::parse(&body.call_id).and_then(|key| state.ops.calls.find(key)) else { return Vec::new() };
     let Some(shift) = call.shift.map(|key| state.ops.shifts.get(key)).filter(|shift| shift.running()) else { return Vec::new() };
-    let Some((site, seat, _)) = fallen_empty(state, now, call).filter(|_| !taken_off(state, shift)) else { return Vec::new() };
+    let Some((site, seat)) = asked_seat(state, call).filter(|_| !taken_off(state, shift)) else { return Vec::new() };
+    // Whoever is there until the shift begins does not fill it.
+    let fills = |key| {
+        let held = state.ops.calls.get(key);
+        held.phase != CallPhase::Recalled && (held.until_ms == 0 || held.until_ms > call.from_ms)
+    };
+    if seat.duties().any(fills) {
+        return Vec::new();
+    }
     let other = state.ops.incidents.find(&body.other_incident_id);
     let gap = gap(state, site, &seat.id, Some(call.responder), reason, other);
     std::iter::once(gap).chain(fill::for_seat(state, now, call)).collect()

@@ -1,4 +1,4 @@
-//! Seats 席位 of a site: who has one, from when, and whether they stay. Asked here and nowhere else.
+//! Seats 席位 of a site: who has one, from when, and whether they stay.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub(crate) struct SeatState {
     pub(crate) duty_desk: bool,
     /// A person put the seat on the list.
     pub(crate) by_hand: bool,
-    /// Taken from the list while somebody may still sit there is refused, so a seat in the list is asked for.
+    /// Whose duty it is. While somebody has it who was not told to come off, the seat stays on the list.
     pub(crate) holder: Option<CallRef>,
     /// The duty of the next shift on the same seat: it begins when the holder's ends, and has the seat once the holder is gone.
     pub(crate) relief: Option<CallRef>,

@@ -75,6 +75,22 @@ fn a_shift_calls_its_people_an_hour_ahead_and_closes_when_relief_is_there() {
 }
 
 #[test]
+fn relief_that_falls_out_on_the_same_seat_is_a_gap_though_the_former_still_sits_there() {
+    let mut story = Story::given(town::people());
+    story.and([town::outbreak(), site("s", vec![seat("r", "")])]);
+    let crews = vec![crew(&[("r", "a1")]), crew(&[("r", "a2")])];
+    let command = schedule(&story, 12, &[("", 2, 8, 1), ("", 10, 8, 1)], crews);
+    story.when(command).then(["ShiftsScheduled s s~1,s~2", "ShiftRostered s~1 r=a1", "ShiftRostered s~2 r=a2"]);
+    story.after_minutes(61).then(["ShiftOpened s~1", "ResponderCalled c1 a1 s#r Shift"]);
+    story.and([town::accept("c1")]);
+    let _ = story.after_minutes(60);
+    story.and([check_in("a1", "s")]);
+    let _ = story.after_minutes(6 * HOUR);
+    story.after_minutes(60).then(["ShiftOpened s~2", "ResponderCalled c2 a2 s#r Shift"]);
+    story.when(town::decline("c2")).then_among(["DutyReleased c2 Declined", "GapRecorded s#r a2 Declined"]);
+}
+
+#[test]
 fn without_relief_it_is_held_and_looked_at_again() {
     let mut story = at_the_end();
     story.after_minutes(1).then_among(["ShiftHeld s~1 0/1", "ReliefDemanded s~1 ShiftEnd"]);
