@@ -13,6 +13,7 @@ use muster_tests::nats::{NatsOptions, NatsServer};
 use muster_tests::process::{Finished, MusterOptions, MusterServer, run_program, spawn_program};
 use muster_tests::wait;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 const NAME: &str = "specialties_on_post";
 
@@ -269,10 +270,12 @@ async fn another_version_takes_the_place_of_the_former_one() {
     city.shows(&CHECKED_IN).await;
     assert!(city.server.terminate(MUSTER_STOP_MAX).await.unwrap().success());
 
-    // Slow enough to look at it and to kill it on the way.
-    let slow = |ms: u32| vec![("MUSTER_EXAMPLE_SLOW_MS".to_owned(), ms.to_string())];
-    let options = MusterOptions { data_dir: data, program: Some(second.clone()), env: slow(500), ..Default::default() };
+    // Held at the first check-in, to be looked at and killed there.
+    let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let env = vec![("MUSTER_EXAMPLE_HELD_BY".to_owned(), holder.local_addr().unwrap().to_string())];
+    let options = MusterOptions { data_dir: data, program: Some(second.clone()), env, ..Default::default() };
     let mut city = City { server: MusterServer::start(options).await.unwrap(), token: None };
+    let held = tokio::time::timeout(RELAY_MAX, holder.accept()).await.expect("a fold comes to a check-in").unwrap();
     let (_, page) = city.get(&format!("/v1/views/{NAME}")).await;
     assert_eq!((shown(&page), &page["outdated"]["version"]), (CHECKED_IN.map(str::to_owned).to_vec(), &json!(1)), "{page}");
     assert_eq!(page["outdated"]["at"], page["at"], "{page}");
@@ -292,11 +295,13 @@ async fn another_version_takes_the_place_of_the_former_one() {
     assert_eq!(city.rows("").await, CHECKED_IN);
 
     city.server.kill9().unwrap();
-    city.server.options_mut().env = slow(100);
+    drop(held);
     city.server.restart().await.unwrap();
     assert_eq!(city.rows("").await, CHECKED_IN, "as it was before");
     let mut live = city.request(reqwest::Method::GET, &format!("/v1/views/{NAME}/live?area=t-2")).send().await.unwrap();
     assert!(live.headers()["muster-outdated"].to_str().unwrap().starts_with("version=1; at="));
+    // Every connection ends with it.
+    drop(holder);
     sends(&mut live, &["event: snapshot", "\"complete\":true", "event: reset", "event: snapshot", "t-2/any"]).await;
     let expected = [
         "4408 any 3",

@@ -1,8 +1,10 @@
 //! The same program when its view has another version, which counts everybody whose specialties are known under `any` as well: for the test of what
 //! becomes of rows that the first version made.
 
+use std::io::Read as _;
+use std::net::TcpStream;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use muster_example_view::{SpecialtiesOnPost, SpecialtyRow};
 use muster_proto::Event;
@@ -10,8 +12,19 @@ use muster_proto::v1::Envelope;
 use muster_views::{Rows, ViewFold};
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds that the fold takes for each record. No fold of a program that is used may wait; a test does, to kill it in the middle.
-const SLOW_MS: &str = "MUSTER_EXAMPLE_SLOW_MS";
+/// The address of whoever holds the fold at its first check-in, for as long as they keep its connection. No fold of a program that is used may wait;
+/// this one does, for a test that looks at it and kills it in the middle.
+const HELD_BY: &str = "MUSTER_EXAMPLE_HELD_BY";
+
+static RELEASED: AtomicBool = AtomicBool::new(false);
+
+fn wait_for_release() {
+    if let Some(mut holder) = std::env::var(HELD_BY).ok().and_then(|address| TcpStream::connect(address).ok()) {
+        // However the connection ends, it goes on.
+        let _ = holder.read(&mut [0]);
+    }
+    RELEASED.store(true, Ordering::Relaxed);
+}
 
 #[derive(Default, Serialize, Deserialize)]
 struct SecondVersion(SpecialtiesOnPost);
@@ -23,8 +36,8 @@ impl ViewFold for SecondVersion {
     type Row = SpecialtyRow;
 
     fn apply(&mut self, record: &Envelope, rows: &mut Rows<SpecialtyRow>) {
-        if let Some(slow_ms) = std::env::var(SLOW_MS).ok().and_then(|text| text.parse().ok()) {
-            std::thread::sleep(Duration::from_millis(slow_ms));
+        if matches!(record.event, Some(Event::CheckedIn(_))) && !RELEASED.load(Ordering::Relaxed) {
+            wait_for_release();
         }
         let mut record = record.clone();
         match &mut record.event {
