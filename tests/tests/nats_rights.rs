@@ -11,7 +11,7 @@ use async_nats::jetstream::{self, kv, stream};
 use async_nats::{Client, HeaderMap};
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt as _, StreamExt as _};
-use muster_feed::{Asked, CommandService, Commands, Said, ServiceOptions, ServiceState};
+use muster_feed::{Asked, CommandService, Commands, Refusal, Said, ServiceOptions, ServiceState};
 use muster_tests::nats::NatsVersion;
 use muster_tests::nats_users::NatsWithUsers;
 use serde_json::{Value, json};
@@ -62,7 +62,11 @@ impl Commands for Nobody {
     }
 
     fn busy(&self) -> Said {
-        Said { body: "{}".into(), error: Some((401, "token_required".to_owned())), ..Said::default() }
+        Said {
+            body: "{}".into(),
+            error: Some(Refusal { status: 401, reason: "token_required".to_owned(), detail: String::new() }),
+            ..Said::default()
+        }
     }
 }
 

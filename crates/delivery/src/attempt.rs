@@ -77,7 +77,7 @@ impl Trying {
     /// A message, if the channel still has to do with it. Blocks while it reads.
     fn letter(&self, (position, n): Key) -> Result<Option<Letter>, String> {
         let record = self.desk.read_one(position)?;
-        Ok(self.routes.letters(self.index, &record).into_iter().find(|letter| letter.n == n))
+        Ok(self.routes.letter(self.index, &record, n))
     }
 
     /// For how long the other end still wants to be left alone, and why.
@@ -183,40 +183,34 @@ impl Trying {
     }
 
     async fn follow_up(&self, letter: &Letter, id: &MessageId, answered: Answered, first_ms: i64, tries: u32) -> Ended {
-        let left = self.left(first_ms);
-        match answered {
+        let (reason, asked) = match answered {
             Answered::Taken(reference) => {
                 self.gauges.count_sent();
                 tracing::debug!(%id, tries, reference, "a message was sent");
-                if self.record(letter, id, DeliveryOutcome::Sent).await { Ended::Over } else { LATER }
+                return if self.record(letter, id, DeliveryOutcome::Sent).await { Ended::Over } else { LATER };
             }
-            Answered::Again(reason, asked) => {
-                if let Some(asked) = asked {
-                    self.keep_quiet(asked, reason);
-                }
-                let wait = backoff(&id.to_string(), tries).max(asked.unwrap_or_default());
-                self.again(letter, id, reason, (wait, left)).await
-            }
-            Answered::TokenOver => self.again(letter, id, "token_over", (backoff(&id.to_string(), tries), left)).await,
             Answered::Refused(reason) => {
                 self.gauges.count_failed(reason);
-                self.give_up(letter, id, reason).await
+                return self.give_up(letter, id, reason).await;
             }
             Answered::Gone => {
                 self.gauges.count_failed("gone");
-                match self.give_up(letter, id, "gone").await {
+                return match self.give_up(letter, id, "gone").await {
                     Ended::Dead { kind, call_id, .. } => Ended::Gone { kind, call_id },
                     later => later,
-                }
+                };
             }
-        }
-    }
-
-    /// Whoever could only be told after the time is over is told by another channel at once.
-    async fn again(&self, letter: &Letter, id: &MessageId, reason: &'static str, (wait, left): (Duration, Duration)) -> Ended {
+            Answered::TokenOver => ("token_over", None),
+            Answered::Again(reason, asked) => (reason, asked),
+        };
         self.gauges.count_failed(reason);
+        if let Some(asked) = asked {
+            self.keep_quiet(asked, reason);
+        }
+        let wait = backoff(&id.to_string(), tries).max(asked.unwrap_or_default());
         tracing::debug!(%id, reason, ?wait, "a message was not taken");
-        if wait >= left { self.give_up(letter, id, reason).await } else { Ended::Again { wait, counts: true } }
+        // Whoever could only be told after the time is over is told by another channel at once.
+        if wait >= self.left(first_ms) { self.give_up(letter, id, reason).await } else { Ended::Again { wait, counts: true } }
     }
 
     async fn give_up(&self, letter: &Letter, id: &MessageId, reason: &'static str) -> Ended {

@@ -1,7 +1,7 @@
 //! One channel at work: reads the log from its own place, keeps a bounded window, starts tries at the channel's pace, and keeps its place. A lane
 //! waits for nobody but its own channel, and leaves whatever touches the disk to threads that may wait for it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -93,8 +93,6 @@ pub(crate) struct Lane {
     read_at: Instant,
     /// The messages of the tries on their way.
     flights: HashMap<task::Id, Key>,
-    /// Messages of which a try broke off by a fault of ours.
-    broken: BTreeSet<Key>,
     /// Given up, and not yet among the dead; in the window until they are. Nothing is sent for them.
     unburied: Vec<(Key, Dead)>,
     /// When they are written again.
@@ -124,7 +122,6 @@ impl Lane {
             kept_read: place.read,
             read_at: now,
             flights: HashMap::new(),
-            broken: BTreeSet::new(),
             unburied: Vec::new(),
             bury_at: now,
         }
@@ -234,7 +231,7 @@ impl Lane {
                 // Lateness is made up for by one message at most, a quiet time by none.
                 self.next_send = self.next_send.max(now.checked_sub(pace).unwrap_or(now)) + pace;
             }
-            let attempt = Arc::clone(&self.trying).attempt(key, item.first_ms, item.tries, self.broken.contains(&key));
+            let attempt = Arc::clone(&self.trying).attempt(key, item.first_ms, item.tries, item.broke_off);
             self.flights.insert(tries.spawn(attempt).id(), key);
         }
     }
@@ -249,7 +246,7 @@ impl Lane {
             Seen::All | Seen::Full => far,
         };
         let has_slot = tries.len() < self.trying.channel().concurrency;
-        let send = match self.trying.quiet().filter(|_| has_slot) {
+        let send = match self.trying.quiet() {
             _ if !has_slot => far,
             Some((quiet, _)) => {
                 let hopeless = self.window.next_due(self.trying.hopeless_ms(quiet)).unwrap_or(far);
@@ -283,7 +280,7 @@ impl Lane {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(key) = self.flights.remove(&id) else { return false };
         match done.map(|(_, ended)| ended) {
-            Ok(Ended::Over) => self.finish(key),
+            Ok(Ended::Over) => self.window.finish(key),
             Ok(Ended::Dead { kind, call_id, reason }) => self.give_up(key, kind, call_id, reason),
             Ok(Ended::Gone { kind, call_id }) => {
                 if !self.trying.gauges.gone.swap(true, Ordering::AcqRel) {
@@ -300,16 +297,11 @@ impl Lane {
                 // What it says could hold anything that was in the message.
                 let id = self.id_of(key);
                 tracing::error!(%id, is_panic = error.is_panic(), "a try broke off, which is a fault of ours; trying again");
-                self.broken.insert(key);
+                self.window.break_off(key);
                 self.window.again(key, Instant::now() + backoff(&id.to_string(), self.window.tries(key)), true);
             }
         }
         false
-    }
-
-    fn finish(&mut self, key: Key) {
-        self.window.finish(key);
-        self.broken.remove(&key);
     }
 
     fn id_of(&self, key: Key) -> MessageId {
@@ -331,7 +323,7 @@ impl Lane {
         match on_disk(move || dead.add(&letters)).await {
             Ok(()) => {
                 for (key, _) in std::mem::take(&mut self.unburied) {
-                    self.finish(key);
+                    self.window.finish(key);
                 }
                 self.changed = true;
             }
@@ -369,7 +361,7 @@ impl Lane {
         // In the window on the disk before it is no longer among the dead: a kill in between leaves it in both, never in neither.
         if !self.keep().await {
             if !was_waiting {
-                self.finish(key);
+                self.window.finish(key);
             }
             return Resent::Later;
         }

@@ -59,6 +59,12 @@ impl Routes {
         decode(record).map(|envelope| self.of(channel, &envelope)).unwrap_or_default()
     }
 
+    /// One of them by its number, where the channel takes it.
+    #[must_use]
+    pub fn letter(&self, channel: usize, record: &[u8], n: u16) -> Option<Letter> {
+        self.letters(channel, record).into_iter().find(|letter| letter.n == n)
+    }
+
     fn of(&self, channel: usize, envelope: &Envelope) -> Vec<Letter> {
         let (Some(channel), Some(event)) = (self.channels.get(channel), &envelope.event) else { return Vec::new() };
         let realm = envelope.realm.as_str();

@@ -291,16 +291,15 @@ impl Deliveries {
             return Err(ReceiptFault::Unknown);
         }
         let (desk, routes) = (Arc::clone(&self.desk), Arc::clone(&self.routes));
-        let read = move || desk.read_one(position).map(|record| routes.letters(channel, &record));
-        let letters = match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(letters)) => letters,
+        let read = move || desk.read_one(position).map(|record| routes.letter(channel, &record, n));
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(letter)) => letter.ok_or(ReceiptFault::Unknown),
             Ok(Err(error)) => {
                 tracing::error!(position, error, "the record of a message cannot be read; its receipt is asked for again");
-                return Err(ReceiptFault::Later);
+                Err(ReceiptFault::Later)
             }
-            Err(_) => return Err(ReceiptFault::Later),
-        };
-        letters.into_iter().find(|letter| letter.n == n).ok_or(ReceiptFault::Unknown)
+            Err(_) => Err(ReceiptFault::Later),
+        }
     }
 
     /// Ends the lanes: open requests finish, a bounded time, and the places are kept.

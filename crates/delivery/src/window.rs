@@ -24,6 +24,8 @@ pub(crate) struct Item {
     pub(crate) due: Instant,
     /// A try is on its way.
     pub(crate) flying: bool,
+    /// A try broke off by a fault of ours.
+    pub(crate) broke_off: bool,
 }
 
 /// The window.
@@ -36,7 +38,7 @@ pub(crate) struct Window {
 impl Window {
     /// A window that goes on behind `read`, with what was unfinished.
     pub(crate) fn new(read: u64, unfinished: impl IntoIterator<Item = (Key, i64, u32)>, now: Instant) -> Self {
-        let item = |(key, first_ms, tries)| (key, Item { first_ms, tries, due: now, flying: false });
+        let item = |(key, first_ms, tries)| (key, Item { first_ms, tries, due: now, flying: false, broke_off: false });
         Self { read, items: unfinished.into_iter().map(item).collect() }
     }
 
@@ -71,7 +73,7 @@ impl Window {
 
     /// Takes a letter up; one that is there already stays as it is.
     pub(crate) fn add(&mut self, key: Key, now_ms: i64, now: Instant) {
-        self.items.entry(key).or_insert(Item { first_ms: now_ms, tries: 0, due: now, flying: false });
+        self.items.entry(key).or_insert(Item { first_ms: now_ms, tries: 0, due: now, flying: false, broke_off: false });
     }
 
     /// Whether a message is on its way.
@@ -104,6 +106,13 @@ impl Window {
             item.flying = false;
             item.due = due;
             item.tries -= u32::from(!counts && item.tries > 0);
+        }
+    }
+
+    /// A try broke off by a fault of ours; [`Window::again`] says when it is tried again.
+    pub(crate) fn break_off(&mut self, key: Key) {
+        if let Some(item) = self.items.get_mut(&key) {
+            item.broke_off = true;
         }
     }
 

@@ -44,7 +44,7 @@ pub use gaps::{RemoteLog, Stretch};
 pub use kv::{Kv, KvFence, KvHandle, KvOptions, KvState, KvStatus};
 pub use link::ConnectError;
 pub use relay::{FenceReason, Relay, RelayHandle, RelayOptions, RelayState, RelayStatus};
-pub use service::{Asked, COMMANDS, CommandService, Commands, SERVICE, Said, ServiceHandle, ServiceOptions, ServiceState};
+pub use service::{Asked, COMMANDS, CommandService, Commands, Refusal, SERVICE, Said, ServiceHandle, ServiceOptions, ServiceState};
 pub use source::{JetStreamSource, SourceOptions, SourceState};
 pub use stream::{STREAM, STREAM_SUBJECTS, StreamOwner, stream_config};
 pub use subject::{area_filter, event_filter, subject};

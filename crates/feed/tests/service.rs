@@ -9,7 +9,7 @@ use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
-use muster_feed::{Asked, CommandService, Commands, STREAM, Said, ServiceHandle, ServiceOptions, ServiceState};
+use muster_feed::{Asked, CommandService, Commands, Refusal, STREAM, Said, ServiceHandle, ServiceOptions, ServiceState};
 use support::{Nats, within};
 use tokio::sync::watch;
 
@@ -33,7 +33,11 @@ impl Commands for Yes {
     }
 
     fn busy(&self) -> Said {
-        Said { body: "busy".into(), error: Some((503, "queue_full".to_owned())), ..Said::default() }
+        Said {
+            body: "busy".into(),
+            error: Some(Refusal { status: 503, reason: "queue_full".to_owned(), detail: String::new() }),
+            ..Said::default()
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use muster_feed::{Asked, Commands, Said};
+use muster_feed::{Asked, Commands, Refusal, Said};
 use muster_proto::v1::ChannelKind;
 use muster_proto::{COMMAND_NAMES, CommandError};
 use serde_json::Value;
@@ -119,14 +119,15 @@ fn said(mut answer: Value, bytes_max: usize) -> Said {
         members.insert(EVENTS_LEFT_OUT.to_owned(), Value::Bool(true));
         body = answer.to_string();
     }
-    Said { body: body.into(), error: None, reason: String::new(), headers: vec![("Content-Type", "application/json".to_owned())] }
+    Said { body: body.into(), error: None, headers: vec![("Content-Type", "application/json".to_owned())] }
 }
 
 fn refused(problem: &Problem, lang: Lang) -> Said {
     let mut headers = vec![("Content-Type", "application/problem+json".to_owned()), ("Content-Language", lang.tag().to_owned())];
     headers.extend(problem.retry_after_s.map(|seconds| ("Retry-After", seconds.to_string())));
-    let error = (problem.status.as_u16(), format!("{}: {}", problem.code, problem.detail.get(lang)));
-    Said { body: problem.to_json(lang).to_string().into(), error: Some(error), reason: problem.code.clone(), headers }
+    let detail = format!("{}: {}", problem.code, problem.detail.get(lang));
+    let error = Refusal { status: problem.status.as_u16(), reason: problem.code.clone(), detail };
+    Said { body: problem.to_json(lang).to_string().into(), error: Some(error), headers }
 }
 
 #[cfg(test)]
@@ -155,8 +156,9 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_headers_and_body() {
         let said = refused(&CommandError::Unavailable { reason: "queue_full" }.into(), Lang::En);
-        let Some((code, text)) = said.error else { panic!("it is an error") };
-        assert_eq!((code, text.starts_with("queue_full: "), said.reason.as_str()), (503, true, "queue_full"));
+        let Some(error) = said.error else { panic!("it is an error") };
+        assert_eq!((error.status, error.reason.as_str()), (503, "queue_full"));
+        assert!(error.detail.starts_with("queue_full: "), "{}", error.detail);
         assert!(said.headers.iter().any(|(name, _)| *name == "Retry-After"));
     }
 }

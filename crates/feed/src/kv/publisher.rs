@@ -129,10 +129,8 @@ pub(super) enum End {
     Fenced(KvFence),
     /// Until the lease is free.
     Standby,
-    /// Until the rows are as far as the bucket; without the lease, for another one may be.
+    /// Until the rows are as far as the bucket, or are made by the present version of the fold; without the lease, for another one may have such.
     Behind(EpochPosition),
-    /// Until the present version of the fold has made the rows; without the lease, for another one may have them.
-    Outdated,
     /// The bucket, the lease or the rows are not what they were: look again, on the same connection.
     Changed(String),
     /// With another connection.
@@ -187,16 +185,6 @@ impl Publisher<'_> {
                 End::Behind(bucket) => {
                     self.let_go().await;
                     self.shared.set(KvState::Behind { bucket });
-                    self.options.lease / limits::KV_LEASE_PARTS
-                }
-                End::Outdated => {
-                    self.let_go().await;
-                    let bucket = self.shared.known.lock().1;
-                    let behind = KvState::Behind { bucket };
-                    if self.shared.known.lock().0 != behind {
-                        tracing::info!(view = %self.view, "the view is published once the present version of its fold has made it");
-                    }
-                    self.shared.set(behind);
                     self.options.lease / limits::KV_LEASE_PARTS
                 }
                 End::Changed(reason) => {
@@ -313,13 +301,19 @@ impl Publisher<'_> {
         let waited = progress.wait_for(|now| now.ready || now.stopped.is_some()).await;
         match waited.map(|now| now.stopped.clone()) {
             // Rows that another version of the fold made would be told as of a place that they are not of. Another publisher may have the present ones.
-            Ok(None) => match self.views.outdated_of(self.view) {
-                Some(_) => Err(End::Outdated),
-                None => Ok(()),
-            },
+            Ok(None) if self.views.outdated_of(self.view).is_some() => Err(self.outdated()),
+            Ok(None) => Ok(()),
             Ok(Some(error)) => Err(End::Dead(error.to_string())),
             Err(_) => Err(End::Dead("the views have ended".to_owned())),
         }
+    }
+
+    fn outdated(&self) -> End {
+        let (state, bucket) = self.shared.known.lock().clone();
+        if state != (KvState::Behind { bucket }) {
+            tracing::info!(view = %self.view, "the view is published once the present version of its fold has made it");
+        }
+        End::Behind(bucket)
     }
 
     /// The rows are still those of the log that the bucket was looked at for.

@@ -63,12 +63,21 @@ pub struct Asked {
 pub struct Said {
     /// The body.
     pub body: Bytes,
-    /// Code and one line of text, for an answer that says no.
-    pub error: Option<(u16, String)>,
-    /// A word of ours for why it says no: all that others than the one who asked may see of it.
-    pub reason: String,
+    /// For an answer that says no.
+    pub error: Option<Refusal>,
     /// More headers.
     pub headers: Vec<(&'static str, String)>,
+}
+
+/// Why an answer says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A status as of HTTP.
+    pub status: u16,
+    /// A word of ours: all that others than the one who asked may see of it.
+    pub reason: String,
+    /// What the one who asked is told, in one line.
+    pub detail: String,
 }
 
 /// Whoever carries commands out.
@@ -317,14 +326,14 @@ fn is_inbox(reply: &Subject) -> bool {
 }
 
 async fn answer(client: &async_nats::Client, micro: &Micro, name: &str, started: Instant, reply: Subject, said: Said) {
-    let Said { body, error, reason, headers: more } = said;
-    micro.count(name, started.elapsed(), error.as_ref().map(|(code, _)| (*code, reason.as_str())));
+    let Said { body, error, headers: more } = said;
+    micro.count(name, started.elapsed(), error.as_ref().map(|refusal| (refusal.status, refusal.reason.as_str())));
     let mut headers = HeaderMap::new();
     for (name, value) in more {
         headers.insert(name, value);
     }
-    if let Some((code, detail)) = error {
-        headers.insert(ERROR_CODE, code.to_string());
+    if let Some(Refusal { status, detail, .. }) = error {
+        headers.insert(ERROR_CODE, status.to_string());
         headers.insert(ERROR, one_line(&detail));
     }
     publish(client, reply, headers, body).await;

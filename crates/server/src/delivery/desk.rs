@@ -9,7 +9,7 @@ use muster_delivery::{
 };
 use muster_domain::{CallNotice, CallStanding, State};
 use muster_log::{Health, Position};
-use muster_proto::v1::{DeliveryChannel, PostCard};
+use muster_proto::v1::PostCard;
 use muster_proto::{ACTUAL, CommandError, Event};
 use muster_views::{Row, View};
 use serde_json::json;
@@ -35,8 +35,6 @@ struct Standing {
     organization_stands: bool,
     /// What the record ordered or demanded is still asked for; so for every record that does neither.
     event_stands: bool,
-    /// The call itself went to the person by other channels that are still served, and not by the letter's.
-    went_elsewhere: bool,
 }
 
 impl ServerDesk {
@@ -64,25 +62,16 @@ impl ServerDesk {
                     Event::ReliefDemanded(demand) => state.relief_stands(&realm, demand),
                     _ => true,
                 },
-                went_elsewhere: false,
                 notice,
                 recipient,
             }
         };
-        let mut standing = self.parts.engine.ask(question).await.0.map_err(|_| Gone)?;
-        standing.went_elsewhere = standing.notice.as_ref().is_some_and(|notice| self.went_elsewhere(letter, notice));
-        Ok(standing)
-    }
-
-    fn went_elsewhere(&self, letter: &Letter, notice: &CallNotice) -> bool {
-        let served = |on: &&DeliveryChannel| self.routes.serves(**on, &letter.realm);
-        let mut sent = notice.sent.iter().filter(served).peekable();
-        sent.peek().is_some() && letter.on.is_some_and(|on| !sent.any(|sent| *sent == on))
+        self.parts.engine.ask(question).await.0.map_err(|_| Gone)
     }
 
     async fn tell(&self, letter: &Letter, id: &MessageId, channel: &Channel, may_be_told: bool) -> Result<Told, Gone> {
         let standing = self.standing(letter).await?;
-        if let Some(answer) = over(letter, &standing, may_be_told) {
+        if let Some(answer) = over(&self.routes, letter, &standing, may_be_told) {
             return Ok(answer);
         }
         let mut facts = Facts {
@@ -180,7 +169,7 @@ impl ServerDesk {
 }
 
 /// Why nothing is to be sent any more.
-fn over(letter: &Letter, standing: &Standing, may_be_told: bool) -> Option<Told> {
+fn over(routes: &Routes, letter: &Letter, standing: &Standing, may_be_told: bool) -> Option<Told> {
     let pointless = |why| Some(Told::Pointless(why));
     let exercise = letter.realm != ACTUAL;
     let notice = standing.notice.as_ref();
@@ -195,7 +184,9 @@ fn over(letter: &Letter, standing: &Standing, may_be_told: bool) -> Option<Told>
             Some(_) => None,
         },
         // Whoever was called by one channel is told by the same; whom none reached, by all of them.
-        LetterKind::Released | LetterKind::Recalled if standing.went_elsewhere => pointless("called_by_another_channel"),
+        LetterKind::Released | LetterKind::Recalled if notice.is_some_and(|notice| went_elsewhere(routes, letter, notice)) => {
+            pointless("called_by_another_channel")
+        }
         LetterKind::Released => {
             let told = may_be_told || notice.is_some_and(|notice| notice.was_told);
             (!told).then_some(Told::Pointless("never_told"))
@@ -211,6 +202,11 @@ fn over(letter: &Letter, standing: &Standing, may_be_told: bool) -> Option<Told>
         LetterKind::Relief => (!standing.event_stands).then_some(Told::Pointless("relieved")),
         LetterKind::Unserved => None,
     }
+}
+
+/// Whether the call itself went to the person by other channels that are still served, and not by the letter's.
+fn went_elsewhere(routes: &Routes, letter: &Letter, notice: &CallNotice) -> bool {
+    letter.on.is_some_and(|on| !notice.sent.contains(&on)) && notice.sent.iter().any(|sent| routes.serves(*sent, &letter.realm))
 }
 
 fn area_of(event: &Event) -> &str {
