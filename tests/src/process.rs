@@ -168,7 +168,7 @@ pub async fn run_muster(args: &[&str], limit: Duration) -> Result<Finished> {
 /// # Errors
 /// The program cannot be started, or it still runs after `limit` and is killed.
 pub async fn run_program(binary: &Path, args: &[&str], limit: Duration) -> Result<Finished> {
-    let mut process = spawn_program(binary, args)?;
+    let mut process = spawn_program(binary, args, &[])?;
     let status = process.child.wait_for_end(limit).await.with_context(|| process.child.tail())?;
     Ok(Finished { status, stdout: process.child.stdout(), stderr: process.child.stderr() })
 }
@@ -187,17 +187,17 @@ pub struct MusterProcess {
 /// # Errors
 /// The binary cannot be built or started.
 pub async fn spawn_muster(args: &[&str]) -> Result<MusterProcess> {
-    spawn_program(&muster_binary().await?, args)
+    spawn_program(&muster_binary().await?, args, &[])
 }
 
-/// Starts another program with Muster in it and does not wait for anything.
+/// Starts another program with Muster in it, with further environment variables, and does not wait for anything.
 ///
 /// # Errors
 /// The program cannot be started.
-pub fn spawn_program(binary: &Path, args: &[&str]) -> Result<MusterProcess> {
+pub fn spawn_program(binary: &Path, args: &[&str], env: &[(String, String)]) -> Result<MusterProcess> {
     let scratch = tempfile::Builder::new().prefix("muster-").tempdir()?;
     let mut command = Command::new(binary);
-    command.args(args);
+    command.args(args).envs(env.iter().cloned());
     let name = format!("muster-{}", args.first().copied().unwrap_or("bare"));
     let child = ChildProcess::spawn(&name, command, scratch.path())?;
     Ok(MusterProcess { child, _scratch: scratch })

@@ -6,11 +6,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use muster_feed::kv::Marker;
 use muster_tests::binary::program_binary;
 use muster_tests::buckets::{bucket_rows, http_rows};
+use muster_tests::child::Signal;
 use muster_tests::limits::{MUSTER_START_MAX, MUSTER_STOP_MAX, RELAY_MAX};
 use muster_tests::nats::{NatsOptions, NatsServer};
-use muster_tests::process::{Finished, MusterOptions, MusterServer, run_program, spawn_program};
+use muster_tests::process::{Finished, MusterOptions, MusterProcess, MusterServer, run_program, spawn_program};
 use muster_tests::wait;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -19,6 +21,15 @@ const NAME: &str = "specialties_on_post";
 
 async fn program() -> PathBuf {
     program_binary("muster-example-view").await.unwrap()
+}
+
+async fn second_version() -> PathBuf {
+    program_binary("muster-example-view-second-version").await.unwrap()
+}
+
+/// What holds the second version's fold at its first check-in, for as long as it is not dropped.
+fn held_by(holder: &TcpListener) -> Vec<(String, String)> {
+    vec![("MUSTER_EXAMPLE_HELD_BY".to_owned(), holder.local_addr().unwrap().to_string())]
 }
 
 /// A city with two townships, people with specialties, and a site in each township.
@@ -114,8 +125,56 @@ fn office() -> Value {
 }
 
 fn shown(page: &Value) -> Vec<String> {
+    texts(page["rows"].as_array().unwrap())
+}
+
+fn texts<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     let row = |row: &Value| format!("{} {} {}", row["area_id"].as_str().unwrap(), row["specialty"].as_str().unwrap(), row["on_post"]);
-    page["rows"].as_array().unwrap().iter().map(row).collect()
+    rows.into_iter().map(row).collect()
+}
+
+/// The rows of the bucket, in the order of a page, and its marker.
+async fn bucket(nats: &NatsServer) -> anyhow::Result<(Marker, Vec<String>)> {
+    let (marker, rows) = bucket_rows(&nats.url(), NAME).await?;
+    let mut rows: Vec<Value> = rows.into_values().collect();
+    rows.sort_by_key(|row| format!("{}/{}", row["area_id"].as_str().unwrap(), row["specialty"].as_str().unwrap()));
+    Ok((marker, texts(&rows)))
+}
+
+/// Waits until the bucket says that it is complete with these rows.
+async fn bucket_shows(nats: &NatsServer, expected: &[&str]) {
+    let look = || async {
+        // Not made yet, or just being made.
+        Ok(bucket(nats).await.is_ok_and(|(marker, rows)| marker.complete && rows == expected).then_some(()))
+    };
+    wait::until_async(&format!("the bucket has {expected:?}"), RELAY_MAX, look).await.unwrap();
+}
+
+/// A worker of the view, which publishes it.
+struct Worker {
+    process: MusterProcess,
+    url: String,
+}
+
+impl Worker {
+    async fn start(program: &Path, nats: &NatsServer, more: &[&str], env: &[(String, String)]) -> Self {
+        let nats = nats.url();
+        let args = ["worker", "--nats", &nats, "--views", NAME, "--listen", "127.0.0.1:0"].into_iter().chain(more.iter().copied());
+        let process = spawn_program(program, &args.collect::<Vec<_>>(), env).unwrap();
+        let said = || Ok(process.child.stdout().lines().find_map(|line| Some(line.strip_prefix("listening ")?.to_owned())));
+        let url = wait::until("the worker listens", RELAY_MAX, said).await.unwrap();
+        Self { process, url }
+    }
+
+    async fn page(&self) -> Value {
+        reqwest::get(format!("{}/v1/views/{NAME}", self.url)).await.unwrap().json().await.unwrap()
+    }
+
+    /// Waits until the rows are these.
+    async fn shows(&self, expected: &[&str]) {
+        let look = || async { Ok((http_rows(&self.url, NAME).await.is_ok_and(|(_, rows)| texts(&rows) == expected)).then_some(())) };
+        wait::until_async(&format!("the worker has {expected:?}"), RELAY_MAX, look).await.unwrap();
+    }
 }
 
 /// Reads a stream until it has sent everything of these, in order.
@@ -136,6 +195,21 @@ async fn sends(answer: &mut reqwest::Response, wanted: &[&str]) {
         heard.push_str(std::str::from_utf8(&chunk.unwrap_or_else(|| panic!("the stream ended: {heard}"))).unwrap());
     }
 }
+
+/// What the second version makes of the same, with one more who checked in at `t-2`.
+const SECOND: [&str; 11] = [
+    "4408 any 3",
+    "4408 急救 3",
+    "4408 驾驶 1",
+    "440802 any 3",
+    "440802 急救 3",
+    "440802 驾驶 1",
+    "t-1 any 2",
+    "t-1 急救 2",
+    "t-1 驾驶 1",
+    "t-2 any 1",
+    "t-2 急救 1",
+];
 
 const CHECKED_IN: [&str; 6] = ["4408 急救 2", "4408 驾驶 1", "440802 急救 2", "440802 驾驶 1", "t-1 急救 2", "t-1 驾驶 1"];
 
@@ -170,13 +244,10 @@ async fn it_has_what_musters_own_views_have() {
     assert!(metrics.contains(&format!("muster_kv_state{{view=\"{NAME}\",state=\"live\"}} 1")), "{metrics}");
 
     // A worker of the same program has the same rows.
-    let (nats_url, data) = (nats.url(), folder.path().join("worker").display().to_string());
-    let worker =
-        spawn_program(&program, &["worker", "--nats", &nats_url, "--data", &data, "--views", NAME, "--listen", "127.0.0.1:0"]).unwrap();
-    let said = || Ok(worker.child.stdout().lines().find_map(|line| Some(line.strip_prefix("listening ")?.to_owned())));
-    let url = wait::until("the worker listens", RELAY_MAX, said).await.unwrap();
+    let data = folder.path().join("worker").display().to_string();
+    let worker = Worker::start(&program, &nats, &["--data", &data], &[]).await;
     let look = || async {
-        let rows = (http_rows(&url, NAME).await.ok(), http_rows(&city.server.url(), NAME).await.ok());
+        let rows = (http_rows(&worker.url, NAME).await.ok(), http_rows(&city.server.url(), NAME).await.ok());
         Ok((rows.0.is_some() && rows.0 == rows.1).then_some(()))
     };
     wait::until_async("the worker's rows are the server's", RELAY_MAX, look).await.unwrap();
@@ -261,19 +332,27 @@ async fn it_has_what_musters_own_views_have() {
 async fn another_version_takes_the_place_of_the_former_one() {
     let (folder, program) = (tempfile::tempdir().unwrap(), program().await);
     let data = folder.path().join("data");
-    let second = program_binary("muster-example-view-second-version").await.unwrap();
-    let mut city = City::start(&data, program, None).await;
+    let second = second_version().await;
+    let nats = NatsServer::start(NatsOptions::default()).await.unwrap();
+    let mut city = City::start(&data, program, Some(nats.url())).await;
     city.build().await;
     for person in ["r-1", "r-2"] {
         city.check_in(person, "s-1").await;
     }
     city.shows(&CHECKED_IN).await;
+    bucket_shows(&nats, &CHECKED_IN).await;
     assert!(city.server.terminate(MUSTER_STOP_MAX).await.unwrap().success());
+    let (former, _) = bucket(&nats).await.unwrap();
 
     // Held at the first check-in, to be looked at and killed there.
     let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let env = vec![("MUSTER_EXAMPLE_HELD_BY".to_owned(), holder.local_addr().unwrap().to_string())];
-    let options = MusterOptions { data_dir: data, program: Some(second.clone()), env, ..Default::default() };
+    let options = MusterOptions {
+        data_dir: data,
+        nats: Some(nats.url()),
+        program: Some(second.clone()),
+        env: held_by(&holder),
+        ..Default::default()
+    };
     let mut city = City { server: MusterServer::start(options).await.unwrap(), token: None };
     let held = tokio::time::timeout(RELAY_MAX, holder.accept()).await.expect("a fold comes to a check-in").unwrap();
     let (_, page) = city.get(&format!("/v1/views/{NAME}")).await;
@@ -293,6 +372,13 @@ async fn another_version_takes_the_place_of_the_former_one() {
     let caught_up = || async { Ok((at(&city.get("/v1/views/coverage").await.1) >= Some(last)).then_some(())) };
     wait::until_async("coverage goes on", RELAY_MAX, caught_up).await.unwrap();
     assert_eq!(city.rows("").await, CHECKED_IN);
+    let look = || async {
+        let metrics = city.request(reqwest::Method::GET, "/metrics").send().await?.text().await?;
+        Ok(metrics.contains(&format!("muster_kv_state{{view=\"{NAME}\",state=\"behind\"}} 1")).then_some(()))
+    };
+    wait::until_async("the publisher says that it waits", RELAY_MAX, look).await.unwrap();
+    let (marker, rows) = bucket(&nats).await.unwrap();
+    assert_eq!((marker.at, rows), (former.at, CHECKED_IN.map(str::to_owned).to_vec()), "the bucket stands still with the former rows");
 
     city.server.kill9().unwrap();
     drop(held);
@@ -303,20 +389,8 @@ async fn another_version_takes_the_place_of_the_former_one() {
     // Every connection ends with it.
     drop(holder);
     sends(&mut live, &["event: snapshot", "\"complete\":true", "event: reset", "event: snapshot", "t-2/any"]).await;
-    let expected = [
-        "4408 any 3",
-        "4408 急救 3",
-        "4408 驾驶 1",
-        "440802 any 3",
-        "440802 急救 3",
-        "440802 驾驶 1",
-        "t-1 any 2",
-        "t-1 急救 2",
-        "t-1 驾驶 1",
-        "t-2 any 1",
-        "t-2 急救 1",
-    ];
-    city.shows(&expected).await;
+    city.shows(&SECOND).await;
+    bucket_shows(&nats, &SECOND).await;
     // The rows are there a moment before the work is over.
     let live = [("live".to_owned(), json!(2))];
     let look = || async { Ok(Some(city.status().await).filter(|status| states(status) == live)) };
@@ -334,11 +408,52 @@ async fn another_version_takes_the_place_of_the_former_one() {
     assert!(city.upkeep(&second, "verify").await.status.success());
     city.server.options_mut().env.clear();
     city.server.restart().await.unwrap();
-    city.shows(&expected).await;
+    city.shows(&SECOND).await;
     city.check_in("r-4", "s-2").await;
     wait::until_async("it is live", RELAY_MAX, || async { Ok((city.rows("area=t-2").await[0] == "t-2 any 2").then_some(())) })
         .await
         .unwrap();
+}
+
+/// The same in a worker, which reads the log from the server whose records the stream has no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_renews_its_view_and_its_bucket_from_the_servers_log() {
+    let (folder, program, second) = (tempfile::tempdir().unwrap(), program().await, second_version().await);
+    let nats = NatsServer::start(NatsOptions::default()).await.unwrap();
+    let args = vec!["--kv=false".to_owned()];
+    let options = MusterOptions { data_dir: folder.path().join("data"), nats: Some(nats.url()), args, ..Default::default() };
+    let city = City { server: MusterServer::start(options).await.unwrap(), token: None };
+    city.build().await;
+    for person in ["r-1", "r-2"] {
+        city.check_in(person, "s-1").await;
+    }
+    let (data, server) = (folder.path().join("worker").display().to_string(), city.server.url());
+    let args = ["--data", &data, "--server", &server, "--kv"];
+    let mut first = Worker::start(&program, &nats, &args, &[]).await;
+    first.shows(&CHECKED_IN).await;
+    bucket_shows(&nats, &CHECKED_IN).await;
+    first.process.child.signal(Signal::Terminate).unwrap();
+    assert!(first.process.child.wait_for_end(MUSTER_STOP_MAX).await.unwrap().success());
+
+    let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let env = held_by(&holder);
+    let mut worker = Worker::start(&second, &nats, &args, &env).await;
+    let held = tokio::time::timeout(RELAY_MAX, holder.accept()).await.expect("a fold comes to a check-in").unwrap();
+    city.check_in("r-3", "s-2").await;
+    worker.shows(&CHECKED_IN).await;
+    assert_eq!(worker.page().await["outdated"]["version"], json!(1));
+    assert_eq!(bucket(&nats).await.unwrap().1, CHECKED_IN);
+    worker.process.child.kill9().unwrap();
+    drop(held);
+
+    let worker = Worker::start(&second, &nats, &args, &env).await;
+    worker.shows(&CHECKED_IN).await;
+    drop(holder);
+    worker.shows(&SECOND).await;
+    bucket_shows(&nats, &SECOND).await;
+    assert_eq!(worker.page().await["outdated"], Value::Null);
+    let verified = run_program(&second, &["--lang", "en", "views", "verify", "--server", &worker.url], RELAY_MAX).await.unwrap();
+    assert!(verified.status.success(), "{}{}", verified.stdout, verified.stderr);
 }
 
 /// Muster itself does not know the view, and says so.
