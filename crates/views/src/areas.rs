@@ -1,5 +1,7 @@
 //! The tree of areas as the records tell it. Must stay a tree whatever the records say: a link that would close a circle is not made.
 
+use std::sync::Arc;
+
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +108,11 @@ impl AreaTree {
         self.areas[node as usize].stands
     }
 
+    /// Whether some record defined the area, which may be retired since.
+    pub(crate) fn is_known(&self, node: Node) -> bool {
+        self.level(node) != 0
+    }
+
     /// The area and all above it, nearest first. [`NO_PARENT`] gives nothing.
     pub(crate) fn upward(&self, node: Node) -> impl Iterator<Item = Node> + '_ {
         let known = |node: Node| (node != NO_PARENT).then_some(node);
@@ -181,6 +188,30 @@ impl AreaTree {
     }
 }
 
+/// The areas as of one position, for whoever asks where one lies. Asking waits for nothing.
+#[derive(Clone, Debug)]
+pub struct Areas(pub(crate) Arc<AreaTree>);
+
+impl Areas {
+    /// Whether the area is defined and not retired.
+    #[must_use]
+    pub fn stands(&self, area_id: &str) -> bool {
+        self.0.find(area_id).is_some_and(|node| self.0.stands(node))
+    }
+
+    /// Where an area lies, or lay when it was retired; nothing where no record told.
+    #[must_use]
+    pub fn path(&self, area_id: &str) -> Option<v1::AreaPath> {
+        self.0.find(area_id).filter(|node| self.0.is_known(*node)).map(|node| self.0.path(node))
+    }
+
+    /// The area and those below it that stand.
+    pub fn below(&self, area_id: &str) -> impl Iterator<Item = &str> {
+        let nodes = self.0.find(area_id).map(|node| self.0.subtree(node)).unwrap_or_default();
+        nodes.into_iter().filter(|node| self.0.stands(*node)).map(|node| self.0.id(node))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +229,21 @@ mod tests {
         assert_eq!(tree.reparent(&circle), (city, None));
         assert_eq!(tree.upward(county).collect::<Vec<_>>(), [county, city]);
         assert_eq!(tree.define(&defined("b", v1::AreaLevel::County, "b")).1, None);
+    }
+
+    #[test]
+    fn a_retired_area_is_known_and_below_nothing() {
+        let mut tree = AreaTree::default();
+        for (id, level, parent) in [("c", v1::AreaLevel::City, ""), ("t", v1::AreaLevel::Township, "c"), ("g", v1::AreaLevel::Grid, "t")] {
+            tree.define(&defined(id, level, parent));
+        }
+        tree.retire("g");
+        let areas = Areas(Arc::new(tree));
+        assert_eq!(["c", "g", "x", ""].map(|id| areas.stands(id)), [true, false, false, false]);
+        assert_eq!(areas.path("g").map(|path| path.township), Some("t".to_owned()));
+        assert_eq!((areas.path("x"), areas.path("")), (None, None));
+        assert_eq!(areas.below("c").collect::<Vec<_>>(), ["c", "t"]);
+        assert_eq!(areas.below("x").count(), 0);
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod view;
 mod whistles;
 mod wire;
 
+pub use areas::Areas;
 pub use compare::{Difference, compare, row_pairs};
 pub use errors::{QueryError, ReplayError, RunnerError, StoreError};
 pub use fact::FactError;

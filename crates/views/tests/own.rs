@@ -256,6 +256,6 @@ async fn one_of_musters_own_views_is_made_anew_alike() {
     views.renew(Arc::clone(&log) as Arc<dyn Log>).await.unwrap();
     assert_eq!((views.renewed()[0].former_version, views.renewed()[0].differing), (Some(7), Some(0)));
     assert_eq!(views.rows(View::Coverage), small_city().len() as u64 + 1);
-    assert_eq!(views.generation(), Some(2));
+    assert_eq!(views.generation(), 2);
     views.shutdown().await.unwrap();
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use muster_domain::{CallStanding, CallSummary};
 use muster_proto::v1::PostCard;
 use muster_proto::{ACTUAL, CommandError};
-use muster_views::{Row, View};
+use muster_views::{Row, View, ViewsHandle};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -152,10 +152,16 @@ impl Told {
     /// A page without names is better than none: what the views cannot say is left to the ids.
     async fn of(app: &App, link: &Link, call: &CallSummary) -> Self {
         let _ = catch_up(app).await;
-        let find = |view: View, id: &str| app.try_views()?.row(view, &call.realm, id).ok().flatten();
+        let Some(views) = app.try_views().cloned() else { return Self::default() };
+        let (link, call) = (link.clone(), call.clone());
+        tokio::task::spawn_blocking(move || Self::read(&views, &link, &call)).await.unwrap_or_default()
+    }
+
+    fn read(views: &ViewsHandle, link: &Link, call: &CallSummary) -> Self {
+        let of_realm = |view: View, realm: &str, id: &str| views.row(view, realm, id).ok().flatten();
+        let find = |view: View, id: &str| of_realm(view, &call.realm, id);
         // In an exercise an area may have no row; what it is called is the same in real life.
-        let area =
-            find(View::Coverage, &call.area_id).or_else(|| app.try_views()?.row(View::Coverage, ACTUAL, &call.area_id).ok().flatten());
+        let area = find(View::Coverage, &call.area_id).or_else(|| of_realm(View::Coverage, ACTUAL, &call.area_id));
         let area = match area {
             Some(Row::Coverage(row)) => row.name,
             _ => call.area_id.clone(),

@@ -3,12 +3,11 @@
 
 use muster_access::{Action, Bounds, Reach, reads};
 use muster_proto::v1::{AreaPath, Envelope, Origin};
-use muster_proto::{Answer, levels, path_is_within};
+use muster_proto::{Answer, path_is_within};
 use serde_json::{Map, Value, json};
 
 use super::app::App;
 use super::event_json;
-use super::views::some_path;
 use crate::access::Caller;
 
 /// An answer as JSON; without the events where they are not wanted.
@@ -62,9 +61,6 @@ fn concerns(app: &App, reach: &Reach, envelope: &Envelope) -> bool {
 
 /// Whether an area lies within others; where the views cannot say where it is, it lies outside.
 fn lies_within(app: &App, id: &str, bounds: &[String]) -> bool {
-    let Some(path) = app.try_views().and_then(|views| some_path(views, id).ok().flatten()) else { return false };
-    // The path may be that of an area below.
-    let levels = levels(&path);
-    let end = levels.iter().position(|level| *level == id).map_or(0, |at| at + 1);
-    levels[..end].iter().any(|level| bounds.iter().any(|area| area == level))
+    let path = app.areas().ok().and_then(|areas| areas.path(id));
+    path.is_some_and(|path| bounds.iter().any(|area| path_is_within(&path, area)))
 }

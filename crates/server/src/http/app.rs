@@ -13,7 +13,7 @@ use muster_feed::{RelayStatus, SourceState};
 use muster_log::Log;
 use muster_proto::{CommandError, CommandPort};
 use muster_vault::Vault;
-use muster_views::{HistoryHandle, ViewsHandle};
+use muster_views::{Areas, HistoryHandle, ViewsHandle};
 use tokio::sync::{Semaphore, watch};
 
 use super::asof::AsOf;
@@ -21,6 +21,7 @@ use super::enrollments::Enrollments;
 use super::redact::Redaction;
 use super::shared::Standing;
 use super::upkeep::Upkeep;
+use super::views::unreadable;
 use crate::access::{Access, Caller};
 use crate::descriptors::Descriptors;
 use crate::gateway::Gateway;
@@ -207,6 +208,14 @@ impl App {
     /// `recovering` before they are there.
     pub(crate) fn views(&self) -> Result<&ViewsHandle, Problem> {
         self.views.get().ok_or_else(|| CommandError::Unavailable { reason: "recovering" }.into())
+    }
+
+    /// The areas as the views know them.
+    ///
+    /// # Errors
+    /// The views are not there yet, or have stopped.
+    pub(crate) fn areas(&self) -> Result<Areas, Problem> {
+        self.views()?.areas().map_err(|error| unreadable(&error))
     }
 
     /// Counts a command by name and outcome.

@@ -50,6 +50,7 @@ pub(super) async fn snapshot(
 ) -> Result<Snapshot, Problem> {
     let log = log(app, "as_of")?;
     let position = as_of.map_or(Ok(log.watermark()), |text| position(&log, text, "as_of"))?;
+    check_area(app, asked, position).await?;
     if true_time_ms.is_none() {
         let (asking, wanted) = (asked.clone(), page.clone());
         let read = move |history: &HistoryHandle| history.snapshot(asking.view, &asking.filter, &wanted, position);
@@ -58,7 +59,7 @@ pub(super) async fn snapshot(
         }
     }
     let whole = folded(app, asked, position, true_time_ms).await?;
-    Ok(cut(&whole, page, |placed| asked.filter.takes(placed)))
+    cut(&whole, page, |placed| asked.filter.takes(placed)).map_err(|error| unreadable(&error))
 }
 
 /// The log, which a worker has not.
@@ -107,6 +108,34 @@ pub(super) async fn folded(app: &Arc<App>, asked: &Asked, position: Position, tr
     match kept(&app.as_of, &question) {
         Some(whole) => Ok(whole),
         None => fold(app, log, question).await,
+    }
+}
+
+/// Refuses an area that nobody had defined by then: an empty table would say that all was well. Where the history cannot tell, it is let through.
+pub(super) async fn check_area(app: &Arc<App>, asked: &Asked, position: Position) -> Result<(), Problem> {
+    let Some(area) = asked.area() else { return Ok(()) };
+    let id = area.to_owned();
+    match read_history(app, asked, position, move |history| history.knew_area(&id, position)).await? {
+        Some(false) => {
+            let zh = format!("位置 {position} 时还没有辖区“{area}”");
+            Err(Problem::not_found("unknown_area", Words::new(zh, format!("there was no area {area:?} yet at {position}"))).at("area"))
+        }
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// The cursor of a page as of an earlier moment, with the place that it is of: the pages of one listing are of one place, though the log goes on and
+/// the first was asked for by a time or by none at all.
+pub(super) fn cursor(at: EpochPosition, next: &str) -> String {
+    format!("{at}@{next}")
+}
+
+/// The place in such a cursor, and the cursor of the view.
+pub(super) fn split_cursor(cursor: Option<String>) -> (Option<String>, Option<String>) {
+    let parts = cursor.as_deref().and_then(|cursor| cursor.split_once('@')).filter(|(at, _)| at.parse::<EpochPosition>().is_ok());
+    match parts {
+        Some((at, next)) => (Some(at.to_owned()), Some(next.to_owned())),
+        None => (None, cursor),
     }
 }
 
@@ -180,16 +209,17 @@ async fn off_the_loop<T: Send + 'static>(fold: impl FnOnce() -> Result<T, Replay
 }
 
 /// The rows after the cursor that may be shown; rows are ordered by realm and id.
-fn cut(whole: &Snapshot, page: &Page, shows: impl Fn(&PlacedRow) -> bool) -> Snapshot {
+fn cut(whole: &Snapshot, page: &Page, shows: impl Fn(&PlacedRow) -> bool) -> Result<Snapshot, QueryError> {
     let order = |key: &str| key.split_once('/').map(|(realm, id)| (realm.to_owned(), id.to_owned()));
-    let after = page.after.as_deref().and_then(order);
+    let after =
+        page.after.as_ref().map(|cursor| order(cursor).ok_or_else(|| QueryError::BadCursor { cursor: cursor.clone() })).transpose()?;
     let later = |key: &str| after.is_none() || order(key) > after;
     let mut rows: Vec<_> = whole.rows.iter().filter(|placed| later(&key(placed)) && shows(placed)).cloned().collect();
     let rows_max = page.rows_max.unwrap_or(limits::VIEW_PAGE_ROWS);
     let more = rows.len() > rows_max;
     rows.truncate(rows_max);
     let next = rows.last().filter(|_| more).map(key);
-    Snapshot { view: whole.view, at: whole.at, rows, next }
+    Ok(Snapshot { view: whole.view, at: whole.at, rows, next })
 }
 
 /// A position, `epoch.position`, RFC 3339, or Unix milliseconds with `ms` behind.

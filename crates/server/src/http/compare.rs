@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use muster_log::Position;
-use muster_views::{Compared, HistoryHandle, Page, RowPair, Snapshot, row_pairs};
+use muster_views::{Compared, HistoryHandle, Page, QueryError, RowPair, Snapshot, row_pairs};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -44,10 +44,12 @@ pub(super) async fn compare(
     let as_of = Some(from.clone());
     let parameters = views::Parameters { area, realm, level: None, as_of, true_time: None, cursor, limit };
     let asked = Asked::read(&app, &caller, &name, &parameters).await?;
-    let page = Page { after: given(parameters.cursor.clone()), rows_max: Some(views::rows_max(&parameters)?) };
+    let (place, after) = asof::split_cursor(given(parameters.cursor.clone()));
+    let page = Page { after, rows_max: Some(views::rows_max(&parameters)?) };
     let log = asof::log(&app, "from")?;
     let first = asof::position(&log, &from, "from")?;
-    let second = given(to).map_or(Ok(log.watermark()), |text| asof::position(&log, &text, "to"))?;
+    let second = place.or(given(to)).map_or(Ok(log.watermark()), |text| asof::position(&log, &text, "to"))?;
+    asof::check_area(&app, &asked, first.max(second)).await?;
     let compared = compared(&app, &asked, &page, first, second).await?;
     let mut body = json!({
         "view": asked.view.name(),
@@ -60,7 +62,7 @@ pub(super) async fn compare(
         body["area"] = json!(area);
     }
     if let Some(next) = compared.next {
-        body["next_cursor"] = json!(next);
+        body["next_cursor"] = json!(asof::cursor(compared.to, &next));
     }
     Ok(Json(body))
 }
@@ -97,8 +99,12 @@ async fn compared(app: &Arc<App>, asked: &Asked, page: &Page, from: Position, to
     };
     let (was, is) = (seen(asof::folded(app, asked, from, None).await?), seen(asof::folded(app, asked, to, None).await?));
     let rows_max = page.rows_max.unwrap_or(limits::VIEW_PAGE_ROWS);
-    let after = page.after.as_deref().and_then(|cursor| cursor.split_once('/'));
-    let later = |pair: &RowPair| after.is_none_or(|after| (pair.realm.as_str(), pair.id.as_str()) > after);
+    let parts = |cursor: &String| {
+        let bad_cursor = || views::unreadable(&QueryError::BadCursor { cursor: cursor.clone() });
+        cursor.split_once('/').map(|(realm, id)| (realm.to_owned(), id.to_owned())).ok_or_else(bad_cursor)
+    };
+    let after = page.after.as_ref().map(parts).transpose()?;
+    let later = |pair: &RowPair| after.as_ref().is_none_or(|(realm, id)| (&pair.realm, &pair.id) > (realm, id));
     let mut rows: Vec<RowPair> = row_pairs(&was, &is).into_iter().filter(later).collect();
     let more = rows.len() > rows_max;
     rows.truncate(rows_max);

@@ -14,8 +14,7 @@ use futures::Stream;
 use muster_access::{Action, Denial, Reach, reads};
 use muster_log::{EpochPosition, Position, ReadError, Record, Tail, TailLimits};
 use muster_proto::v1::{AreaPath, Envelope};
-use muster_proto::{ACTUAL, Aggregate, aggregate_of, event_tag, levels};
-use muster_views::{Filter, Page, View};
+use muster_proto::{Aggregate, aggregate_of, event_tag, levels};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -117,7 +116,7 @@ async fn wanted(app: &Arc<App>, caller: &Caller, parameters: &Parameters) -> Res
     if shown.0.is_some() {
         for share in shared::opened(app, caller).await? {
             let area = subtree(app, &share.area_id).await?;
-            partners.push(Partner::new(app, share, area)?);
+            partners.push(Partner::of(app, share, area).await?);
         }
     }
     if let (Some(area), Some(subtrees)) = (&area, &shown.0)
@@ -133,17 +132,9 @@ async fn wanted(app: &Arc<App>, caller: &Caller, parameters: &Parameters) -> Res
 /// The areas below one, as the views know them now.
 pub(super) async fn subtree(app: &Arc<App>, top: &str) -> Result<Subtree, Problem> {
     super::views::catch_up(app).await?;
-    let views = app.views()?;
-    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(top.to_owned()), any_of: None };
-    let (mut below, mut page) = (HashSet::from([top.to_owned()]), Page::default());
-    loop {
-        let snapshot = views.snapshot(View::Coverage, &filter, &page).map_err(|error| super::views::unreadable(&error))?;
-        below.extend(snapshot.rows.iter().map(|placed| placed.row.area_id().to_owned()));
-        page.after = snapshot.next;
-        if page.after.is_none() {
-            return Ok(Subtree { top: top.to_owned(), below });
-        }
-    }
+    let areas = app.areas()?;
+    let below = areas.below(top).chain([top]).map(str::to_owned).collect();
+    Ok(Subtree { top: top.to_owned(), below })
 }
 
 fn range(app: &Arc<App>, parameters: &Parameters, last_event_id: Option<&str>) -> Result<Range, Problem> {

@@ -8,7 +8,7 @@ use muster_domain::SharedArea;
 use muster_log::Position;
 use muster_proto::v1::{AgreementScope, Envelope};
 use muster_proto::{Aggregate, aggregate_of};
-use muster_views::{Filter, Page, Row, View};
+use muster_views::{Filter, Page, QueryError, Row, View, ViewsHandle};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -80,28 +80,37 @@ pub(super) async fn keep_standing(app: &App, caller: &Caller, partners: &mut Vec
     Ok(())
 }
 
-impl Partner {
-    /// What the views know of the incident's sites and whistles is known from the start.
-    pub(super) fn new(app: &App, share: SharedArea, area: Subtree) -> Result<Self, Problem> {
-        let views = app.views()?;
-        let mut known = HashSet::new();
-        for view in [View::Sites, View::Whistles] {
-            let filter = Filter { realm: Some(share.realm.clone()), area: Some(share.area_id.clone()), any_of: None };
-            let mut page = Page::default();
-            loop {
-                let part = views.snapshot(view, &filter, &page).map_err(|error| unreadable(&error))?;
-                known.extend(part.rows.iter().filter_map(|placed| match &*placed.row {
-                    Row::Site(row) if row.incident_id == share.incident_id => Some(row.site_id.clone()),
-                    Row::Whistle(row) if row.incident_id == share.incident_id => Some(row.whistle_id.clone()),
-                    _ => None,
-                }));
-                page.after = part.next;
-                if page.after.is_none() {
-                    break;
-                }
+/// The incident's sites and whistles in the shared area.
+fn known_of(views: &ViewsHandle, share: &SharedArea) -> Result<HashSet<String>, QueryError> {
+    let mut known = HashSet::new();
+    for view in [View::Sites, View::Whistles] {
+        let filter = Filter { realm: Some(share.realm.clone()), area: Some(share.area_id.clone()), any_of: None };
+        let mut page = Page::default();
+        loop {
+            let part = views.snapshot(view, &filter, &page)?;
+            known.extend(part.rows.iter().filter_map(|placed| match &*placed.row {
+                Row::Site(row) if row.incident_id == share.incident_id => Some(row.site_id.clone()),
+                Row::Whistle(row) if row.incident_id == share.incident_id => Some(row.whistle_id.clone()),
+                _ => None,
+            }));
+            page.after = part.next;
+            if page.after.is_none() {
+                break;
             }
         }
-        Ok(Self { share, area, known })
+    }
+    Ok(known)
+}
+
+impl Partner {
+    /// What the views know of the incident's sites and whistles is known from the start.
+    pub(super) async fn of(app: &App, share: SharedArea, area: Subtree) -> Result<Self, Problem> {
+        let views = app.views()?.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let known = known_of(&views, &share)?;
+            Ok(Self { share, area, known })
+        });
+        read.await.map_err(|_| Problem::internal())?.map_err(|error: QueryError| unreadable(&error))
     }
 
     pub(super) fn area(&self) -> &Subtree {

@@ -115,26 +115,29 @@ impl<R: Records + ?Sized> Records for Watched<R> {
 pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
     let views = app.views()?;
     let (progress, lag, outlook) = (views.progress().borrow().clone(), views.lag(), views.outlook());
-    let generation = views.generation().unwrap_or_default();
+    let generation = views.generation();
     let state = match (&progress.stopped, progress.ready, outlook.catching_up) {
         (Some(_), ..) => "stopped",
         (None, false, _) => "coming_back",
         (None, true, true) => "catching_up",
         (None, true, false) => "live",
     };
-    let row = |view: &View| {
+    let counting = views.clone();
+    let counted = tokio::task::spawn_blocking(move || counting.views().iter().map(|view| counting.rows(*view)).collect::<Vec<_>>());
+    let counted = counted.await.map_err(|_| Problem::internal())?;
+    let row = |(view, rows): (&View, u64)| {
         let (state, version, at) = match views.outdated_of(*view).map(|outdated| outdated.rows) {
             None => (state, Some(view.version()), progress.at),
             Some(Some((version, at))) => ("outdated", Some(version), at),
             Some(None) => ("building", None, EpochPosition::default()),
         };
         json!({
-            "view": view.name(), "generation": generation, "version": version, "state": state, "at": at.to_string(), "rows": views.rows(*view).to_string(),
+            "view": view.name(), "generation": generation, "version": version, "state": state, "at": at.to_string(), "rows": rows.to_string(),
             "lag_positions": lag.positions.to_string(), "lag_s": lag.age.as_secs_f64(), "progress_percent": outlook.percent,
             "remaining_s": outlook.remaining.map(|remaining| remaining.as_secs_f64()),
         })
     };
-    let mut rows: Vec<Value> = views.views().iter().map(row).collect();
+    let mut rows: Vec<Value> = views.views().iter().zip(counted).map(row).collect();
     if let Some(work) = app.upkeep.0.lock().clone() {
         rows.extend(views.views().iter().map(|view| next_generation(views, *view, generation, &work)));
     }
@@ -249,7 +252,7 @@ async fn fold_anew(app: Arc<App>, kind: Kind) -> Result<Json<Value>, Problem> {
             // Its versions came from the same folds, and may be as wrong.
             node.history.begin_anew();
         }
-        outcome.map(|report| answer(&report, kind, views.generation().unwrap_or_default())).map_err(|error| problem(&error))
+        outcome.map(|report| answer(&report, kind, views.generation())).map_err(|error| problem(&error))
     });
     done.await.map_err(|_| Problem::internal())?.map(Json)
 }

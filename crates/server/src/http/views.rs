@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use muster_access::{Bounds, Denial, Reach, reads};
 use muster_domain::SharedArea;
 use muster_proto::ACTUAL;
-use muster_proto::v1::{AreaLevel, AreaPath};
+use muster_proto::v1::AreaLevel;
 use muster_views::{Bound, Filter, Form, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ impl Asked {
         let reach = caller.reach(sight::reading(view))?;
         let mut filter = Filter { realm, area: given(&parameters.area), any_of: None };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
-        // As of an earlier place an area may have been there that is gone now.
+        // As of an earlier place an area may have been there that is gone now: `asof` looks.
         if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
             check_area(app, area).await?;
         }
@@ -89,6 +89,11 @@ impl Asked {
     /// How a row is shown.
     pub(super) fn form(&self, placed: &PlacedRow) -> Form {
         if self.named.as_ref().is_some_and(|named| !named.takes(placed)) { Form::WithoutPersons } else { Form::Whole }
+    }
+
+    /// The area that was asked for.
+    pub(super) fn area(&self) -> Option<&str> {
+        self.filter.area.as_deref().filter(|_| !self.area_of_rights)
     }
 
     /// The row as it is shown.
@@ -134,7 +139,7 @@ async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filte
         return Ok(Vec::new());
     }
     // A row of the subtree has the whole path, and whatever lies above the area asked for lies before it there.
-    let path = some_path(app.views()?, &asked)?.unwrap_or_default();
+    let path = app.areas()?.path(&asked).unwrap_or_default();
     let levels = muster_proto::levels(&path);
     let at = levels.iter().position(|id| *id == asked).map_or(0, |at| at + 1);
     let above: Vec<_> = levels[..at].iter().filter(|id| !id.is_empty()).collect();
@@ -161,13 +166,6 @@ fn area_required(areas: &[String]) -> Problem {
     Problem::bad_request("area_required", detail).at("area")
 }
 
-/// The path of an area that is not retired, as the views know it.
-pub(super) fn some_path(views: &ViewsHandle, area: &str) -> Result<Option<AreaPath>, Problem> {
-    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()), any_of: None };
-    let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
-    Ok(found.map_err(|error| unreadable(&error))?.rows.first().map(|placed| (*placed.path).clone()))
-}
-
 fn level(text: &str) -> Result<i32, Problem> {
     let name = text.to_ascii_uppercase();
     let found = AreaLevel::from_str_name(&name).or_else(|| AreaLevel::from_str_name(&format!("AREA_LEVEL_{name}")));
@@ -178,23 +176,16 @@ fn level(text: &str) -> Result<i32, Problem> {
 }
 
 async fn check_area(app: &App, area: &str) -> Result<(), Problem> {
-    let views = app.views()?;
-    if !views.views().contains(&View::Coverage) || has_area(views, area)? {
+    if app.areas()?.stands(area) {
         return Ok(());
     }
     // Somebody may ask for an area that was defined a moment ago.
     catch_up(app).await?;
-    if has_area(views, area)? {
+    if app.areas()?.stands(area) {
         return Ok(());
     }
     let detail = Words::new(format!("没有辖区“{area}”"), format!("there is no area {area:?}"));
     Err(Problem::not_found("unknown_area", detail).at("area"))
-}
-
-fn has_area(views: &ViewsHandle, area: &str) -> Result<bool, Problem> {
-    let filter = Filter { realm: Some(ACTUAL.to_owned()), area: Some(area.to_owned()), any_of: None };
-    let found = views.snapshot(View::Coverage, &filter, &Page { after: None, rows_max: Some(1) });
-    Ok(!found.map_err(|error| unreadable(&error))?.rows.is_empty())
 }
 
 /// Waits, a bounded time, until the views have what is durable now.
@@ -256,19 +247,20 @@ pub(super) async fn view(
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<Value>, Problem> {
     let asked = Asked::read(&app, &caller, &name, &parameters).await?;
-    let page = Page { after: parameters.cursor.clone().filter(|cursor| !cursor.is_empty()), rows_max: Some(rows_max(&parameters)?) };
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let true_time_ms = given(&parameters.true_time).map(|text| asof::true_time(asked.view, &text)).transpose()?;
     let is_now = given(&parameters.as_of).is_none() && true_time_ms.is_none();
+    let cursor = given(&parameters.cursor);
+    let (place, after) = if is_now { (None, cursor) } else { asof::split_cursor(cursor) };
+    let page = Page { after, rows_max: Some(rows_max(&parameters)?) };
     // Asked before as well: the present version may take their place meanwhile.
     let outdated = app.views()?.outdated_of(asked.view);
-    let snapshot = match given(&parameters.as_of) {
-        as_of if as_of.is_some() || true_time_ms.is_some() => asof::snapshot(&app, &asked, &page, as_of.as_deref(), true_time_ms).await?,
-        _ => {
-            let (views, asked) = (app.views()?.clone(), asked.clone());
-            let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page));
-            read.await.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
-        }
+    let snapshot = if is_now {
+        let (views, asked) = (app.views()?.clone(), asked.clone());
+        let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page));
+        read.await.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
+    } else {
+        asof::snapshot(&app, &asked, &page, place.or(given(&parameters.as_of)).as_deref(), true_time_ms).await?
     };
     let rows = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row)).map(|placed| asked.json(placed));
     let mut body = json!({
@@ -288,7 +280,7 @@ pub(super) async fn view(
         body["outdated"] = json!({"version": version, "at": at.to_string()});
     }
     if let Some(next) = snapshot.next {
-        body["next_cursor"] = json!(next);
+        body["next_cursor"] = json!(if is_now { next } else { asof::cursor(snapshot.at, &next) });
     }
     Ok(Json(body))
 }

@@ -114,6 +114,31 @@ async fn presence_at_a_true_time_knows_what_was_told_late() {
     assert_eq!(walk_ins(format!("&as_of={known}")).await, (None, "0".to_owned()));
 }
 
+/// The log goes on between two pages, and they are of one moment all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_listing_are_of_the_moment_of_its_first() {
+    let place = Place::with_base().await;
+    place.settle().await;
+    let base = "/v1/views/coverage?area=4408&limit=3";
+    let (_, now) = place.get("/v1/views/coverage?area=4408").await;
+    for (n, moment) in ["as_of=9999999999999ms", "true_time=9999999999999ms"].into_iter().enumerate() {
+        let (_, whole) = place.get(&format!("/v1/views/coverage?area=4408&{moment}")).await;
+        let (mut rows, mut cursor, mut places) = (Vec::new(), String::new(), Vec::new());
+        loop {
+            let (status, page) = place.get(&format!("{base}&{moment}&cursor={cursor}")).await;
+            assert_eq!(status, 200, "{page}");
+            rows.extend(page["rows"].as_array().unwrap().iter().cloned());
+            places.push(page["at"].clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            next.clone_into(&mut cursor);
+            place.define(&format!("44090{n}{}", places.len()), "新区", "COUNTY", "4408").await;
+        }
+        assert!(places.len() > 1 && places.iter().all(|at| *at == whole["at"]), "{moment}: {places:?}");
+        assert_eq!(rows.len(), now["rows"].as_array().unwrap().len() + n * (places.len() - 1), "{moment}");
+        assert_eq!(rows, *whole["rows"].as_array().unwrap(), "{moment}");
+    }
+}
+
 /// The history is disposable: deleted while the server is down, it is made again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_that_was_deleted_comes_back() {

@@ -209,6 +209,15 @@ impl HistoryHandle {
         Ok(Compared { view, from: at(from), to: at(to), rows, next })
     }
 
+    /// Whether some record up to `position` defined the area.
+    ///
+    /// # Errors
+    /// As [`HistoryHandle::snapshot`].
+    pub fn knew_area(&self, area_id: &str, position: Position) -> Result<bool, QueryError> {
+        let ([tree], _) = self.reach([position])?;
+        Ok(tree.find(area_id).is_some_and(|node| tree.is_known(node)))
+    }
+
     /// Every row of a view as of `position`: `realm/id` and canonical bytes, sorted.
     ///
     /// # Errors

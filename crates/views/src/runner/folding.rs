@@ -1,6 +1,7 @@
 //! The folding thread: folds facts, and at most once in the merge time writes the changed rows with their checkpoint and publishes them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -125,7 +126,7 @@ impl Folder {
         let areas = &mut self.areas;
         self.folds.apply(batch, last, |fact| {
             if let What::Event(event) = &fact.what
-                && matches!(**event, Event::AreaDefined(_) | Event::AreaReparented(_))
+                && matches!(**event, Event::AreaDefined(_) | Event::AreaReparented(_) | Event::AreaRetired(_))
             {
                 areas.push((**event).clone());
             }
@@ -174,6 +175,9 @@ impl Folder {
         self.store.write(writes)?;
         hub.publish(self.folded, &self.areas, changes, &self.store.frozen())?;
         drop(hub);
+        if !self.areas.is_empty() {
+            shared.replant(&self.folds.ledger.tree);
+        }
         if self.has_settled() {
             shared.ring.admit(if self.replaces { self.folded.next() } else { self.folded });
         }
@@ -260,6 +264,7 @@ impl Folder {
             hub.store = Some(self.store.clone());
         } else {
             hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, report.at.position.next())?;
+            self.shared.replant(&folds.ledger.tree);
             let rewind = Rewind { names: folds.ledger.names.clone(), interest: folds.interest(), next: self.folded.next() };
             self.rewinds
                 .try_send(rewind)
@@ -274,6 +279,7 @@ impl Folder {
         }
         self.shared.renewed.lock().extend(renewed);
         drop(hub);
+        self.shared.generation.store(self.store.generation(), Ordering::Release);
         former.retire();
         self.saved = self.folded;
         Ok(())

@@ -7,6 +7,7 @@ mod reading;
 mod restore;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use muster_log::{Epoch, EpochPosition, Position};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::areas::{AreaTree, Areas};
 use crate::errors::{QueryError, ReplayError, RunnerError};
 use crate::fact::Scribe;
 use crate::filter::Filter;
@@ -80,7 +82,11 @@ pub struct Progress {
 /// What the threads and the readers share.
 pub(crate) struct Shared {
     pub(crate) views: Vec<View>,
+    /// The folding thread holds it while it writes: nobody may ask for it who must not wait for a disk.
     pub(crate) hub: Mutex<Hub>,
+    /// The tree as of the rows, and the generation of the store that they are in: for those who must not wait.
+    areas: Mutex<Arc<AreaTree>>,
+    generation: AtomicU32,
     /// The hub's, for those who only want what changed.
     pub(crate) ring: Arc<Ring>,
     pub(crate) progress: watch::Sender<Progress>,
@@ -137,6 +143,8 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let shared = Arc::new(Shared {
         views,
         hub: Mutex::new(hub),
+        areas: Mutex::new(Arc::new(folds.ledger.tree.clone())),
+        generation: AtomicU32::new(store.generation()),
         ring,
         progress: watch::Sender::new(progress),
         origin: Mutex::new(origin),
@@ -217,10 +225,19 @@ impl ViewsHandle {
         Outlook { catching_up, percent, remaining: self.shared.pace.lock().remaining(at, end, Instant::now()) }
     }
 
-    /// Which generation of the store is in use; nothing once the runner stopped.
+    /// Which generation of the store is in use.
     #[must_use]
-    pub fn generation(&self) -> Option<u32> {
-        self.shared.hub.lock().store.as_ref().map(ViewStore::generation)
+    pub fn generation(&self) -> u32 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// The areas as of the rows.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn areas(&self) -> Result<Areas, QueryError> {
+        self.shared.check_ready()?;
+        Ok(Areas(Arc::clone(&self.shared.areas.lock())))
     }
 
     /// The views that are not folded by the present version of their fold yet; see [`RunnerOptions::keep_outdated`].
@@ -241,7 +258,7 @@ impl ViewsHandle {
         self.shared.renewed.lock().clone()
     }
 
-    /// How many rows a view has, in all realms.
+    /// How many rows a view has, in all realms. Waits for the disk, as everything does that finds rows.
     #[must_use]
     pub fn rows(&self, view: View) -> u64 {
         self.shared.hub.lock().rows(view)
@@ -403,15 +420,20 @@ impl Shared {
         if !self.views.contains(&view) {
             return Err(QueryError::NotKept { view });
         }
+        self.check_ready()?;
+        if self.outdated.lock().iter().any(|outdated| outdated.view == view && outdated.rows.is_none()) {
+            return Err(QueryError::Building { view });
+        }
+        Ok(())
+    }
+
+    fn check_ready(&self) -> Result<(), QueryError> {
         let now = self.progress.borrow();
         if let Some(error) = &now.stopped {
             return Err(QueryError::Stopped(Arc::clone(error)));
         }
         if !now.ready {
             return Err(QueryError::NotReady { at: now.at.position, target: *self.target.lock() });
-        }
-        if self.outdated.lock().iter().any(|outdated| outdated.view == view && outdated.rows.is_none()) {
-            return Err(QueryError::Building { view });
         }
         Ok(())
     }
@@ -464,6 +486,12 @@ impl Shared {
         Ok((Snapshot { view, at, rows, next: found.next }, extra))
     }
 
+    /// The tree is another one than with the rows before.
+    fn replant(&self, tree: &AreaTree) {
+        let tree = Arc::new(tree.clone());
+        *self.areas.lock() = tree;
+    }
+
     /// Tells that the runner ended, and why.
     fn stop(&self, error: RunnerError) {
         self.progress.send_modify(|now| now.stopped = Some(Arc::new(error)));
@@ -476,6 +504,7 @@ impl Shared {
     fn begins(&self, origin: Origin) {
         *self.origin.lock() = origin;
         self.outdated.lock().clear();
+        *self.areas.lock() = Arc::default();
         *self.target.lock() = Position::ZERO;
     }
 
