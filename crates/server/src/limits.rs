@@ -100,8 +100,8 @@ pub const AS_OF_FOLDS_MAX: usize = 1;
 /// Areas whose agreements are kept as they were found last: as many callers, each with an area of its own, as there are streams.
 pub const SHARED_AREAS_KEPT_MAX: usize = STREAMS_MAX;
 
-/// Answers of `as_of` that are kept for the pages after the first: some 5 MB each.
-pub const AS_OF_KEPT_MAX: usize = 4;
+/// Folds of a whole view that are kept for the pages after the first and for whoever asks for another area: up to some 50 MB each.
+pub const AS_OF_KEPT_MAX: usize = 2;
 
 /// How long a message about a call waits for the views, which have its card: five of their write intervals. Messages go on while views are made
 /// again, and four at a time that wait this long are still hundreds a minute.

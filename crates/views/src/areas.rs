@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use muster_proto::Event;
 use muster_proto::v1;
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
 use crate::symbols::{Sym, Symbols};
 
 /// An area's number in one tree.
@@ -58,6 +60,16 @@ pub(crate) struct Moved {
     pub(crate) to: Node,
 }
 
+/// The area that an event of the tree is about; nothing where it is another.
+pub(crate) fn turned(event: &Event) -> Option<&str> {
+    match event {
+        Event::AreaDefined(event) => Some(&event.area_id),
+        Event::AreaReparented(event) => Some(&event.area_id),
+        Event::AreaRetired(event) => Some(&event.area_id),
+        _ => None,
+    }
+}
+
 impl AreaTree {
     /// The number of an area, which may be one that no record has defined yet.
     pub(crate) fn node(&mut self, area_id: &str) -> Node {
@@ -76,6 +88,11 @@ impl AreaTree {
     /// Numbers given so far.
     pub(crate) fn len(&self) -> usize {
         self.areas.len()
+    }
+
+    /// Whether asking that many areas one by one who stands in them is less work than a walk through all rows.
+    pub(crate) fn is_narrow(&self, areas: usize) -> bool {
+        areas * limits::WALK_SHARE < self.len()
     }
 
     pub(crate) fn id(&self, node: Node) -> &str {
@@ -145,6 +162,16 @@ impl AreaTree {
             self.id(node).clone_into(slot);
         }
         path
+    }
+
+    /// Takes in an event of the tree; nothing where it is another.
+    pub(crate) fn take(&mut self, event: &Event) -> Option<(Node, Option<Moved>)> {
+        match event {
+            Event::AreaDefined(event) => Some(self.define(event)),
+            Event::AreaReparented(event) => Some(self.reparent(event)),
+            Event::AreaRetired(event) => Some((self.retire(&event.area_id), None)),
+            _ => None,
+        }
     }
 
     /// Takes in a definition; an area that is there already is changed.

@@ -4,7 +4,7 @@
 use muster_proto::{ACTUAL, Event};
 use serde::{Deserialize, Serialize};
 
-use crate::areas::{AreaTree, Moved, Node};
+use crate::areas::{AreaTree, Moved, Node, turned};
 use crate::fact::{Fact, What};
 use crate::people::{People, Turn};
 use crate::symbols::{EMPTY, Sym, Symbols};
@@ -135,22 +135,9 @@ impl Ledger {
     }
 
     fn tree_changed(&mut self, event: &Event) -> Option<TreeTurn> {
-        let area_id = match event {
-            Event::AreaDefined(body) => &body.area_id,
-            Event::AreaReparented(body) => &body.area_id,
-            Event::AreaRetired(body) => &body.area_id,
-            _ => return None,
-        };
-        let node = self.tree.node(area_id);
+        let node = self.tree.node(turned(event)?);
         let before = self.tree.area(node).clone();
-        let moved = match event {
-            Event::AreaDefined(body) => self.tree.define(body).1,
-            Event::AreaReparented(body) => self.tree.reparent(body).1,
-            _ => {
-                self.tree.retire(area_id);
-                None
-            }
-        };
+        let (_, moved) = self.tree.take(event)?;
         let changed = !self.tree.area(node).looks_like(&before);
         Some(TreeTurn { node, changed, moved })
     }

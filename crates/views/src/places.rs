@@ -170,12 +170,9 @@ impl Places {
     }
 
     pub(crate) fn take_area(&mut self, event: &Event) {
-        match event {
-            Event::AreaDefined(event) => drop(self.tree.define(event)),
-            Event::AreaReparented(event) => drop(self.tree.reparent(event)),
-            _ => return,
+        if self.tree.take(event).is_some() {
+            self.areas.clear();
         }
-        self.areas.clear();
     }
 
     /// What a unit's row says of unit and site, where it is not known yet; what is to be told to [`Places::take_unit`].

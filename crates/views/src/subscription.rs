@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use muster_log::EpochPosition;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::errors::QueryError;
+use crate::errors::{QueryError, RunnerError};
 use crate::filter::Filter;
 use crate::hub::{Changed, Commit, Mark, Next};
 use crate::limits;
@@ -24,7 +25,12 @@ pub struct Subscription {
     mark: Mark,
     /// How far the reader is with the rows.
     rows: Rows,
+    /// The page that is being read. Whoever stops waiting for it comes back to it: what was begun is not begun again.
+    reading: Option<JoinHandle<Read>>,
 }
+
+/// The page after a cursor, and where it is of.
+type Read = Result<(Snapshot, Mark), QueryError>;
 
 /// Which rows a reader has.
 enum Rows {
@@ -57,7 +63,7 @@ impl Subscription {
             Some(mark) => (Start::Resumed(mark.at), mark, Rows::All),
             None => (Start::Rows, shared.ring.mark(), Rows::Upto(None, None)),
         };
-        Ok((start, Self { shared: Arc::clone(shared), view, filter, news, mark, rows }))
+        Ok((start, Self { shared: Arc::clone(shared), view, filter, news, mark, rows, reading: None }))
     }
 
     /// The place of which the reader has all rows and changes; nothing while rows are still to come.
@@ -74,8 +80,12 @@ impl Subscription {
     pub async fn next(&mut self) -> Option<Live> {
         loop {
             if let Rows::Upto(cursor, None) = &self.rows {
-                match self.read(cursor.clone()).await {
-                    Ok(read) => self.rows.hold(read),
+                let cursor = cursor.clone();
+                let (shared, view, filter) = (&self.shared, self.view, &self.filter);
+                let read = self.reading.get_or_insert_with(|| read(shared, view, filter, cursor)).await;
+                self.reading = None;
+                match read.unwrap_or_else(|_| Err(QueryError::Stopped(Arc::new(RunnerError::Closed)))) {
+                    Ok((page, mark)) => self.rows.hold((mark, page)),
                     Err(QueryError::NotReady { .. }) => self.ready().await?,
                     Err(error) => return self.end(&error),
                 }
@@ -102,15 +112,6 @@ impl Subscription {
         }
     }
 
-    /// Reads the page after a cursor, and where it is of.
-    async fn read(&self, after: Option<String>) -> Result<(Mark, Snapshot), QueryError> {
-        let (shared, view, filter) = (Arc::clone(&self.shared), self.view, self.filter.clone());
-        let page = Page { after, rows_max: Some(limits::SUBSCRIBER_PAGE_ROWS) };
-        let read = tokio::task::spawn_blocking(move || shared.snapshot_and(view, &filter, &page, |hub| hub.ring.mark()));
-        let (snapshot, mark) = read.await.map_err(|_| QueryError::Stopped(Arc::new(crate::RunnerError::Closed)))??;
-        Ok((mark, snapshot))
-    }
-
     /// Whether a reader is told of a commit before it gets the page that was read.
     fn is_before_the_page(&self, commit: &Commit) -> bool {
         match &self.rows {
@@ -135,6 +136,7 @@ impl Subscription {
     /// The line was cut: this reader was too slow, or the records are of another log now.
     async fn anew(&mut self) -> Option<EpochPosition> {
         self.ready().await?;
+        self.reading = None;
         self.mark = self.shared.ring.mark();
         self.rows = Rows::Upto(None, None);
         Some(self.mark.at)
@@ -180,4 +182,11 @@ impl Subscription {
         let (realm, id, frames) = (Arc::clone(&changed.realm), Arc::clone(&changed.id), Arc::clone(&changed.frames));
         Some(Change { realm, id, kind, frames })
     }
+}
+
+/// Begins to read the page after a cursor.
+fn read(shared: &Arc<Shared>, view: View, filter: &Filter, after: Option<String>) -> JoinHandle<Read> {
+    let (shared, filter) = (Arc::clone(shared), filter.clone());
+    let page = Page { after, rows_max: Some(limits::SUBSCRIBER_PAGE_ROWS) };
+    tokio::task::spawn_blocking(move || shared.snapshot_and(view, &filter, &page, |hub| hub.ring.mark()))
 }

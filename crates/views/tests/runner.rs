@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use muster_log::{Epoch, EpochPosition, Log, LogId, MemoryLog, Position, Record};
 use muster_views::{
@@ -85,6 +86,33 @@ async fn a_slow_subscriber_catches_up_and_the_others_do_not_notice() {
         assert_eq!(held.rows.into_iter().map(|(key, (bytes, _))| (key, bytes)).collect::<Vec<_>>(), replayed);
     }
     views.shutdown().await.unwrap();
+}
+
+/// A stream stops waiting at every heartbeat. The page that it waited for must not be read again behind everything else that wants a thread.
+#[test]
+fn a_page_that_is_being_read_is_kept_for_who_comes_back_for_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    runtime.block_on(async {
+        let log = memory_log(&small_city());
+        let views = start(&log, dir.path(), quick());
+        caught_up(&views, &log).await;
+        let (_, mut line) = views.subscribe(View::Coverage, Filter::default(), None).unwrap();
+        // The only thread for such work is held, and this stands in line behind the page.
+        let (release, held) = std::sync::mpsc::sync_channel::<()>(1);
+        let holding = tokio::task::spawn_blocking(move || held.recv().is_ok());
+        let heartbeat = Duration::from_millis(1);
+        assert!(tokio::time::timeout(heartbeat, line.next()).await.is_err(), "the page cannot be read");
+        let behind = tokio::task::spawn_blocking(|| ());
+        assert!(tokio::time::timeout(heartbeat, line.next()).await.is_err(), "nor now");
+        release.send(()).unwrap();
+        assert!(soon("the thread is free", holding).await.unwrap());
+        soon("what stood behind the page", behind).await.unwrap();
+        // It was read before, and is there at once.
+        let page = tokio::time::timeout(Duration::ZERO, line.next()).await;
+        assert!(matches!(page, Ok(Some(Live::Rows(_)))), "the page was read anew");
+        views.shutdown().await.unwrap();
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

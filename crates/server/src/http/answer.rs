@@ -152,13 +152,12 @@ impl Told {
     /// A page without names is better than none: what the views cannot say is left to the ids.
     async fn of(app: &App, link: &Link, call: &CallSummary) -> Self {
         let _ = catch_up(app).await;
-        let Some(views) = app.try_views().cloned() else { return Self::default() };
-        let (link, call) = (link.clone(), call.clone());
-        tokio::task::spawn_blocking(move || Self::read(&views, &link, &call)).await.unwrap_or_default()
+        let (views, link, call) = (app.try_views().cloned(), link.clone(), call.clone());
+        tokio::task::spawn_blocking(move || Self::read(views.as_ref(), &link, &call)).await.unwrap_or_default()
     }
 
-    fn read(views: &ViewsHandle, link: &Link, call: &CallSummary) -> Self {
-        let of_realm = |view: View, realm: &str, id: &str| views.row(view, realm, id).ok().flatten();
+    fn read(views: Option<&ViewsHandle>, link: &Link, call: &CallSummary) -> Self {
+        let of_realm = |view: View, realm: &str, id: &str| views?.row(view, realm, id).ok().flatten();
         let find = |view: View, id: &str| of_realm(view, &call.realm, id);
         // In an exercise an area may have no row; what it is called is the same in real life.
         let area = find(View::Coverage, &call.area_id).or_else(|| of_realm(View::Coverage, ACTUAL, &call.area_id));

@@ -4,6 +4,7 @@
 use muster_access::{Action, Bounds, Reach, reads};
 use muster_proto::v1::{AreaPath, Envelope, Origin};
 use muster_proto::{Answer, path_is_within};
+use muster_views::Areas;
 use serde_json::{Map, Value, json};
 
 use super::app::App;
@@ -29,12 +30,13 @@ pub(super) fn answer_json(app: &App, caller: &Caller, answer: &Answer, with_even
 pub(super) fn events_json(app: &App, caller: &Caller, answer: &Answer) -> Vec<Value> {
     let shown = caller.reach(Action::Events).unwrap_or_else(|_| Reach::Within(Bounds::default()));
     let named = caller.reach_by(Action::Events, reads::persons_in_events);
+    let areas = app.areas().ok();
     let decoded = answer.events.iter().filter_map(|record| muster_proto::decode(record).ok());
     let events = decoded.filter_map(|envelope| {
-        let with_persons = concerns(app, &named, &envelope);
+        let with_persons = concerns(areas.as_ref(), &named, &envelope);
         // Whoever gives a command is told what it became, for instance under which id a swap or a call stands, and may read of no event besides.
         let own = envelope.origin() == Origin::External;
-        if !(with_persons || own || concerns(app, &shown, &envelope)) {
+        if !(with_persons || own || concerns(areas.as_ref(), &shown, &envelope)) {
             return None;
         }
         let mut value = event_json(&envelope);
@@ -47,7 +49,7 @@ pub(super) fn events_json(app: &App, caller: &Caller, answer: &Answer) -> Vec<Va
 }
 
 /// Whether an event takes effect within, or is of concern there.
-fn concerns(app: &App, reach: &Reach, envelope: &Envelope) -> bool {
+fn concerns(areas: Option<&Areas>, reach: &Reach, envelope: &Envelope) -> bool {
     let bounds = match reach {
         Reach::Everything => return true,
         Reach::Within(bounds) => &bounds.areas,
@@ -56,11 +58,11 @@ fn concerns(app: &App, reach: &Reach, envelope: &Envelope) -> bool {
     if bounds.is_empty() || envelope.area_path.as_ref().is_some_and(within) {
         return !bounds.is_empty();
     }
-    envelope.other_area_ids.iter().any(|id| bounds.contains(id) || lies_within(app, id, bounds))
+    envelope.other_area_ids.iter().any(|id| bounds.contains(id) || lies_within(areas, id, bounds))
 }
 
 /// Whether an area lies within others; where the views cannot say where it is, it lies outside.
-fn lies_within(app: &App, id: &str, bounds: &[String]) -> bool {
-    let path = app.areas().ok().and_then(|areas| areas.path(id));
+fn lies_within(areas: Option<&Areas>, id: &str, bounds: &[String]) -> bool {
+    let path = areas.and_then(|areas| areas.path(id));
     path.is_some_and(|path| bounds.iter().any(|area| path_is_within(&path, area)))
 }

@@ -14,14 +14,14 @@ use tokio::sync::Semaphore;
 
 use super::app::{App, Node, log_unreadable};
 use super::events::foreign_epoch;
-use super::views::{Asked, key, unreadable};
+use super::views::{Asked, key, unknown_area, unreadable};
 use crate::limits;
 use crate::problem::Problem;
 use crate::time::parse_rfc3339;
 use crate::words::Words;
 
-/// Which rows, as of where, and as of which true time if one is asked for.
-type Question = (View, Filter, EpochPosition, Option<i64>);
+/// Which view, as of where, and as of which true time if one is asked for.
+type Question = (View, EpochPosition, Option<i64>);
 
 /// The folds that are kept, oldest first, and how many answers may be made at a time.
 pub(super) struct AsOf {
@@ -40,26 +40,75 @@ impl AsOf {
     }
 }
 
+/// Which moment somebody asks for, and in which field; nothing for the present end.
+pub(super) struct Moment {
+    text: Option<String>,
+    field: &'static str,
+}
+
+impl Moment {
+    pub(super) const fn new(text: Option<String>, field: &'static str) -> Self {
+        Self { text, field }
+    }
+
+    /// The pages after the first are of the moment that their cursor names.
+    pub(super) fn of_page(place: Option<[String; 1]>, text: Option<String>, field: &'static str) -> Self {
+        match place {
+            Some([place]) => Self::new(Some(place), "cursor"),
+            None => Self::new(text, field),
+        }
+    }
+
+    /// Looks up a time in the log.
+    pub(super) async fn position(self, log: &Arc<dyn Log>) -> Result<Position, Problem> {
+        match self.text {
+            None => Ok(log.watermark()),
+            Some(text) => position(log, &text, self.field).await,
+        }
+    }
+}
+
 /// A page of a view as it was.
 pub(super) async fn snapshot(
     app: &Arc<App>,
     asked: &Asked,
     page: &Page,
-    as_of: Option<&str>,
+    moment: Moment,
     true_time_ms: Option<i64>,
 ) -> Result<Snapshot, Problem> {
-    let log = log(app, "as_of")?;
-    let position = as_of.map_or(Ok(log.watermark()), |text| position(&log, text, "as_of"))?;
-    check_area(app, asked, position).await?;
-    if true_time_ms.is_none() {
-        let (asking, wanted) = (asked.clone(), page.clone());
-        let read = move |history: &HistoryHandle| history.snapshot(asking.view, &asking.filter, &wanted, position);
-        if let Some(snapshot) = read_history(app, asked, position, read).await? {
-            return Ok(snapshot);
+    let log = log(app, moment.field)?;
+    let position = moment.position(&log).await?;
+    let (asking, wanted) = (asked.clone(), page.clone());
+    let has_rows = true_time_ms.is_none() && !asked.filter.names_units();
+    let read = move |history: &HistoryHandle| {
+        let stood = stood(history, &asking, &[position])?;
+        let rows = (stood && has_rows).then(|| history.snapshot(asking.view, &asking.filter, &wanted, position)).transpose()?;
+        Ok((stood, rows))
+    };
+    match read_history(app, position, read).await? {
+        Some((false, _)) => return Err(was_unknown(asked, &[position])),
+        Some((true, Some(snapshot))) => return Ok(snapshot),
+        Some((true, None)) | None => {}
+    }
+    let whole = folded(app, asked.view, position, true_time_ms).await?;
+    cut(&whole, page, |placed| asked.filter.takes(placed)).map_err(|error| unreadable(&error))
+}
+
+/// Whether the area that was asked for was there at one of the moments: an empty table would say that all was well.
+pub(super) fn stood(history: &HistoryHandle, asked: &Asked, moments: &[Position]) -> Result<bool, QueryError> {
+    let Some(area) = asked.area() else { return Ok(true) };
+    for moment in moments {
+        if history.areas(*moment)?.stands(area) {
+            return Ok(true);
         }
     }
-    let whole = folded(app, asked, position, true_time_ms).await?;
-    cut(&whole, page, |placed| asked.filter.takes(placed)).map_err(|error| unreadable(&error))
+    Ok(false)
+}
+
+pub(super) fn was_unknown(asked: &Asked, moments: &[Position]) -> Problem {
+    let (area, at) = (asked.area().unwrap_or_default(), moments.iter().map(Position::to_string).collect::<Vec<_>>());
+    let zh = format!("位置 {} 时没有辖区“{area}”", at.join("、"));
+    unknown_area(Words::new(zh, format!("there was no area {area:?} at {}", at.join(" or "))))
 }
 
 /// The log, which a worker has not.
@@ -73,16 +122,12 @@ pub(super) fn log(app: &Arc<App>, field: &str) -> Result<Arc<dyn Log>, Problem> 
     Ok(Arc::clone(&app.node()?.log))
 }
 
-/// Reads from the history once it has `position`; nothing where it is too far behind, or broken, or does not know what is asked for.
+/// Reads from the history once it has `position`; nothing where it is too far behind, or broken.
 pub(super) async fn read_history<T: Send + 'static>(
     app: &Arc<App>,
-    asked: &Asked,
     position: Position,
     read: impl FnOnce(&HistoryHandle) -> Result<T, QueryError> + Send + 'static,
 ) -> Result<Option<T>, Problem> {
-    if asked.filter.names_units() {
-        return Ok(None);
-    }
     let history = app.node()?.history.clone();
     // It follows within milliseconds; only after a large import, or while it is made anew, it is farther behind.
     let _ = tokio::time::timeout(limits::HISTORY_WAIT, history.wait_for(position)).await;
@@ -99,44 +144,33 @@ pub(super) async fn read_history<T: Send + 'static>(
     }
 }
 
-/// All rows of the question, folded from the log. What of it somebody may see is cut out afterwards, so that one fold serves all who ask.
-pub(super) async fn folded(app: &Arc<App>, asked: &Asked, position: Position, true_time_ms: Option<i64>) -> Result<Arc<Snapshot>, Problem> {
+/// All rows of a view, folded from the log. What of it somebody asks for and may see is cut out afterwards, so that one fold serves all who ask.
+pub(super) async fn folded(app: &Arc<App>, view: View, position: Position, true_time_ms: Option<i64>) -> Result<Arc<Snapshot>, Problem> {
     let log = Arc::clone(&app.node()?.log);
-    let at = EpochPosition { epoch: log.epoch(), position };
-    let filter = Filter { any_of: None, ..asked.filter.clone() };
-    let question = (asked.view, filter, at, true_time_ms);
+    let question = (view, EpochPosition { epoch: log.epoch(), position }, true_time_ms);
     match kept(&app.as_of, &question) {
         Some(whole) => Ok(whole),
         None => fold(app, log, question).await,
     }
 }
 
-/// Refuses an area that nobody had defined by then: an empty table would say that all was well. Where the history cannot tell, it is let through.
-pub(super) async fn check_area(app: &Arc<App>, asked: &Asked, position: Position) -> Result<(), Problem> {
-    let Some(area) = asked.area() else { return Ok(()) };
-    let id = area.to_owned();
-    match read_history(app, asked, position, move |history| history.knew_area(&id, position)).await? {
-        Some(false) => {
-            let zh = format!("位置 {position} 时还没有辖区“{area}”");
-            Err(Problem::not_found("unknown_area", Words::new(zh, format!("there was no area {area:?} yet at {position}"))).at("area"))
-        }
-        Some(true) | None => Ok(()),
-    }
+/// The cursor of a page as of earlier moments, with these before it: the pages of one listing are of one place, though the log goes on and the first
+/// was asked for by a time or by none at all.
+pub(super) fn cursor<const N: usize>(moments: [EpochPosition; N], next: &str) -> String {
+    format!("{}@{next}", moments.map(|at| at.to_string()).join(","))
 }
 
-/// The cursor of a page as of an earlier moment, with the place that it is of: the pages of one listing are of one place, though the log goes on and
-/// the first was asked for by a time or by none at all.
-pub(super) fn cursor(at: EpochPosition, next: &str) -> String {
-    format!("{at}@{next}")
-}
-
-/// The place in such a cursor, and the cursor of the view.
-pub(super) fn split_cursor(cursor: Option<String>) -> (Option<String>, Option<String>) {
-    let parts = cursor.as_deref().and_then(|cursor| cursor.split_once('@')).filter(|(at, _)| at.parse::<EpochPosition>().is_ok());
-    match parts {
-        Some((at, next)) => (Some(at.to_owned()), Some(next.to_owned())),
-        None => (None, cursor),
-    }
+/// The moments in such a cursor, and the cursor of the view. One without moments is as good.
+pub(super) fn split_cursor<const N: usize>(cursor: Option<String>) -> Result<(Option<[String; N]>, Option<String>), Problem> {
+    let Some(text) = cursor else { return Ok((None, None)) };
+    let Some((moments, next)) =
+        text.split_once('@').filter(|(moments, _)| moments.split(',').all(|at| at.parse::<EpochPosition>().is_ok()))
+    else {
+        return Ok((None, Some(text)));
+    };
+    let moments: Vec<String> = moments.split(',').map(str::to_owned).collect();
+    let moments = moments.try_into().map_err(|_| unreadable(&QueryError::BadCursor { cursor: text.clone() }))?;
+    Ok((Some(moments), Some(next.to_owned())))
 }
 
 /// What status says of the history.
@@ -179,10 +213,10 @@ async fn fold(app: &Arc<App>, log: Arc<dyn Log>, question: Question) -> Result<A
     if let Some(whole) = kept(&app.as_of, &question) {
         return Ok(whole);
     }
-    let (view, filter, at, true_time_ms) = question.clone();
+    let (view, at, true_time_ms) = question;
     let fold = move || match true_time_ms {
-        Some(at_ms) => muster_views::as_of_true_time(&*log, view, &filter, at.position, at_ms),
-        None => muster_views::as_of(&*log, view, &filter, at.position),
+        Some(at_ms) => muster_views::as_of_true_time(&*log, view, &Filter::default(), at.position, at_ms),
+        None => muster_views::as_of(&*log, view, &Filter::default(), at.position),
     };
     let whole = Arc::new(off_the_loop(fold).await?);
     drop(turn);
@@ -210,20 +244,25 @@ async fn off_the_loop<T: Send + 'static>(fold: impl FnOnce() -> Result<T, Replay
 
 /// The rows after the cursor that may be shown; rows are ordered by realm and id.
 fn cut(whole: &Snapshot, page: &Page, shows: impl Fn(&PlacedRow) -> bool) -> Result<Snapshot, QueryError> {
-    let order = |key: &str| key.split_once('/').map(|(realm, id)| (realm.to_owned(), id.to_owned()));
-    let after =
-        page.after.as_ref().map(|cursor| order(cursor).ok_or_else(|| QueryError::BadCursor { cursor: cursor.clone() })).transpose()?;
-    let later = |key: &str| after.is_none() || order(key) > after;
-    let mut rows: Vec<_> = whole.rows.iter().filter(|placed| later(&key(placed)) && shows(placed)).cloned().collect();
+    let after = after(page)?;
+    let is_before = |placed: &PlacedRow| after.is_some_and(|after| (placed.row.realm(), placed.row.id().as_str()) <= after);
+    let from = whole.rows.partition_point(is_before);
     let rows_max = page.rows_max.unwrap_or(limits::VIEW_PAGE_ROWS);
+    let mut rows: Vec<_> = whole.rows[from..].iter().filter(|placed| shows(placed)).take(rows_max + 1).cloned().collect();
     let more = rows.len() > rows_max;
     rows.truncate(rows_max);
     let next = rows.last().filter(|_| more).map(key);
     Ok(Snapshot { view: whole.view, at: whole.at, rows, next })
 }
 
+/// Realm and id of the last row of the page before.
+pub(super) fn after(page: &Page) -> Result<Option<(&str, &str)>, QueryError> {
+    let parts = |cursor: &'_ String| QueryError::BadCursor { cursor: cursor.clone() };
+    page.after.as_ref().map(|cursor| cursor.split_once('/').ok_or_else(|| parts(cursor))).transpose()
+}
+
 /// A position, `epoch.position`, RFC 3339, or Unix milliseconds with `ms` behind.
-pub(super) fn position(log: &Arc<dyn Log>, text: &str, field: &str) -> Result<Position, Problem> {
+async fn position(log: &Arc<dyn Log>, text: &str, field: &str) -> Result<Position, Problem> {
     let end = log.end();
     if let Ok(position) = text.parse::<Position>() {
         return reachable(position, end, field);
@@ -236,7 +275,8 @@ pub(super) fn position(log: &Arc<dyn Log>, text: &str, field: &str) -> Result<Po
         let en = "a position, epoch.position, an RFC 3339 time (2026-07-31T08:00:00+08:00) or milliseconds with ms behind is expected";
         Problem::bad_parameter(field, text, Words::new(zh, en))
     })?;
-    muster_views::position_at(&**log, ms).map_err(|error| replay_problem(&error))
+    let log = Arc::clone(log);
+    off_the_loop(move || muster_views::position_at(&*log, ms)).await
 }
 
 fn reachable(position: Position, end: EpochPosition, field: &str) -> Result<Position, Problem> {

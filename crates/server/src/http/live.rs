@@ -24,6 +24,7 @@ use super::views::{Asked, Parameters, key, unreadable};
 use crate::access::Caller;
 use crate::limits;
 use crate::problem::Problem;
+use crate::words::Words;
 
 pub(super) async fn live(
     State(app): State<Arc<App>>,
@@ -33,7 +34,13 @@ pub(super) async fn live(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let last_id = LastId::read(header_text(&headers, "last-event-id")?)?;
-    let asked = Asked::read(&app, &caller, &name, &parameters).await?;
+    let Parameters { as_of, true_time, cursor, limit, .. } = &parameters;
+    for (name, text) in [("as_of", as_of), ("true_time", true_time), ("cursor", cursor), ("limit", limit)] {
+        if let Some(text) = text {
+            return Err(Problem::bad_parameter(name, text, Words::new("实时流没有此参数", "a live stream has no such parameter")));
+        }
+    }
+    let asked = Asked::read(&app, &caller, &name, &parameters, true).await?;
     let views = app.views()?.clone();
     let open = OpenStream::new(&app, asked.view.name())?;
     let reader = Reader::new(asked);

@@ -36,10 +36,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<String, Proble
     app.views()?;
     views_running(&app)?;
     app.access.check()?;
-    if app.is_worker() {
-        return Ok(format!("ready\n{}", super::upkeep::not_current(&app)));
-    }
-    if !is_running(app.node()?) {
+    if !app.is_worker() && !is_running(app.node()?) {
         return Err(CommandError::Unavailable { reason: "log_stopped" }.into());
     }
     Ok(format!("ready\n{}", super::upkeep::not_current(&app)))

@@ -169,7 +169,10 @@ fn strip_other(own: &[&str], value: &mut Value) {
     match value {
         Value::Object(members) => members.retain(|member, value| match value {
             Value::String(_) => shown(member),
-            Value::Array(items) if items.iter().any(Value::is_string) => shown(member),
+            // Objects among texts are of no form that could be looked through.
+            Value::Array(items) if items.iter().any(Value::is_string) => {
+                shown(member) && !items.iter().any(|item| item.is_object() || item.is_array())
+            }
             value => {
                 strip_other(own, value);
                 true

@@ -36,6 +36,12 @@ type Found = HashMap<String, (Position, Vec<SharedArea>)>;
 pub(super) struct Standing(Mutex<Found>);
 
 impl Standing {
+    /// What agreements open to areas, now. A worker does not know of agreements.
+    pub(super) async fn now(&self, app: &App, areas: Vec<String>) -> Result<Vec<SharedArea>, Problem> {
+        let now = app.try_node().map_or(Position::ZERO, |node| node.log.watermark());
+        self.with(app, areas, now).await
+    }
+
     /// What agreements open to areas, with every record up to a place taken in.
     async fn with(&self, app: &App, areas: Vec<String>, through: Position) -> Result<Vec<SharedArea>, Problem> {
         let Some(node) = app.try_node().filter(|_| !areas.is_empty()) else { return Ok(Vec::new()) };
@@ -58,14 +64,12 @@ impl Standing {
 
 /// What agreements open of events to the caller, now.
 pub(super) async fn opened(app: &App, caller: &Caller) -> Result<Vec<SharedArea>, Problem> {
-    let now = app.try_node().map_or(Position(0), |node| node.log.watermark());
-    opened_through(app, caller, now).await
+    Ok(of_events(app.standing.now(app, caller.areas(reads::events)).await?))
 }
 
-async fn opened_through(app: &App, caller: &Caller, through: Position) -> Result<Vec<SharedArea>, Problem> {
-    let mut shares = app.standing.with(app, caller.areas(reads::events), through).await?;
+fn of_events(mut shares: Vec<SharedArea>) -> Vec<SharedArea> {
     shares.retain(|share| [AgreementScope::Sites, AgreementScope::Whistles].iter().any(|scope| share.shared.contains(scope)));
-    Ok(shares)
+    shares
 }
 
 /// Forgets the partners whose agreement holds no longer, as of a place.
@@ -74,7 +78,7 @@ async fn opened_through(app: &App, caller: &Caller, through: Position) -> Result
 /// That cannot be found out: nothing more may be shown then.
 pub(super) async fn keep_standing(app: &App, caller: &Caller, partners: &mut Vec<Partner>, through: Position) -> Result<(), Problem> {
     if !partners.is_empty() {
-        let now = opened_through(app, caller, through).await?;
+        let now = of_events(app.standing.with(app, caller.areas(reads::events), through).await?);
         partners.retain(|partner| now.contains(&partner.share));
     }
     Ok(())

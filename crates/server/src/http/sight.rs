@@ -45,19 +45,7 @@ fn shared_by(view: View) -> Option<AgreementScope> {
 /// What agreements open of other areas to the caller for a view, now.
 pub(super) async fn shares(app: &App, caller: &Caller, view: View) -> Result<Vec<SharedArea>, Problem> {
     let Some(scope) = shared_by(view) else { return Ok(Vec::new()) };
-    let mut shares = shares_where(app, caller, |role| view_right(role, view.name())).await?;
+    let mut shares = app.standing.now(app, caller.areas(|role| view_right(role, view.name()))).await?;
     shares.retain(|share| share.shared.contains(&scope));
     Ok(shares)
-}
-
-/// What agreements open to the caller's areas that it has by a role that counts. A worker does not know of agreements.
-pub(super) async fn shares_where(
-    app: &App,
-    caller: &Caller,
-    counts: impl Fn(muster_access::Role) -> bool,
-) -> Result<Vec<SharedArea>, Problem> {
-    let areas = caller.areas(counts);
-    let Some(node) = app.try_node().filter(|_| !areas.is_empty()) else { return Ok(Vec::new()) };
-    let question = move |state: &muster_domain::State| areas.iter().flat_map(|area| state.shared_with(area)).collect();
-    Ok(node.engine.ask(question).await.0?)
 }

@@ -4,13 +4,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use muster_access::{Bounds, Denial, Reach, reads};
 use muster_domain::SharedArea;
 use muster_proto::ACTUAL;
 use muster_proto::v1::AreaLevel;
-use muster_views::{Bound, Filter, Form, Page, PlacedRow, QueryError, Row, View, ViewsHandle, row_json};
+use muster_views::{Bound, Filter, Form, Page, PlacedRow, QueryError, Row, Snapshot, View, ViewsHandle, row_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,8 +56,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads name and parameters; an area that is not there is refused, for an empty table would say that all is well.
-    pub(super) async fn read(app: &Arc<App>, caller: &Caller, name: &str, parameters: &Parameters) -> Result<Self, Problem> {
+    /// Reads name and parameters. An area that is not there now is refused, for an empty table would say that all is well; of an earlier moment `asof`
+    /// says whether it was there.
+    pub(super) async fn read(app: &Arc<App>, caller: &Caller, name: &str, parameters: &Parameters, is_now: bool) -> Result<Self, Problem> {
         let view = find(app, name)?;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let realm = match given(&parameters.realm) {
@@ -67,8 +69,7 @@ impl Asked {
         let reach = caller.reach(sight::reading(view))?;
         let mut filter = Filter { realm, area: given(&parameters.area), any_of: None };
         let level_max = given(&parameters.level).map(|text| level(&text)).transpose()?;
-        // As of an earlier place an area may have been there that is gone now: `asof` looks.
-        if let (Some(area), None) = (&filter.area, given(&parameters.as_of)) {
+        if let Some(area) = filter.area.as_ref().filter(|_| is_now) {
             check_area(app, area).await?;
         }
         // Where some grant reads rows without persons, those of the others say where they are shown.
@@ -138,17 +139,14 @@ async fn scope(app: &App, caller: &Caller, view: View, mut bounds: Bounds, filte
     if bounds.areas.contains(&asked) {
         return Ok(Vec::new());
     }
-    // A row of the subtree has the whole path, and whatever lies above the area asked for lies before it there.
     let path = app.areas()?.path(&asked).unwrap_or_default();
-    let levels = muster_proto::levels(&path);
-    let at = levels.iter().position(|id| *id == asked).map_or(0, |at| at + 1);
-    let above: Vec<_> = levels[..at].iter().filter(|id| !id.is_empty()).collect();
+    let above: Vec<_> = muster_proto::levels(&path).into_iter().filter(|id| !id.is_empty()).collect();
     if let Some(area) = above.iter().find(|id| bounds.areas.iter().any(|area| area == **id)) {
         filter.any_of = Some(Arc::new([Bound::Area((**area).to_owned())]));
         return Ok(Vec::new());
     }
     let mut shares = sight::shares(app, caller, view).await?;
-    shares.retain(|share| above.iter().any(|id| **id == share.area_id));
+    shares.retain(|share| above.iter().any(|id| *id == share.area_id));
     if shares.is_empty() && bounds.holds_no_one() {
         return Err(denied(&Denial::OutsideScope { area: asked, scopes: bounds.areas.join(", ") }).at("area"));
     }
@@ -184,8 +182,11 @@ async fn check_area(app: &App, area: &str) -> Result<(), Problem> {
     if app.areas()?.stands(area) {
         return Ok(());
     }
-    let detail = Words::new(format!("没有辖区“{area}”"), format!("there is no area {area:?}"));
-    Err(Problem::not_found("unknown_area", detail).at("area"))
+    Err(unknown_area(Words::new(format!("没有辖区“{area}”"), format!("there is no area {area:?}"))))
+}
+
+pub(super) fn unknown_area(detail: Words) -> Problem {
+    Problem::not_found("unknown_area", detail).at("area")
 }
 
 /// Waits, a bounded time, until the views have what is durable now.
@@ -245,13 +246,13 @@ pub(super) async fn view(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     Query(parameters): Query<Parameters>,
-) -> Result<Json<Value>, Problem> {
-    let asked = Asked::read(&app, &caller, &name, &parameters).await?;
-    let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-    let true_time_ms = given(&parameters.true_time).map(|text| asof::true_time(asked.view, &text)).transpose()?;
-    let is_now = given(&parameters.as_of).is_none() && true_time_ms.is_none();
-    let cursor = given(&parameters.cursor);
-    let (place, after) = if is_now { (None, cursor) } else { asof::split_cursor(cursor) };
+) -> Result<Response, Problem> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let (as_of, true_time, cursor) = (given(&parameters.as_of), given(&parameters.true_time), given(&parameters.cursor));
+    let is_now = as_of.is_none() && true_time.is_none();
+    let asked = Asked::read(&app, &caller, &name, &parameters, is_now).await?;
+    let true_time_ms = true_time.map(|text| asof::true_time(asked.view, &text)).transpose()?;
+    let (place, after) = if is_now { (None, cursor) } else { asof::split_cursor(cursor)? };
     let page = Page { after, rows_max: Some(rows_max(&parameters)?) };
     // Asked before as well: the present version may take their place meanwhile.
     let outdated = app.views()?.outdated_of(asked.view);
@@ -260,8 +261,28 @@ pub(super) async fn view(
         let read = tokio::task::spawn_blocking(move || views.snapshot(asked.view, &asked.filter, &page));
         read.await.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))?
     } else {
-        asof::snapshot(&app, &asked, &page, place.or(given(&parameters.as_of)).as_deref(), true_time_ms).await?
+        let moment = asof::Moment::of_page(place, as_of, "as_of");
+        asof::snapshot(&app, &asked, &page, moment, true_time_ms).await?
     };
+    // An earlier moment is folded by the present version.
+    let outdated = outdated.and_then(|outdated| outdated.rows).filter(|(_, at)| is_now && *at == snapshot.at);
+    as_json(move || {
+        let mut body = body(&asked, &snapshot);
+        if let Some(at_ms) = true_time_ms {
+            body["true_time_ms"] = json!(at_ms.to_string());
+        }
+        if let Some((version, at)) = outdated {
+            body["outdated"] = json!({"version": version, "at": at.to_string()});
+        }
+        if let Some(next) = snapshot.next {
+            body["next_cursor"] = json!(if is_now { next } else { asof::cursor([snapshot.at], &next) });
+        }
+        body
+    })
+    .await
+}
+
+fn body(asked: &Asked, snapshot: &Snapshot) -> Value {
     let rows = snapshot.rows.iter().filter(|placed| asked.takes(&placed.row)).map(|placed| asked.json(placed));
     let mut body = json!({
         "view": asked.view.name(),
@@ -272,17 +293,13 @@ pub(super) async fn view(
     if let Some(area) = &asked.filter.area {
         body["area"] = json!(area);
     }
-    if let Some(at_ms) = true_time_ms {
-        body["true_time_ms"] = json!(at_ms.to_string());
-    }
-    // An earlier moment is folded by the present version.
-    if let Some((version, at)) = outdated.and_then(|outdated| outdated.rows).filter(|(_, at)| is_now && *at == snapshot.at) {
-        body["outdated"] = json!({"version": version, "at": at.to_string()});
-    }
-    if let Some(next) = snapshot.next {
-        body["next_cursor"] = json!(if is_now { next } else { asof::cursor(snapshot.at, &next) });
-    }
-    Ok(Json(body))
+    body
+}
+
+/// An answer that may be large, made where it holds up nobody.
+pub(super) async fn as_json(make: impl FnOnce() -> Value + Send + 'static) -> Result<Response, Problem> {
+    let made = tokio::task::spawn_blocking(move || make().to_string()).await.map_err(|_| Problem::internal())?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], made).into_response())
 }
 
 pub(super) fn rows_max(parameters: &Parameters) -> Result<usize, Problem> {

@@ -277,7 +277,7 @@ fn status() -> Value {
             "vault": {"type": "object"},
             "views": {"type": "object", "properties": {
                 "at": {"type": "string"}, "ready": {"type": "boolean"}, "lag_positions": {"type": "string"}, "lag_s": {"type": "number"},
-                "generation": {"type": ["integer", "null"]}, "catching_up": {"type": "boolean"},
+                "generation": {"type": "integer"}, "catching_up": {"type": "boolean"},
                 "progress_percent": {"type": "number"}, "remaining_s": {"type": ["number", "null"], "description": "To the end at the pace of the last seconds."}}},
             "source": upkeep::source(),
             "delivery": {"type": "array", "description": "One for each delivery channel; counts are since the start.", "items": {"type": "object", "properties": {

@@ -114,6 +114,31 @@ async fn presence_at_a_true_time_knows_what_was_told_late() {
     assert_eq!(walk_ins(format!("&as_of={known}")).await, (None, "0".to_owned()));
 }
 
+/// An area is asked for as of moments: before it was defined, while it stood, after it was retired.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_area_is_refused_as_of_moments_at_which_it_did_not_stand() {
+    let place = Place::with_base().await;
+    let before = place.server().log.end().position;
+    place.define("440804", "坡头区", "COUNTY", "4408").await;
+    let stood = place.server().log.end().position;
+    place.done("RetireArea", "retire", json!({"area_id": "440804"})).await;
+    let after = place.server().log.end().position;
+    place.settle().await;
+    let asked = async |query: String| place.get(&format!("/v1/views/coverage{query}area=440804")).await;
+    for moment in [String::new(), format!("as_of={before}&"), format!("as_of={after}&"), "true_time=9999999999999ms&".to_owned()] {
+        assert_eq!(code(&asked(format!("?{moment}")).await), (404, "unknown_area"), "{moment}");
+    }
+    let (status, page) = asked(format!("?as_of={stood}&")).await;
+    assert_eq!((status, page["rows"][0]["area_id"].as_str()), (200, Some("440804")));
+    for (from, to, change) in [(before, stood, "added"), (stood, after, "removed")] {
+        let (status, page) = asked(format!("/compare?from={from}&to={to}&")).await;
+        assert_eq!((status, page["rows"][0]["change"].as_str()), (200, Some(change)), "{page}");
+    }
+    let neither = asked(format!("/compare?from={before}&to={after}&")).await;
+    assert_eq!(code(&neither), (404, "unknown_area"));
+    assert!(neither.1["detail"].as_str().unwrap().contains(&format!("{before}")), "{}", neither.1);
+}
+
 /// The log goes on between two pages, and they are of one moment all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_of_a_listing_are_of_the_moment_of_its_first() {

@@ -17,6 +17,7 @@ use muster_log::{EpochPosition, Log, Position};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::areas::Areas;
 use crate::errors::{QueryError, RunnerError, StoreError};
 use crate::filter::Filter;
 use crate::limits;
@@ -209,13 +210,13 @@ impl HistoryHandle {
         Ok(Compared { view, from: at(from), to: at(to), rows, next })
     }
 
-    /// Whether some record up to `position` defined the area.
+    /// The areas as of `position`.
     ///
     /// # Errors
     /// As [`HistoryHandle::snapshot`].
-    pub fn knew_area(&self, area_id: &str, position: Position) -> Result<bool, QueryError> {
+    pub fn areas(&self, position: Position) -> Result<Areas, QueryError> {
         let ([tree], _) = self.reach([position])?;
-        Ok(tree.find(area_id).is_some_and(|node| tree.is_known(node)))
+        Ok(Areas(tree))
     }
 
     /// Every row of a view as of `position`: `realm/id` and canonical bytes, sorted.

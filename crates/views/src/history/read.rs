@@ -10,7 +10,6 @@ use super::store::{Frozen, Versions, damaged, number};
 use crate::areas::{AreaTree, Node};
 use crate::errors::{QueryError, StoreError};
 use crate::filter::Filter;
-use crate::limits;
 use crate::live::{Page, PlacedRow};
 use crate::places::{AreaLine, Path};
 use crate::view::{Row, View};
@@ -47,7 +46,7 @@ impl<'a> Moment<'a> {
 
     /// Whether asking area by area is worth it.
     fn is_narrow(&self) -> bool {
-        self.within.is_some() && self.nodes.len() * limits::HISTORY_WALK_SHARE < self.tree.len()
+        self.within.is_some() && self.tree.is_narrow(self.nodes.len())
     }
 
     /// The row of these bytes with its path, if the filter shows it. No bytes are no row.

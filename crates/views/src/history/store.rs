@@ -21,7 +21,7 @@ use crate::store::{Checkpoint, FORMAT as ROWS_FORMAT};
 use crate::view::{Row, View};
 
 /// The version of this store's own form; that of the rows stands beside it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Versions of rows on disk.
 pub struct HistoryStore {

@@ -12,46 +12,50 @@ use prost::Message as _;
 use crate::areas::AreaTree;
 use crate::limits;
 
-/// What moves an area, or changes its level.
+/// An event of the tree, with no more than a tree is made of.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Turn {
-    Defined(v1::AreaDefined),
-    Reparented(v1::AreaReparented),
-}
+pub(super) struct Turn(Event);
 
 const DEFINED: u8 = 1;
 const REPARENTED: u8 = 2;
+const RETIRED: u8 = 3;
 
 impl Turn {
-    /// Of the events of the tree those that a path depends on, and of them what it depends on.
+    /// Of the events of the tree what a path depends on.
     pub(super) fn of(event: &Event) -> Option<Self> {
-        match event {
+        let event = match event {
             Event::AreaDefined(v1::AreaDefined { area_id, parent_id, level, .. }) => {
                 let (area_id, parent_id) = (area_id.clone(), parent_id.clone());
-                Some(Self::Defined(v1::AreaDefined { area_id, parent_id, level: *level, ..Default::default() }))
+                Event::AreaDefined(v1::AreaDefined { area_id, parent_id, level: *level, ..Default::default() })
             }
             Event::AreaReparented(v1::AreaReparented { area_id, parent_id, .. }) => {
                 let (area_id, parent_id) = (area_id.clone(), parent_id.clone());
-                Some(Self::Reparented(v1::AreaReparented { area_id, parent_id, ..Default::default() }))
+                Event::AreaReparented(v1::AreaReparented { area_id, parent_id, ..Default::default() })
             }
-            _ => None,
-        }
+            Event::AreaRetired(event) => Event::AreaRetired(event.clone()),
+            _ => return None,
+        };
+        Some(Self(event))
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let (kind, bytes) = match self {
-            Self::Defined(event) => (DEFINED, event.encode_to_vec()),
-            Self::Reparented(event) => (REPARENTED, event.encode_to_vec()),
+        let (kind, bytes) = match &self.0 {
+            Event::AreaDefined(event) => (DEFINED, event.encode_to_vec()),
+            Event::AreaReparented(event) => (REPARENTED, event.encode_to_vec()),
+            Event::AreaRetired(event) => (RETIRED, event.encode_to_vec()),
+            other => unreachable!("{other:?} is no event of the tree"),
         };
         [&[kind], bytes.as_slice()].concat()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        match bytes.split_first()? {
-            (&DEFINED, event) => v1::AreaDefined::decode(event).ok().map(Self::Defined),
-            (&REPARENTED, event) => v1::AreaReparented::decode(event).ok().map(Self::Reparented),
+        let event = match bytes.split_first()? {
+            (&DEFINED, event) => v1::AreaDefined::decode(event).ok().map(Event::AreaDefined),
+            (&REPARENTED, event) => v1::AreaReparented::decode(event).ok().map(Event::AreaReparented),
+            (&RETIRED, event) => v1::AreaRetired::decode(event).ok().map(Event::AreaRetired),
             _ => None,
-        }
+        };
+        event.map(Self)
     }
 }
 
@@ -80,11 +84,8 @@ impl Trees {
         }
         let nearest = self.made.iter().filter(|(made, _)| *made < count).max_by_key(|(made, _)| *made);
         let (from, mut tree) = nearest.map_or_else(Default::default, |(made, tree)| (*made, AreaTree::clone(tree)));
-        for (_, turn) in &self.turns[from..count] {
-            match turn {
-                Turn::Defined(event) => drop(tree.define(event)),
-                Turn::Reparented(event) => drop(tree.reparent(event)),
-            }
+        for (_, Turn(event)) in &self.turns[from..count] {
+            tree.take(event);
         }
         let tree = Arc::new(tree);
         self.made.push_front((count, Arc::clone(&tree)));

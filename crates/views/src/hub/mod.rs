@@ -1,5 +1,5 @@
 //! Where the folding thread hands over what it wrote and readers find it: which rows are where, and the recent changes. Rows are found behind one
-//! lock, so that a page and the changes after it always meet. It must never wait for a reader.
+//! lock, so that a page and the changes after it always meet. It waits for no reader but one that is just finding rows.
 
 mod ring;
 mod table;
@@ -100,34 +100,31 @@ impl Hub {
         EpochPosition { epoch: self.epoch, position: self.position }
     }
 
-    /// Starts from what the store holds. From outside one may resume at `valid_from` and after, or once [`Ring::admit`] says so.
-    pub(crate) fn load(
-        &mut self,
+    /// What the store holds, by where it stands. Reads all of it; readers are told with [`Ring::reset`].
+    pub(crate) fn of_store(
+        ring: Arc<Ring>,
         at: EpochPosition,
         tree: AreaTree,
         store: &ViewStore,
         views: &[View],
-        valid_from: Position,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Self, StoreError> {
         let EpochPosition { epoch, position } = at;
-        *self = Self { epoch, position, places: Places::new(tree), ..Self::new(Arc::clone(&self.ring)) };
+        let mut hub = Self { epoch, position, places: Places::new(tree), store: Some(store.clone()), ..Self::new(ring) };
         for view in views {
             store.scan(*view, |realm, id, bytes| {
                 let row =
                     Row::decode(*view, bytes).map_err(|error| crate::store::damaged(*view, format!("{realm}/{id}"), &error.to_string()))?;
                 if let Row::Unit(unit) = &row
-                    && let Some(turn) = self.places.unit_turn(unit)
+                    && let Some(turn) = hub.places.unit_turn(unit)
                 {
-                    self.places.take_unit(&turn);
+                    hub.places.take_unit(&turn);
                 }
-                let entry = self.places.entry(&row);
-                table(self.tables.entry(*view).or_default(), realm).1.put(id, entry);
+                let entry = hub.places.entry(&row);
+                table(hub.tables.entry(*view).or_default(), realm).1.put(id, entry);
                 Ok(())
             })?;
         }
-        self.store = Some(store.clone());
-        self.ring.reset(at, valid_from);
-        Ok(())
+        Ok(hub)
     }
 
     /// Forgets everything; every subscriber starts anew.
@@ -308,24 +305,27 @@ fn table<'a>(tables: &'a mut BTreeMap<Arc<str>, Table>, realm: &str) -> (Arc<str
     (Arc::clone(&name), tables.entry(name).or_default())
 }
 
-/// What every row of a realm that the filter takes is listed under; nothing where that says no more than all rows.
+/// What every row of a realm that the filter takes is listed under; nothing where a walk through all rows is less work.
 fn keys(places: &Places, filter: &Filter, realm: &str) -> Option<Vec<Key>> {
     let subtree = |area: &str| {
         let nodes = places.tree.find(area).map(|node| places.tree.subtree(node)).unwrap_or_default();
-        nodes.into_iter().map(Key::Area).collect::<Vec<_>>()
+        places.tree.is_narrow(nodes.len()).then(|| nodes.into_iter().map(Key::Area).collect::<Vec<_>>())
     };
-    let Some(bounds) = &filter.any_of else { return filter.area.as_deref().map(subtree) };
+    let Some(bounds) = &filter.any_of else { return subtree(filter.area.as_deref()?) };
     let of_area = |bound: &Bound| matches!(bound, Bound::Area(_) | Bound::Share { .. });
     if let Some(area) = filter.area.as_deref().filter(|_| bounds.iter().any(of_area)) {
-        return Some(subtree(area));
+        return subtree(area);
     }
-    let of = |bound: &Bound| match bound {
-        Bound::Area(area) | Bound::Share { area, .. } => subtree(area),
-        Bound::Organization(id) => places.name(id).map(Key::Organization).into_iter().collect(),
-        Bound::Responder(id) => places.name(id).map(Key::Responder).into_iter().collect(),
-        Bound::Unit(id) => places.unit(realm, id).into_iter().flat_map(|unit| places.below(unit)).map(Key::Held).collect(),
-    };
-    Some(bounds.iter().flat_map(of).collect())
+    let mut keys = Vec::new();
+    for bound in bounds.iter() {
+        match bound {
+            Bound::Area(area) | Bound::Share { area, .. } => keys.extend(subtree(area)?),
+            Bound::Organization(id) => keys.extend(places.name(id).map(Key::Organization)),
+            Bound::Responder(id) => keys.extend(places.name(id).map(Key::Responder)),
+            Bound::Unit(id) => keys.extend(places.unit(realm, id).into_iter().flat_map(|unit| places.below(unit)).map(Key::Held)),
+        }
+    }
+    Some(keys)
 }
 
 /// Reads the rows of a page.

@@ -88,9 +88,11 @@ impl Ring {
 
     /// Takes in what became visible, one commit a view.
     pub(super) fn push(&self, position: Position, commits: impl IntoIterator<Item = (View, Arc<Commit>)>) {
+        // Let go of after the lock, for which streams wait: a commit can be large.
+        let mut gone = Vec::new();
+        let mut told = Vec::new();
         let mut inner = self.inner.lock();
         inner.position = position;
-        let mut told = Vec::new();
         for (view, commit) in commits {
             let Some(line) = inner.lines.get_mut(&view) else { continue };
             line.changes += commit.changes.len();
@@ -102,6 +104,7 @@ impl Ring {
             {
                 line.changes -= oldest.changes.len();
                 line.reach = oldest.at.position;
+                gone.push(oldest);
             }
             told.push(view);
         }
@@ -110,12 +113,14 @@ impl Ring {
     }
 
     /// Starts anew from a place: whatever readers have is void. From outside one may resume at `valid_from` and after.
-    pub(super) fn reset(&self, at: EpochPosition, valid_from: Position) {
+    pub(crate) fn reset(&self, at: EpochPosition, valid_from: Position) {
         let mut inner = self.inner.lock();
         let lines = lines(&self.views(), at.position);
-        *inner =
-            Inner { generation: inner.generation + 1, epoch: at.epoch, position: at.position, valid_from, lines, closed: inner.closed };
+        let (generation, closed) = (inner.generation + 1, inner.closed);
+        let anew = Inner { generation, epoch: at.epoch, position: at.position, valid_from, lines, closed };
+        let gone = std::mem::replace(&mut *inner, anew);
         drop(inner);
+        drop(gone);
         self.moved.values().for_each(|moved| moved.send_replace(()));
     }
 

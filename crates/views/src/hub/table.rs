@@ -82,18 +82,15 @@ impl Table {
         self.rows.contains_key(id)
     }
 
-    /// The rows listed under a key after an id.
-    fn listed(&self, key: Key, after: Option<&Arc<str>>) -> impl Iterator<Item = &Arc<str>> {
-        let from = match after {
-            Some(id) => Bound::Excluded((key, Arc::clone(id))),
-            None => Bound::Included((key, Arc::from(""))),
-        };
+    /// The rows listed under a key after an id, all where that is empty.
+    fn listed(&self, key: Key, after: Arc<str>) -> impl Iterator<Item = &Arc<str>> {
+        let from = if after.is_empty() { Bound::Included((key, after)) } else { Bound::Excluded((key, after)) };
         self.index.range((from, Bound::Unbounded)).take_while(move |(listed, _)| *listed == key).map(|(_, id)| id)
     }
 
     /// The rows listed under a key.
     pub(super) fn under(&self, key: Key) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
-        self.listed(key, None).filter_map(|id| self.rows.get_key_value(id))
+        self.listed(key, "".into()).filter_map(|id| self.rows.get_key_value(id))
     }
 
     /// The first rows after `start` that are listed under one of the keys, or all where none are named, and that are taken, in order of their ids.
@@ -109,8 +106,8 @@ impl Table {
             let from = (start.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
             return self.rows.range::<str, _>(from).filter_map(|(id, entry)| take(id, entry)).take(rows_max).collect();
         };
-        let start: Option<Arc<str>> = start.map(Arc::from);
-        let mut lists: Vec<_> = keys.iter().map(|key| self.listed(*key, start.as_ref())).collect();
+        let start: Arc<str> = start.unwrap_or_default().into();
+        let mut lists: Vec<_> = keys.iter().map(|key| self.listed(*key, Arc::clone(&start))).collect();
         let mut heads: BinaryHeap<_> = lists.iter_mut().enumerate().filter_map(|(list, ids)| Some(Reverse((ids.next()?, list)))).collect();
         let (mut picked, mut last) = (Vec::new(), None);
         while picked.len() < rows_max

@@ -97,11 +97,6 @@ impl Catalogue {
         &self.views
     }
 
-    /// Those of other crates.
-    pub fn others(&self) -> impl Iterator<Item = View> {
-        self.views.iter().copied().filter(|view| matches!(view, View::Other(_)))
-    }
-
     /// The view of a name.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ pub use rows::Rows;
 /// A row of a view: a protobuf message that says where it belongs.
 ///
 /// Its canonical bytes are those of the message, so a field's number is never used for another field. Its JSON, on HTTP, in KV and on the command
-/// line, is what `Serialize` makes of it, which must be an object with text keys: snake_case names; 64-bit numbers as decimal strings, for which there
-/// is [`decimal`].
+/// line, is what `Serialize` makes of it, which must be an object whose keys, at whatever depth, are names of members and never data: snake_case;
+/// 64-bit numbers as decimal strings, for which there is [`decimal`]. Names of members are shown to whoever sees the row.
 pub trait ViewRow: prost::Message + Clone + fmt::Debug + Default + PartialEq + Serialize + 'static {
     /// `actual` or the exercise's name: that of the records the row is made from.
     fn realm(&self) -> &str;

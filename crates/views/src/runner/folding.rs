@@ -12,9 +12,11 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::reading::{Adoption, Message, Rewind};
 use super::restore::save;
+use crate::areas::turned;
 use crate::errors::{ReplayError, RunnerError, StoreError};
 use crate::fact::{Batch, What};
 use crate::fold::{AnyFold, Folds, RowChange};
+use crate::hub::Hub;
 use crate::live::Renewed;
 use crate::rebuild::{Draft, Rebuilt};
 use crate::records::Records;
@@ -126,7 +128,7 @@ impl Folder {
         let areas = &mut self.areas;
         self.folds.apply(batch, last, |fact| {
             if let What::Event(event) = &fact.what
-                && matches!(**event, Event::AreaDefined(_) | Event::AreaReparented(_) | Event::AreaRetired(_))
+                && turned(event).is_some()
             {
                 areas.push((**event).clone());
             }
@@ -258,28 +260,38 @@ impl Folder {
         let folds = draft.replayed.folds;
         let same_folds = folds.folds.len() == self.folds.folds.len();
         let former = std::mem::replace(&mut self.store, store);
-        let mut hub = self.shared.hub.lock();
-        if report.differences.is_empty() && same_folds {
-            // The present folds are as good as the new ones, and the reader knows their names.
-            hub.store = Some(self.store.clone());
-        } else {
-            hub.load(report.at, folds.ledger.tree.clone(), &self.store, &self.shared.views, report.at.position.next())?;
-            self.shared.replant(&folds.ledger.tree);
+        let shared = Arc::clone(&self.shared);
+        // Nothing where the present folds are as good as the new ones, and the reader knows their names.
+        let anew = (!report.differences.is_empty() || !same_folds).then(|| {
+            let tree = folds.ledger.tree.clone();
+            Hub::of_store(Arc::clone(&shared.ring), report.at, tree, &self.store, &shared.views)
+        });
+        let anew = anew.transpose()?;
+        let mut hub = shared.hub.lock();
+        let mut gone = None;
+        if let Some(anew) = anew {
+            gone = Some(std::mem::replace(&mut *hub, anew));
+            shared.ring.reset(report.at, report.at.position.next());
+            shared.replant(&folds.ledger.tree);
             let rewind = Rewind { names: folds.ledger.names.clone(), interest: folds.interest(), next: self.folded.next() };
             self.rewinds
                 .try_send(rewind)
                 .map_err(|error| RunnerError::Thread { detail: format!("the reader takes no rewind: {error}") })?;
             self.rewinding += 1;
             self.folds = folds;
+        } else {
+            hub.store = Some(self.store.clone());
         }
-        self.shared.outdated.lock().clear();
+        shared.outdated.lock().clear();
         for Renewed { view, former_version, rows, differing, at } in &renewed {
             let version = view.version();
             tracing::info!(%view, ?former_version, version, rows, ?differing, %at, "the rows of a view are made by another version of its fold now");
         }
-        self.shared.renewed.lock().extend(renewed);
+        shared.renewed.lock().extend(renewed);
         drop(hub);
-        self.shared.generation.store(self.store.generation(), Ordering::Release);
+        // Only now: it may be all rows of a city.
+        drop(gone);
+        shared.generation.store(self.store.generation(), Ordering::Release);
         former.retire();
         self.saved = self.folded;
         Ok(())

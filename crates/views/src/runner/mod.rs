@@ -131,14 +131,14 @@ pub fn spawn<S: EventSource>(views: &[View], store: ViewStore, source: S, option
     let origin = source.origin();
     let restore::Restored { folds, target, replaces, outdated } = restore::restore(&store, &views, origin, options.keep_outdated)?;
     let ring = Arc::new(Ring::new(&views, options.ring_changes_max));
-    let mut hub = Hub::new(Arc::clone(&ring));
     let at = EpochPosition { epoch: origin.epoch, position: folds.position };
     let end = source.end();
     // Nobody is to take a city of the past for the present one.
     let target = target.max(*end.borrow());
     // With nothing to come back to, what was shown at this place is what is here.
     let settled = target <= at.position && at.position == *end.borrow() && at.position > Position::ZERO;
-    hub.load(at, folds.ledger.tree.clone(), &store, &views, if settled { at.position } else { NOT_YET })?;
+    let hub = Hub::of_store(Arc::clone(&ring), at, folds.ledger.tree.clone(), &store, &views)?;
+    ring.reset(at, if settled { at.position } else { NOT_YET });
     let progress = Progress { at, ready: target <= at.position, stopped: None };
     let shared = Arc::new(Shared {
         views,
@@ -449,12 +449,10 @@ impl Shared {
 
     pub(crate) fn snapshot(&self, view: View, filter: &Filter, page: &Page) -> Result<Snapshot, QueryError> {
         let rows_max = page.rows_max.filter(|rows| *rows > 0).unwrap_or(limits::PAGE_ROWS_MAX).min(limits::PAGE_ROWS_MAX);
-        // Before and after, so that rows that were put in the place of others are not told to be of these's place.
-        let outdated =
-            |shared: &Self| shared.outdated.lock().iter().find(|outdated| outdated.view == view).and_then(|outdated| outdated.rows);
-        let before = outdated(self);
-        let mut snapshot = self.snapshot_unbounded(view, filter, &Page { after: page.after.clone(), rows_max: Some(rows_max) })?;
-        if let Some((_, at)) = before.filter(|_| outdated(self).is_some()) {
+        let page = Page { after: page.after.clone(), rows_max: Some(rows_max) };
+        let outdated = |_: &Hub| self.outdated.lock().iter().find(|outdated| outdated.view == view).and_then(|outdated| outdated.rows);
+        let (mut snapshot, outdated) = self.snapshot_and(view, filter, &page, outdated)?;
+        if let Some((_, at)) = outdated {
             snapshot.at = at;
         }
         Ok(snapshot)

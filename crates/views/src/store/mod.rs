@@ -196,7 +196,7 @@ impl ViewStore {
         self.inner.db.get(key).map_err(|error| self.failed("read", &error))
     }
 
-    /// All rows of a view in key order, decoded; `realm/id` beside each.
+    /// The bytes of all rows of a view in key order, with realm and id of each.
     pub(crate) fn scan(&self, view: View, mut each: impl FnMut(&str, &str, &[u8]) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let (prefix, end) = keys::rows(view);
         let mut read = ReadOptions::default();
