@@ -38,11 +38,19 @@ pub async fn bucket_rows(nats_url: &str, view: impl Display) -> Result<(Marker, 
 /// # Errors
 /// The server does not answer.
 pub async fn http_rows(url: &str, view: impl Display) -> Result<(String, Vec<Value>)> {
+    http_rows_within(url, view, "").await
+}
+
+/// The same of one area; of all where it is empty.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn http_rows_within(url: &str, view: impl Display, area: &str) -> Result<(String, Vec<Value>)> {
     let client = reqwest::Client::builder().timeout(PROBE_MAX).build()?;
     let mut rows = Vec::new();
     let mut cursor = String::new();
     loop {
-        let asked = client.get(format!("{url}/v1/views/{view}")).query(&[("realm", "*"), ("cursor", &cursor)]);
+        let asked = client.get(format!("{url}/v1/views/{view}")).query(&[("realm", "*"), ("area", area), ("cursor", &cursor)]);
         let mut page: Value = asked.send().await?.error_for_status()?.json().await?;
         rows.append(page["rows"].as_array_mut().context("a page has rows")?);
         match page["next_cursor"].as_str() {

@@ -6,10 +6,12 @@
 pub mod binary;
 pub mod buckets;
 pub mod child;
+pub mod harm;
 pub mod limits;
 pub mod nats;
 pub mod nats_users;
 pub mod process;
+pub mod reader;
 pub mod records;
 pub mod stage;
 pub mod wait;

@@ -29,3 +29,6 @@ pub const RELAY_MAX: Duration = Duration::from_secs(180);
 
 /// A server's orderly end: the last sync, a snapshot of the state, the views.
 pub const MUSTER_STOP_MAX: Duration = Duration::from_secs(60);
+
+/// Events after which a reader that vanishes breaks its connection off: enough to have begun, and far fewer than come.
+pub const READER_VANISHES_AFTER: usize = 200;

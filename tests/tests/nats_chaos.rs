@@ -7,10 +7,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use async_nats::jetstream;
 use muster_demo::script::{Unwatched, play};
 use muster_demo::{City, Scale};
-use muster_feed::STREAM;
+use muster_tests::harm::{Harm, do_harm};
 use muster_tests::limits::MUSTER_STOP_MAX;
 use muster_tests::nats::{NatsOptions, NatsServer};
 use muster_tests::process::{MusterOptions, MusterServer};
@@ -23,64 +22,6 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 const SEED: u64 = 4_408;
-
-/// What is done to NATS.
-#[derive(Clone, Copy, Debug)]
-enum Harm {
-    Killed,
-    Wiped,
-    Purged,
-    CutBack,
-    Removed,
-}
-
-async fn stream_context(nats: &NatsServer) -> jetstream::Context {
-    jetstream::new(async_nats::connect(nats.url()).await.unwrap())
-}
-
-/// A stream of the same owner that forbids nothing, holding the first `keep` messages: what an operator leaves who restores an old
-/// copy, or purges.
-async fn replace_stream(nats: &NatsServer, keep: u64) -> Option<jetstream::stream::Stream> {
-    let context = stream_context(nats).await;
-    let mut stream = context.get_stream(STREAM).await.ok()?;
-    let config = stream.info().await.ok()?.config.clone();
-    let last = stream.cached_info().state.last_sequence;
-    let mut kept = Vec::new();
-    for sequence in 1..=keep.min(last) {
-        kept.push(stream.get_raw_message(sequence).await.ok()?);
-    }
-    context.delete_stream(STREAM).await.ok()?;
-    let config = jetstream::stream::Config { deny_delete: false, deny_purge: false, ..config };
-    let stream = context.create_stream(config).await.ok()?;
-    for message in kept {
-        // The relay may be quicker; then the stream is what it makes of it.
-        let published = context.publish_with_headers(message.subject, message.headers, message.payload).await.ok()?;
-        published.await.ok()?;
-    }
-    Some(stream)
-}
-
-async fn do_harm(nats: &mut NatsServer, harm: Harm) {
-    match harm {
-        Harm::Killed => nats.restart().await.unwrap(),
-        Harm::Wiped => {
-            nats.kill9().unwrap();
-            nats.wipe_storage().unwrap();
-            nats.restart().await.unwrap();
-        }
-        Harm::Removed => {
-            let _ = stream_context(nats).await.delete_stream(STREAM).await;
-        }
-        Harm::Purged => {
-            if let Some(stream) = replace_stream(nats, 20).await {
-                let _ = stream.purge().await;
-            }
-        }
-        Harm::CutBack => {
-            let _ = replace_stream(nats, 200).await;
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stream_ends_as_the_log_whatever_happens_to_nats() {
@@ -105,7 +46,7 @@ async fn the_stream_ends_as_the_log_whatever_happens_to_nats() {
             Ok((ledger.answered() >= target || played.is_finished()).then_some(()))
         });
         reached.await.unwrap();
-        do_harm(&mut nats, harm).await;
+        do_harm(&mut nats, harm).await.unwrap();
     }
     played.await.unwrap().unwrap_or_else(|error| panic!("seed {SEED}: {error}"));
 

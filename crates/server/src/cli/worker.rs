@@ -34,6 +34,10 @@ pub(super) async fn run(args: WorkerArgs, catalogue: &Catalogue) -> Result<ExitC
         Some(listen) => Some(Serving::start(listen, http::worker_router(Arc::clone(&app))).await.map_err(failed)?),
         None => None,
     };
+    // From here on it answers, if only that it is not ready.
+    if let Some(serving) = &serving {
+        print::line_now(&format!("listening http://{}", serving.addr));
+    }
     let stop = signal::stop()?;
     tokio::pin!(stop);
     let dir = args.data.join(VIEWS_DIR);
@@ -59,7 +63,9 @@ pub(super) async fn run(args: WorkerArgs, catalogue: &Catalogue) -> Result<ExitC
     if let Some(kv) = &kv {
         app.set_kv(kv.statuses());
     }
-    print::line_now(&serving.as_ref().map_or_else(|| "working".to_owned(), |serving| format!("listening http://{}", serving.addr)));
+    if serving.is_none() {
+        print::line_now("working");
+    }
     let mut progress = handle.progress();
     let code = tokio::select! {
         () = &mut stop => ExitCode::SUCCESS,
