@@ -53,7 +53,7 @@ pub(crate) fn run(setting: &Setting<'_>, histories: &mut Histories<'_>) -> Resul
     let mut rows = Vec::new();
     for (name, records) in PAGES.into_iter().filter(|(_, records)| *records <= largest) {
         // Shorter logs are in memory: what is measured reads the history alone.
-        let followed = if records < limits::AS_OF_RECORDS { cut(&*log, records)? } else { Arc::clone(&log) };
+        let followed = if records < largest { cut(&*log, records)? } else { Arc::clone(&log) };
         let kept = keep(setting, &runtime, followed)?;
         rows.push(pages(setting, name, &kept)?);
         if records == largest {
