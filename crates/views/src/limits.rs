@@ -26,8 +26,8 @@ pub const DECODED_BATCHES_MAX: usize = 4;
 /// is sent ten times a second, and no eye follows more. The first record after a pause is published at once.
 pub const MERGE_MS: u64 = 100;
 
-/// Records behind the end from which on the views are catching up: rows are then written in large commits only, for a row written twice on the
-/// way is written once in vain. Folded in some fifty milliseconds, so nobody waits for it.
+/// Records behind the end from which on the views are catching up, until they are where it was: rows are then written in large commits only, for a
+/// row written twice on the way is written once in vain. Folded in some fifty milliseconds, so nobody waits for it.
 pub const CATCH_UP_RECORDS: u64 = 32_768;
 
 /// Records folded before rows are written, whatever the time: readers see something of a long rebuild, and no more than this is folded again.

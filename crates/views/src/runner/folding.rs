@@ -34,6 +34,8 @@ pub(super) struct Folder {
     /// When rows were last written, and where the folds were last saved.
     written_at: Option<Instant>,
     saved: Position,
+    /// Where the source ended when it was last found far ahead: before it, rows are written in large commits only.
+    catch_up_to: Position,
     /// What the source was known to have at the start; zero where it had not said.
     end_at_start: Position,
     /// Readers have rows of another version of a fold, at whatever place.
@@ -57,6 +59,7 @@ impl Folder {
             written: at,
             written_at: None,
             saved: at,
+            catch_up_to: at,
             end_at_start,
             replaces: false,
             areas: Vec::new(),
@@ -114,14 +117,20 @@ impl Folder {
         }
     }
 
-    /// How long the next batch may keep us from writing; nothing if there is nothing to write.
+    /// How long the next batch may keep us from writing; nothing if there is nothing to write. While catching up only a source that has nothing more is
+    /// a reason to write, and not a reader that is slower than the folds.
     fn wait(&self) -> Option<Duration> {
-        (self.folded > self.written).then(|| self.due().saturating_duration_since(Instant::now()))
+        let from = if self.is_catching_up() { Some(Instant::now()) } else { self.written_at };
+        (self.folded > self.written).then(|| self.due_after(from).saturating_duration_since(Instant::now()))
     }
 
-    fn due(&self) -> Instant {
-        let now = Instant::now();
-        self.written_at.map_or(now, |at| at + Duration::from_millis(self.shared.options.merge_ms))
+    /// When the merge time is over that began then; at once where none did.
+    fn due_after(&self, from: Option<Instant>) -> Instant {
+        from.map_or_else(Instant::now, |from| from + Duration::from_millis(self.shared.options.merge_ms))
+    }
+
+    fn is_catching_up(&self) -> bool {
+        self.folded < self.catch_up_to
     }
 
     fn fold(&mut self, batch: &Batch, last: Position) -> Result<(), RunnerError> {
@@ -137,9 +146,11 @@ impl Folder {
         let records = self.folded.0 - self.written.0;
         let end = *self.shared.end.lock().borrow();
         let options = &self.shared.options;
-        let catching_up = end.0.saturating_sub(last.0) > options.catch_up_records;
+        if end.0.saturating_sub(last.0) > options.catch_up_records {
+            self.catch_up_to = end;
+        }
         let full = records >= options.commit_records_max || self.folds.dirty() >= options.commit_rows_max;
-        if full || (!catching_up && Instant::now() >= self.due()) {
+        if full || (!self.is_catching_up() && Instant::now() >= self.due_after(self.written_at)) {
             self.commit(false)?;
         }
         Ok(())
