@@ -45,7 +45,7 @@ pub(crate) trait Fold: Default + Clone + Serialize + DeserializeOwned + Send + '
     fn dirty(&self) -> usize;
 
     /// Hands out each row that changed since the last call, once, as it is now.
-    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>);
+    fn drain(&mut self, ledger: &Ledger, each: &mut dyn FnMut(RowChange));
 }
 
 /// The folds of one pass, all at one position, and the ledger they share.
@@ -115,10 +115,10 @@ macro_rules! any_fold {
                 }
             }
 
-            fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+            fn drain(&mut self, ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
                 match self {
-                    $(Self::$name(fold) => fold.drain(ledger, changes),)*
-                    Self::Other(_, fold) => fold.drain(changes),
+                    $(Self::$name(fold) => fold.drain(ledger, each),)*
+                    Self::Other(_, fold) => fold.drain(each),
                 }
             }
 
@@ -184,9 +184,10 @@ impl Folds {
         self.folds.iter().map(AnyFold::dirty).sum()
     }
 
-    pub(crate) fn drain(&mut self, changes: &mut Vec<RowChange>) {
+    /// Hands out the rows that changed since they were last drained, one after the other, so that those of a city need not lie in memory together.
+    pub(crate) fn drain(&mut self, mut each: impl FnMut(RowChange)) {
         for fold in &mut self.folds {
-            fold.drain(&self.ledger, changes);
+            fold.drain(&self.ledger, &mut each);
         }
     }
 }

@@ -41,7 +41,7 @@ impl Pass {
     /// Each row that changed since the last call, once, as it is now.
     pub fn drain(&mut self) -> Vec<RowChange> {
         let mut changes = Vec::new();
-        self.folds.drain(&mut changes);
+        self.folds.drain(|change| changes.push(change));
         changes
     }
 

@@ -60,19 +60,16 @@ impl Draft {
         if to > self.replayed.folds.position {
             self.replayed.advance(log, to)?;
         }
-        let mut changes = Vec::new();
-        self.replayed.folds.drain(&mut changes);
-        for change in changes {
-            match change {
-                RowChange::Put(row) => {
-                    let (key, bytes) = (format!("{}/{}", row.realm(), row.id()), row.encode());
-                    self.tables.entry(row.view()).or_default().insert(key, (row, bytes));
-                }
-                RowChange::Delete { view, realm, id } => {
-                    self.tables.entry(view).or_default().remove(&format!("{realm}/{id}"));
-                }
+        let Self { replayed, tables, .. } = self;
+        replayed.folds.drain(|change| match change {
+            RowChange::Put(row) => {
+                let (key, bytes) = (format!("{}/{}", row.realm(), row.id()), row.encode());
+                tables.entry(row.view()).or_default().insert(key, (row, bytes));
             }
-        }
+            RowChange::Delete { view, realm, id } => {
+                tables.entry(view).or_default().remove(&format!("{realm}/{id}"));
+            }
+        });
         Ok(())
     }
 

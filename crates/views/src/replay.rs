@@ -47,13 +47,12 @@ impl Replayed {
 
     /// Each row as it is now, and no others: those of a first drain.
     pub(crate) fn rows(&mut self) -> Vec<Row> {
-        let mut changes = Vec::new();
-        self.folds.drain(&mut changes);
-        let row = |change| match change {
-            RowChange::Put(row) => Some(row),
-            RowChange::Delete { .. } => None,
-        };
-        changes.into_iter().filter_map(row).collect()
+        let mut rows = Vec::new();
+        self.folds.drain(|change| match change {
+            RowChange::Put(row) => rows.push(row),
+            RowChange::Delete { .. } => {}
+        });
+        rows
     }
 }
 

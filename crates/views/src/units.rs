@@ -99,13 +99,13 @@ impl Fold for UnitsFold {
         self.realms.iter().map(|realm| realm.dirty.len()).sum()
     }
 
-    fn drain(&mut self, _ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, _ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         for realm in &mut self.realms {
             realm.dirty.sort_unstable();
             for unit in realm.dirty.drain(..) {
                 let unit = &mut realm.units[unit as usize];
                 unit.dirty = false;
-                changes.push(RowChange::Put(Row::Unit(unit.row.clone())));
+                each(RowChange::Put(Row::Unit(unit.row.clone())));
             }
         }
     }

@@ -66,13 +66,13 @@ impl Fold for WhistlesFold {
         self.realms.iter().map(|realm| realm.dirty.len()).sum()
     }
 
-    fn drain(&mut self, _ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, _ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         for realm in &mut self.realms {
             realm.dirty.sort_unstable();
             for whistle in realm.dirty.drain(..) {
                 let whistle = &mut realm.whistles[whistle as usize];
                 whistle.dirty = false;
-                changes.push(RowChange::Put(Row::Whistle(whistle.row.clone())));
+                each(RowChange::Put(Row::Whistle(whistle.row.clone())));
             }
         }
     }

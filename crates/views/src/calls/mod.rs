@@ -98,9 +98,9 @@ impl Fold for CallsFold {
         self.realms.iter().map(|realm| realm.dirty.len() + realm.dirty_asked.len()).sum()
     }
 
-    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         for (place, realm) in self.realms.iter_mut().enumerate() {
-            realm.drain(ledger.realm_of(place).0, &self.cards, ledger, changes);
+            realm.drain(ledger.realm_of(place).0, &self.cards, ledger, each);
         }
     }
 }
@@ -300,12 +300,12 @@ impl Realm {
         }
     }
 
-    fn drain(&mut self, realm: &str, cards: &Cards, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, realm: &str, cards: &Cards, ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         self.dirty.sort_unstable();
         for at in self.dirty.drain(..) {
             let call = &mut self.calls[at as usize];
             call.dirty = false;
-            changes.push(RowChange::Put(Row::Call(Box::new(call.row(realm, cards, ledger)))));
+            each(RowChange::Put(Row::Call(Box::new(call.row(realm, cards, ledger)))));
             if call.is_over() {
                 self.by_key.remove(&call.key);
                 self.free.push(at);
@@ -322,7 +322,7 @@ impl Realm {
         for at in self.dirty_asked.drain(..) {
             let asked = &mut self.asked[at as usize];
             asked.dirty = false;
-            changes.push(RowChange::Put(Row::Call(Box::new(asked.row.clone()))));
+            each(RowChange::Put(Row::Call(Box::new(asked.row.clone()))));
         }
     }
 }

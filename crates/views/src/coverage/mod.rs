@@ -48,9 +48,9 @@ impl Fold for CoverageFold {
         self.realms.iter().map(realm::Realm::dirty).sum()
     }
 
-    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         for realm in &mut self.realms {
-            realm.drain(&ledger.tree, &ledger.names, changes);
+            realm.drain(&ledger.tree, &ledger.names, each);
         }
     }
 }

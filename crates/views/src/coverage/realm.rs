@@ -224,7 +224,7 @@ impl Realm {
         self.dirty.len()
     }
 
-    pub(super) fn drain(&mut self, tree: &AreaTree, names: &Symbols, changes: &mut Vec<RowChange>) {
+    pub(super) fn drain(&mut self, tree: &AreaTree, names: &Symbols, each: &mut dyn FnMut(RowChange)) {
         self.dirty.sort_unstable();
         for node in self.dirty.drain(..) {
             let known = &mut self.marks[node as usize];
@@ -232,7 +232,7 @@ impl Realm {
             if !self.everywhere && !known.near {
                 continue;
             }
-            changes.push(if tree.stands(node) {
+            each(if tree.stands(node) {
                 RowChange::Put(row(&self.name, tree, names, node, &self.counts[node as usize], known.position))
             } else {
                 RowChange::Delete { view: View::Coverage, realm: self.name.clone(), id: tree.id(node).to_owned() }

@@ -123,7 +123,7 @@ impl Follower {
                 ReplayError::Record(error) => RunnerError::Record(error),
                 error => RunnerError::Source(SourceError::Corrupt { detail: error.to_string() }),
             })?;
-            replayed.folds.drain(&mut Vec::new());
+            replayed.folds.drain(drop);
         }
         Ok(None)
     }
@@ -182,7 +182,7 @@ impl Follower {
                     turns.push((next, turn));
                 }
             });
-            replayed.folds.drain(&mut changes);
+            replayed.folds.drain(|change| changes.push(change));
             for change in changes.drain(..) {
                 match change {
                     RowChange::Put(row) => {

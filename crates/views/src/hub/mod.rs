@@ -114,13 +114,7 @@ impl Hub {
             store.scan(*view, |realm, id, bytes| {
                 let row =
                     Row::decode(*view, bytes).map_err(|error| crate::store::damaged(*view, format!("{realm}/{id}"), &error.to_string()))?;
-                if let Row::Unit(unit) = &row
-                    && let Some(turn) = hub.places.unit_turn(unit)
-                {
-                    hub.places.take_unit(&turn);
-                }
-                let entry = hub.places.entry(&row);
-                table(hub.tables.entry(*view).or_default(), realm).1.put(id, entry);
+                hub.take_row(realm, id, &row);
                 Ok(())
             })?;
         }
@@ -131,6 +125,43 @@ impl Hub {
     pub(crate) fn clear(&mut self, epoch: Epoch) {
         *self = Self { epoch, store: self.store.take(), ..Self::new(Arc::clone(&self.ring)) };
         self.ring.reset(self.at(), NOT_YET);
+    }
+
+    /// Notes where a row is that nobody was told of.
+    fn take_row(&mut self, realm: &str, id: &str, row: &Row) {
+        if let Row::Unit(unit) = row
+            && let Some(turn) = self.places.unit_turn(unit)
+        {
+            self.places.take_unit(&turn);
+        }
+        let entry = self.places.entry(row);
+        table(self.tables.entry(row.view()).or_default(), realm).1.put(id, entry);
+    }
+
+    /// Takes in events of the tree that move no row which anybody has read.
+    pub(crate) fn take_areas(&mut self, areas: &[Event]) {
+        areas.iter().for_each(|event| self.places.take_area(event));
+    }
+
+    /// Takes in a change of rows that nobody can have read yet. [`Hub::reach`] follows when it is written.
+    pub(crate) fn take(&mut self, change: &RowChange) {
+        match change {
+            RowChange::Put(row) => self.take_row(row.realm(), &row.id(), row),
+            RowChange::Delete { view, realm, id } => {
+                if *view == View::Units
+                    && let Some(turn) = self.places.unit_gone(realm, id)
+                {
+                    self.places.take_unit(&turn);
+                }
+                table(self.tables.entry(*view).or_default(), realm).1.delete(id);
+            }
+        }
+    }
+
+    /// Moves on to what was just written to the store, of which nobody is told.
+    pub(crate) fn reach(&mut self, to: Position) {
+        self.position = to;
+        self.ring.skip(to);
     }
 
     /// Takes in what was just written to the store and tells the subscribers. `areas` are the events of the tree since the last commit, `read`

@@ -112,6 +112,15 @@ impl Ring {
         told.into_iter().for_each(|view| self.tell(view));
     }
 
+    /// Moves on to a place of which all rows are there and no changes are known.
+    pub(super) fn skip(&self, to: Position) {
+        let mut inner = self.inner.lock();
+        inner.position = to;
+        inner.lines = lines(&self.views(), to);
+        drop(inner);
+        self.moved.values().for_each(|moved| moved.send_replace(()));
+    }
+
     /// Starts anew from a place: whatever readers have is void. From outside one may resume at `valid_from` and after.
     pub(crate) fn reset(&self, at: EpochPosition, valid_from: Position) {
         let mut inner = self.inner.lock();

@@ -126,7 +126,7 @@ impl Hash for Registered {
 pub(crate) trait ErasedFold: Send {
     fn apply(&mut self, record: &Envelope);
     fn dirty(&self) -> usize;
-    fn drain(&mut self, changes: &mut Vec<RowChange>);
+    fn drain(&mut self, each: &mut dyn FnMut(RowChange));
     fn save(&self) -> Result<Vec<u8>, postcard::Error>;
 }
 
@@ -152,12 +152,14 @@ impl<F: ViewFold> ErasedFold for Other<F> {
         self.rows.touched()
     }
 
-    fn drain(&mut self, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, each: &mut dyn FnMut(RowChange)) {
         let registered = Registered::of::<F>();
-        changes.extend(self.rows.take_touched().map(|((realm, id), row)| match row {
-            Some(row) => RowChange::Put(Row::Other(OtherRow { view: registered, row: Arc::new(row.clone()) })),
-            None => RowChange::Delete { view: View::Other(registered), realm, id },
-        }));
+        for ((realm, id), row) in self.rows.take_touched() {
+            each(match row {
+                Some(row) => RowChange::Put(Row::Other(OtherRow { view: registered, row: Arc::new(row.clone()) })),
+                None => RowChange::Delete { view: View::Other(registered), realm, id },
+            });
+        }
     }
 
     fn save(&self) -> Result<Vec<u8>, postcard::Error> {

@@ -96,7 +96,7 @@ impl Fold for RespondersFold {
         self.realms.iter().map(|realm| realm.dirty.len()).sum()
     }
 
-    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         for (place, realm) in self.realms.iter_mut().enumerate() {
             let (name, people) = ledger.realm_of(place);
             realm.dirty.sort_unstable();
@@ -105,7 +105,7 @@ impl Fold for RespondersFold {
                 person.dirty = false;
                 let member = self.members.get(person.member);
                 let sight = people.sight(member.name);
-                changes.push(RowChange::Put(Row::Responder(Box::new(row(name, &self.members, person, &realm.rare, &sight, ledger)))));
+                each(RowChange::Put(Row::Responder(Box::new(row(name, &self.members, person, &realm.rare, &sight, ledger)))));
             }
         }
     }

@@ -15,7 +15,7 @@ use super::restore::save;
 use crate::areas::turned;
 use crate::errors::{ReplayError, RunnerError, StoreError};
 use crate::fact::{Batch, What};
-use crate::fold::{AnyFold, Folds, RowChange};
+use crate::fold::{AnyFold, Folds};
 use crate::hub::Hub;
 use crate::live::Renewed;
 use crate::rebuild::{Draft, Rebuilt};
@@ -162,32 +162,50 @@ impl Folder {
         if self.folded == self.written && !save_now {
             return Ok(());
         }
-        let mut changes = Vec::new();
-        self.folds.drain(&mut changes);
-        let mut writes = Writes::default();
-        for change in &changes {
-            match change {
-                RowChange::Put(row) => writes.put_row(row),
-                RowChange::Delete { view, realm, id } => writes.delete_row(*view, realm, id),
-            }
-        }
         let checkpoint = Checkpoint::new(self.origin, self.folded);
+        let mut writes = Writes::default();
         for fold in &self.folds.folds {
             writes.put_checkpoint(fold.view(), checkpoint);
         }
-        self.publish(changes, writes)?;
+        let ready = self.shared.progress.borrow().ready;
+        if ready {
+            self.publish(writes)?
+        } else {
+            self.publish_unread(writes)?
+        }
+        self.published();
         if save_now {
             self.save(checkpoint)?;
         }
         Ok(())
     }
 
-    fn publish(&mut self, changes: Vec<RowChange>, writes: Writes) -> Result<(), RunnerError> {
-        let shared = Arc::clone(&self.shared);
-        let mut hub = shared.hub.lock();
+    fn publish(&mut self, mut writes: Writes) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        self.folds.drain(|change| {
+            writes.put_change(&change);
+            changes.push(change);
+        });
+        let mut hub = self.shared.hub.lock();
         self.store.write(writes)?;
-        hub.publish(self.folded, &self.areas, changes, &self.store.frozen())?;
-        drop(hub);
+        hub.publish(self.folded, &self.areas, changes, &self.store.frozen())
+    }
+
+    /// The same while rows cannot be read yet: nobody is told of a change, so each row goes as soon as it is noted.
+    fn publish_unread(&mut self, mut writes: Writes) -> Result<(), StoreError> {
+        let mut hub = self.shared.hub.lock();
+        hub.take_areas(&self.areas);
+        self.folds.drain(|change| {
+            writes.put_change(&change);
+            hub.take(&change);
+        });
+        self.store.write(writes)?;
+        hub.reach(self.folded);
+        Ok(())
+    }
+
+    fn published(&mut self) {
+        let shared = &self.shared;
         if !self.areas.is_empty() {
             shared.replant(&self.folds.ledger.tree);
         }
@@ -198,7 +216,6 @@ impl Folder {
         self.written = self.folded;
         self.written_at = Some(Instant::now());
         shared.moved(self.origin.epoch, self.folded);
-        Ok(())
     }
 
     /// Whether everything that may have been shown before the start is here again. A source that has not told of anything has told nothing.

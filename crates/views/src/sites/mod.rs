@@ -62,9 +62,9 @@ impl Fold for SitesFold {
         self.realms.iter().map(|realm| realm.dirty.len()).sum()
     }
 
-    fn drain(&mut self, ledger: &Ledger, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, ledger: &Ledger, each: &mut dyn FnMut(RowChange)) {
         for realm in &mut self.realms {
-            realm.drain(&ledger.names, changes);
+            realm.drain(&ledger.names, each);
         }
     }
 }
@@ -123,7 +123,7 @@ impl Realm {
         }
     }
 
-    fn drain(&mut self, names: &Symbols, changes: &mut Vec<RowChange>) {
+    fn drain(&mut self, names: &Symbols, each: &mut dyn FnMut(RowChange)) {
         self.dirty.sort_unstable();
         for (site, shift) in self.dirty.drain(..) {
             let site = &mut self.sites[site as usize];
@@ -132,7 +132,7 @@ impl Realm {
             if !site.opened {
                 continue;
             }
-            changes.push(if site.shows(shift) {
+            each(if site.shows(shift) {
                 RowChange::Put(Row::Site(site.row(shift, names)))
             } else {
                 let id = format!("{}/{}", names.name(site.id), names.name(site.shifts[shift].key));

@@ -20,6 +20,7 @@ use rocksdb::{
 use serde::{Deserialize, Serialize};
 
 use crate::errors::StoreError;
+use crate::fold::RowChange;
 use crate::limits;
 use crate::source::Origin;
 use crate::view::{Row, View};
@@ -268,7 +269,14 @@ impl Writes {
         self.batch.put(row_key(row.view(), row.realm(), &row.id()), row.encode());
     }
 
-    pub(crate) fn delete_row(&mut self, view: View, realm: &str, id: &str) {
+    pub(crate) fn put_change(&mut self, change: &RowChange) {
+        match change {
+            RowChange::Put(row) => self.put_row(row),
+            RowChange::Delete { view, realm, id } => self.delete_row(*view, realm, id),
+        }
+    }
+
+    fn delete_row(&mut self, view: View, realm: &str, id: &str) {
         self.batch.delete(row_key(view, realm, id));
     }
 
