@@ -145,12 +145,13 @@ struct Posts {
     open: Vec<Post>,
 }
 
-/// One of them: the seat, the specialty that it names, and the open shift that it belongs to.
+/// One of them: the seat, the specialty that it names, the open shift that it belongs to, and when its duty begins.
 #[derive(Clone)]
 struct Post {
     seat_id: String,
     specialty: String,
     shift: Option<ShiftRef>,
+    from_ms: i64,
 }
 
 /// Who is called to which post, and why in spite of the rest due.
@@ -170,6 +171,7 @@ fn posts(state: &State, body: &v1::CallGroup, from_ms: i64) -> Result<Posts, Rej
                 seat_id: seat.id.to_string(),
                 specialty: seat.specialty.to_string(),
                 shift: state.shift_at(key, &seat.shift, from_ms),
+                from_ms,
             };
             let open: Vec<_> = free.map(post).collect();
             if open.is_empty() {
@@ -193,7 +195,8 @@ fn posts(state: &State, body: &v1::CallGroup, from_ms: i64) -> Result<Posts, Rej
             let need = whistle.needs.iter().find(|need| *need.id == *body.need_id);
             let missing = need.map_or(0, |need| need.quantity as usize - need.fulfilled as usize - need.calls.len());
             let specialty = need.map(|need| need.specialty.to_string()).unwrap_or_default();
-            Ok(Posts { target, open: vec![Post { seat_id: String::new(), specialty, shift: None }; missing] })
+            let post = Post { seat_id: String::new(), specialty, shift: None, from_ms };
+            Ok(Posts { target, open: vec![post; missing] })
         }
         _ => Err(Rejection::TargetRequired {}),
     }
@@ -358,7 +361,7 @@ fn group_called(
             _ => body.until_ms,
         };
         let summons = Summons {
-            from_ms: if body.from_ms == 0 { now.recorded_at_ms } else { body.from_ms },
+            from_ms: post.from_ms,
             until_ms,
             shift_id: post.shift.map(|key| state.ops.shifts.id(key).to_owned()).unwrap_or_default(),
             rest_override: rest_override.clone(),

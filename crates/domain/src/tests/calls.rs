@@ -99,14 +99,19 @@ fn no_duty_begins_in_the_past() {
     story.and([command!(SetAvailability { responder_id: "a1", availability: v1::Availability::Leave, from_ms: from_ms })]);
     let late = |who: &str, from_ms: i64| command!(DispatchResponder { responder_id: who, site_id: "s", seat_id: "x", from_ms: from_ms });
     story.when(late("a1", from_ms - 1)).then_rejected("responder_unavailable");
-    let group = |from_ms: i64, until_ms: i64| {
-        let selection = v1::GroupSelection { responder_ids: vec!["a1".to_owned()], ..Default::default() };
+    let group = |who: &str, from_ms: i64, until_ms: i64| {
+        let selection = v1::GroupSelection { responder_ids: vec![who.to_owned()], ..Default::default() };
         command!(CallGroup { selection: selection, site_id: "s", from_ms: from_ms, until_ms: until_ms })
     };
-    story.when(group(0, from_ms - 1)).then_rejected("period_invalid");
+    story.when(group("a1", 0, from_ms - 1)).then_rejected("period_invalid");
+    let begins = |emitted: &[crate::Emitted]| match &emitted.last().expect("somebody is called").event {
+        muster_proto::Event::ResponderCalled(call) => call.from_ms,
+        other => panic!("{other:?} is no call"),
+    };
     let emitted = story.when(late("a2", from_ms - 1)).then(["ResponderCalled c1 a2 s#x Dispatched"]);
-    let muster_proto::Event::ResponderCalled(call) = &emitted[0].event else { panic!("a2 is called") };
-    assert_eq!(call.from_ms, from_ms, "a beginning that has passed is now");
+    assert_eq!(begins(&emitted), from_ms, "a beginning that has passed is now");
+    let emitted = story.when(group("a3", from_ms - 1, 0)).then(["GroupCalled 1 called", "ResponderCalled c2 a3 s#y Dispatched"]);
+    assert_eq!(begins(&emitted), from_ms, "for a group as for one person");
 }
 
 #[test]
