@@ -171,7 +171,7 @@ pub(super) fn dispatch_among<'a>(
     let from_ms = beginning(now, body.from_ms, body.until_ms)?;
     // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
     moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
-    state.callable(responder, from_ms)?;
+    state.callable(responder, now.recorded_at_ms, from_ms, body.until_ms)?;
     free(state, target.realm, responder, from_ms, body.until_ms)?;
     let shift = state.ops.sites.find(&target.site_id).and_then(|key| {
         let site = state.ops.sites.get(key);
@@ -352,7 +352,7 @@ pub(super) fn nominate(state: &State, now: &Now<'_>, body: &v1::NominatePeople) 
             let organization = state.base.organizations.id(call.organization).to_owned();
             return Err(Rejection::NotOfOrganization { id: id.clone(), organization });
         }
-        state.callable(responder, now.recorded_at_ms)?;
+        state.callable(responder, now.recorded_at_ms, now.recorded_at_ms, 0)?;
         free(state, call.realm, responder, now.recorded_at_ms, 0)?;
         rested(state, now, call.realm, responder, now.recorded_at_ms, "")?;
     }
@@ -494,7 +494,6 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     moving::let_go(state, now, by, "", call.incident, call.area)?;
     // Who takes over from somebody whose duty has not begun begins with it.
     let from_ms = now.recorded_at_ms.max(call.from_ms);
-    state.callable(by, from_ms)?;
     // Relief often comes after the end of the shift: then it stays until released.
     let mut until_ms = if call.until_ms > now.recorded_at_ms { call.until_ms } else { 0 };
     let seat = state.ops.seat_of(call);
@@ -506,6 +505,7 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
         }
         until_ms = if until_ms == 0 { next_from_ms } else { until_ms.min(next_from_ms) };
     }
+    state.callable(by, now.recorded_at_ms, from_ms, until_ms)?;
     free(state, call.realm, by, from_ms, until_ms)?;
     let rest_override = rested(state, now, call.realm, by, from_ms, &body.rest_override_reason)?;
     moving::leave(state, &mut Floors::new(state, call.realm, now.recorded_at_ms), by, call.area)?;

@@ -218,14 +218,14 @@ impl State {
         }
     }
 
-    /// Whether a person may be given a duty now: neither withdrawn nor absent.
-    pub(crate) fn callable(&self, responder: ResponderRef, at_ms: i64) -> Result<(), Rejection> {
+    /// Whether a person may be given a duty of this period, `until_ms` 0 meaning open: neither withdrawn nor away.
+    pub(crate) fn callable(&self, responder: ResponderRef, now_ms: i64, from_ms: i64, until_ms: i64) -> Result<(), Rejection> {
         let person = self.base.responders.get(responder);
         let id = || self.base.responders.id(responder).to_owned();
         if person.withdrawn {
             return Err(Rejection::ResponderWithdrawn { id: id() });
         }
-        match person.absence(at_ms) {
+        match person.away(now_ms, from_ms, until_ms) {
             Some(kind) => Err(Rejection::ResponderUnavailable { id: id(), kind: unavailable(kind) }),
             None => Ok(()),
         }

@@ -277,7 +277,7 @@ impl Asked<'_> {
         let id = || state.base.responders.id(responder).to_owned();
         // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
         moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
-        state.callable(responder, self.from_ms)?;
+        state.callable(responder, now.recorded_at_ms, self.from_ms, body.until_ms)?;
         // Whom the own organization keeps back is called by name only.
         if let Some(organization) = person.organization.filter(|_| person.reserved && !self.by_name) {
             return Err(Rejection::ResponderReserved { id: id(), organization: state.base.organizations.id(organization).to_owned() });

@@ -83,7 +83,7 @@ fn let_go(state: &State, now: &Now<'_>, from: AreaRef, whistle: &Whistle, ids: &
         if !state.base.home_of(responder).is_some_and(|home| state.base.within(home, from)) {
             return Err(Rejection::NotOfArea { id: id.clone(), area: state.base.areas.id(from).to_owned() });
         }
-        state.callable(responder, now.recorded_at_ms)?;
+        state.callable(responder, now.recorded_at_ms, now.recorded_at_ms, 0)?;
         free(state, whistle.realm, responder, now.recorded_at_ms, 0)?;
         rested(state, now, whistle.realm, responder, now.recorded_at_ms, "")?;
         moving::leave(state, &mut floors, responder, whistle.area)?;

@@ -116,7 +116,7 @@ pub(super) fn attach(state: &State, now: &Now<'_>, body: &v1::AttachResponder) -
     let unit = state.ops.units.get(key);
     let responder = state.responder("responder_id", &body.responder_id)?;
     moving::let_go(state, now, responder, "", Some(unit.incident), unit.area)?;
-    state.callable(responder, now.recorded_at_ms)?;
+    state.callable(responder, now.recorded_at_ms, now.recorded_at_ms, 0)?;
     if body.extra_seat {
         if unit.extra_seats.contains(&responder) {
             return Ok(Vec::new());

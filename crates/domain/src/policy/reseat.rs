@@ -48,9 +48,7 @@ pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::Availability
     // An absence that only begins later leaves a duty that has begun, and one without an end, until then, when it is said again.
     let touched = |key: CallRef| {
         let call = state.ops.calls.get(key);
-        let from_ms = call.from_ms.max(now.recorded_at_ms);
-        let to_come = call.from_ms > now.recorded_at_ms && call.until_ms != 0;
-        person.absence(from_ms).is_some() || (to_come && person.absent_during(from_ms, call.until_ms))
+        person.away(now.recorded_at_ms, call.from_ms, call.until_ms).is_some()
     };
     let mut drafts = give_up(state, responder, ReleaseReason::Unavailable, touched);
     drafts.extend(shifts::leave_rosters(state, responder, GapReason::Unavailable, |shift| {

@@ -143,6 +143,13 @@ impl Responder {
         }
     }
 
+    /// The absence that speaks against a duty, and that one is given up for: at its beginning or now, and anywhere within one that is still to
+    /// come and has an end.
+    pub(crate) fn away(&self, now_ms: i64, from_ms: i64, until_ms: i64) -> Option<Availability> {
+        let within = from_ms > now_ms && until_ms != 0 && self.absent_during(from_ms, until_ms);
+        self.absence(from_ms.max(now_ms)).or(within.then_some(self.availability))
+    }
+
     /// Whether an absence touches the period.
     pub(crate) fn absent_during(&self, from_ms: i64, until_ms: i64) -> bool {
         let absent = !matches!(self.availability, Availability::Available | Availability::Unspecified);

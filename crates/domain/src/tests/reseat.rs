@@ -1,7 +1,7 @@
 //! 无缝对接: people fall out and come back while an area is converted, and no post is left without a word.
 
 use muster_proto::Command;
-use muster_proto::v1::{Availability, DutyRole, IncidentType, ResponseLevel};
+use muster_proto::v1::{self, Availability, DutyRole, IncidentType, ResponseLevel};
 
 use super::Story;
 use super::town::{self, check_in, check_out, convert, decline, send, stand_down, whistle_for};
@@ -105,6 +105,49 @@ fn an_absence_to_come_touches_what_it_overlaps() {
     story.and([town::site("s", "out", "v1", &["x"])]);
     story.and([command!(DispatchResponder { responder_id: "a6", site_id: "s", seat_id: "x", from_ms: later_ms + 1 })]);
     story.when(leave("a6", later_ms)).then(["AvailabilitySet a6 Leave", "DutyReleased c5 Unavailable"]);
+}
+
+/// Whether somebody was called for a duty with a leave in the middle of it hung on which of the two was told first.
+#[test]
+fn a_leave_within_a_duty_to_come_speaks_against_it_in_either_order() {
+    let given = || {
+        let mut story = Story::given(town::people());
+        story.and([town::outbreak(), town::site("s", "out", "v1", &["x", "y"])]);
+        story
+    };
+    let now_ms = given().now_ms;
+    let at = |hours: i64| now_ms + hours * 3_600_000;
+    let leave = |from_ms: i64| {
+        command!(SetAvailability { responder_id: "a1", availability: Availability::Leave, from_ms: from_ms, until_ms: from_ms + 60_000 })
+    };
+    let duty = |who: &str, until_ms: i64| {
+        command!(DispatchResponder { responder_id: who, site_id: "s", seat_id: "x", from_ms: at(1), until_ms: until_ms })
+    };
+    let group = || {
+        let selection = v1::GroupSelection { responder_ids: vec!["a1".to_owned()], ..Default::default() };
+        command!(CallGroup { selection: selection, site_id: "s", from_ms: at(1), until_ms: at(5) })
+    };
+    let relieve = || command!(RelieveResponder { call_id: "c1", by_responder_id: "a1" });
+    let mut story = given();
+    story.and([leave(at(3))]);
+    story.when(duty("a1", at(5))).then_rejected("responder_unavailable");
+    story.when(group()).then(["GroupCalled 0 called without 1: a1 responder_unavailable"]);
+    story.and([duty("a2", at(5))]);
+    story.when(relieve()).then_rejected("responder_unavailable");
+    for call in [duty("a1", at(5)), group()] {
+        let mut story = given();
+        story.and([call]);
+        story.when(leave(at(3))).then(["AvailabilitySet a1 Leave", "DutyReleased c1 Unavailable"]);
+    }
+    let mut story = given();
+    story.and([duty("a2", at(5)), relieve()]);
+    story.when(leave(at(3))).then(["AvailabilitySet a1 Leave", "DutyReleased c2 Unavailable"]);
+    // A duty without an end is held until the leave begins, and one that ends before it is not touched.
+    for until_ms in [0, at(3)] {
+        let mut story = given();
+        story.and([leave(at(3))]);
+        story.when(duty("a1", until_ms)).then(["ResponderCalled c1 a1 s#x Dispatched"]);
+    }
 }
 
 /// An open duty was held into a leave that had been told of before it began: nothing looked at it again.
