@@ -7,11 +7,11 @@ use muster_proto::v1::{self, CallReason, DutyRole, NeedKind};
 
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
-use crate::ids::{AreaRef, CallRef, IncidentRef, OrganizationCallRef, RealmRef, ResponderRef, UnitRef};
+use crate::ids::{AreaRef, CallRef, IncidentRef, OrganizationCallRef, RealmRef, ResponderRef, ShiftRef, SiteRef, UnitRef};
 use crate::limits;
 use crate::policy::summons::{Summons, release, summon};
 use crate::rejection::Rejection;
-use crate::state::{Call, CallPhase, Floors, OrganizationCall, OrganizationCallPhase, Site, State};
+use crate::state::{Call, CallPhase, Floors, OrganizationCall, OrganizationCallPhase, SeatState, Site, State};
 
 /// Where a call leads: the site's seat or the whistle's need, with what hangs on it.
 pub(super) struct Target {
@@ -151,6 +151,15 @@ pub(super) fn beginning(now: &Now<'_>, from_ms: i64, until_ms: i64) -> Result<i6
     if until_ms != 0 && until_ms <= from_ms { Err(Rejection::PeriodInvalid {}) } else { Ok(from_ms) }
 }
 
+/// The open shift that a duty on a seat belongs to, and when the duty ends: who takes a seat of an open shift is called off with it.
+pub(super) fn in_shift(state: &State, site: SiteRef, seat: &SeatState, from_ms: i64, until_ms: i64) -> (Option<ShiftRef>, i64) {
+    let shift = state.shift_at(site, &seat.shift, from_ms);
+    match shift {
+        Some(key) if until_ms == 0 => (shift, state.ops.shifts.get(key).until_ms),
+        _ => (shift, until_ms),
+    }
+}
+
 pub(super) fn dispatch(state: &State, now: &Now<'_>, body: &v1::DispatchResponder) -> Decision {
     dispatch_among(state, now, body, None)
 }
@@ -171,18 +180,16 @@ pub(super) fn dispatch_among<'a>(
     let from_ms = beginning(now, body.from_ms, body.until_ms)?;
     // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
     moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
-    state.callable(responder, now.recorded_at_ms, from_ms, body.until_ms)?;
-    free(state, target.realm, responder, from_ms, body.until_ms)?;
-    let shift = state.ops.sites.find(&target.site_id).and_then(|key| {
+    let seat = state.ops.sites.find(&target.site_id).and_then(|key| {
         let site = state.ops.sites.get(key);
-        let label = &site.seats[site.seat(&target.seat_id)?].shift;
-        state.shift_at(key, label, from_ms)
+        Some((key, &site.seats[site.seat(&target.seat_id)?]))
     });
-    // Who takes a seat of an open shift belongs to it, and is called off with it.
-    let until_ms = match shift {
-        Some(shift) if body.until_ms == 0 => state.ops.shifts.get(shift).until_ms,
-        _ => body.until_ms,
+    let (shift, until_ms) = match seat {
+        Some((site, seat)) => in_shift(state, site, seat, from_ms, body.until_ms),
+        None => (None, body.until_ms),
     };
+    state.callable(responder, now.recorded_at_ms, from_ms, until_ms)?;
+    free(state, target.realm, responder, from_ms, until_ms)?;
     let rest_override = rested(state, now, target.realm, responder, from_ms, &body.rest_override_reason)?;
     joinable(state, target.incident, responder, &body.unit_id)?;
     if let Some(card) = &body.card {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use muster_proto::Event;
 use muster_proto::v1::{self, CallReason, NeedKind, ReleaseReason, ResponderKind};
 
-use super::call::{Target, beginning, check_card, free, joinable, may_come_off, need_target, rested, taking_on, to_target};
+use super::call::{Target, beginning, check_card, free, in_shift, joinable, may_come_off, need_target, rested, taking_on, to_target};
 use super::moving::{self, Donors};
 use super::{Decision, checks};
 use crate::execute::{Draft, Now};
@@ -145,13 +145,14 @@ struct Posts {
     open: Vec<Post>,
 }
 
-/// One of them: the seat, the specialty that it names, the open shift that it belongs to, and when its duty begins.
+/// One of them: the seat, the specialty that it names, the open shift that it belongs to, and the period of its duty.
 #[derive(Clone)]
 struct Post {
     seat_id: String,
     specialty: String,
     shift: Option<ShiftRef>,
     from_ms: i64,
+    until_ms: i64,
 }
 
 /// Who is called to which post, and why in spite of the rest due.
@@ -167,11 +168,9 @@ fn posts(state: &State, body: &v1::CallGroup, from_ms: i64) -> Result<Posts, Rej
             let site = taking_on(state, &body.site_id)?;
             let key = state.open_site("site_id", &body.site_id)?;
             let free = site.seats.iter().filter(|seat| seat.holder.is_none());
-            let post = |seat: &SeatState| Post {
-                seat_id: seat.id.to_string(),
-                specialty: seat.specialty.to_string(),
-                shift: state.shift_at(key, &seat.shift, from_ms),
-                from_ms,
+            let post = |seat: &SeatState| {
+                let (shift, until_ms) = in_shift(state, key, seat, from_ms, body.until_ms);
+                Post { seat_id: seat.id.to_string(), specialty: seat.specialty.to_string(), shift, from_ms, until_ms }
             };
             let open: Vec<_> = free.map(post).collect();
             if open.is_empty() {
@@ -195,7 +194,7 @@ fn posts(state: &State, body: &v1::CallGroup, from_ms: i64) -> Result<Posts, Rej
             let need = whistle.needs.iter().find(|need| *need.id == *body.need_id);
             let missing = need.map_or(0, |need| need.quantity as usize - need.fulfilled as usize - need.calls.len());
             let specialty = need.map(|need| need.specialty.to_string()).unwrap_or_default();
-            let post = Post { seat_id: String::new(), specialty, shift: None, from_ms };
+            let post = Post { seat_id: String::new(), specialty, shift: None, from_ms, until_ms: body.until_ms };
             Ok(Posts { target, open: vec![post; missing] })
         }
         _ => Err(Rejection::TargetRequired {}),
@@ -277,19 +276,31 @@ impl Asked<'_> {
         let id = || state.base.responders.id(responder).to_owned();
         // Before anything that tells how it stands with the person: of whom nobody let go nothing is told.
         moving::let_go(state, now, responder, &body.released_by_area_id, target.incident, target.area)?;
-        state.callable(responder, now.recorded_at_ms, self.from_ms, body.until_ms)?;
+        let at = self.fitting(responder, open);
+        let until_ms = at.map_or(body.until_ms, |at| open[at].until_ms);
+        state.callable(responder, now.recorded_at_ms, self.from_ms, until_ms)?;
         // Whom the own organization keeps back is called by name only.
         if let Some(organization) = person.organization.filter(|_| person.reserved && !self.by_name) {
             return Err(Rejection::ResponderReserved { id: id(), organization: state.base.organizations.id(organization).to_owned() });
         }
-        free(state, target.realm, responder, self.from_ms, body.until_ms)?;
+        free(state, target.realm, responder, self.from_ms, until_ms)?;
         let rest_override = rested(state, now, target.realm, responder, self.from_ms, &body.rest_override_reason)?;
         joinable(state, target.incident, responder, &body.unit_id)?;
-        let has = |wanted: &str| state.base.labels.find(wanted).is_some_and(|wanted| person.specialties.contains(&wanted));
-        let fits = |post: &Post| post.specialty.is_empty() || has(&post.specialty);
-        let at = open.iter().position(fits).ok_or_else(|| Rejection::SpecialtyMissing { id: id() })?;
+        let at = at.ok_or_else(|| Rejection::SpecialtyMissing { id: id() })?;
         moving::leave(state, floors, responder, target.area)?;
         Ok((at, rest_override))
+    }
+
+    /// The place of the first post whose specialty the person has: one with a period that suits, if there is any.
+    fn fitting(&self, responder: ResponderRef, open: &[Post]) -> Option<usize> {
+        let Self { state, now, target, .. } = self;
+        let fits = |post: &Post| state.base.has_specialty(responder, &post.specialty);
+        let person = state.base.responders.get(responder);
+        let suits = |post: &Post| {
+            let mut busy = state.ops.overlapping_duties(target.realm, responder, post.from_ms, post.until_ms);
+            person.away(now.recorded_at_ms, post.from_ms, post.until_ms).is_none() && busy.next().is_none()
+        };
+        open.iter().position(|post| fits(post) && suits(post)).or_else(|| open.iter().position(fits))
     }
 }
 
@@ -355,14 +366,9 @@ fn group_called(
         drafts.push(Draft::new(event, target.realm, Some(target.area)));
     }
     for (ahead, Called { responder, post, rest_override }) in called.iter().enumerate() {
-        // As with a dispatch: who takes a seat of an open shift belongs to it, and is called off with it.
-        let until_ms = match post.shift {
-            Some(shift) if body.until_ms == 0 => state.ops.shifts.get(shift).until_ms,
-            _ => body.until_ms,
-        };
         let summons = Summons {
             from_ms: post.from_ms,
-            until_ms,
+            until_ms: post.until_ms,
             shift_id: post.shift.map(|key| state.ops.shifts.id(key).to_owned()).unwrap_or_default(),
             rest_override: rest_override.clone(),
             seat_id: post.seat_id.clone(),

@@ -312,6 +312,26 @@ fn a_group_joins_the_open_shift() {
     assert_eq!((call.shift, call.until_ms), (Some(shift), story.state.ops.shifts.get(shift).until_ms));
 }
 
+/// Somebody with a duty of their own after the shift was taken to be on duty: it was asked about for good, and not until the shift's end.
+#[test]
+fn who_has_a_duty_after_the_open_shift_can_join_it() {
+    let people = || v1::GroupSelection { responder_ids: vec!["a2".to_owned()], ..Default::default() };
+    let alone = dispatch("a2", "s", "d");
+    let group = command!(CallGroup { selection: people(), site_id: "s" });
+    for call in [alone, group] {
+        let mut story = Story::given(town::people());
+        story.and([town::outbreak(), site("s", vec![seat("r", ""), seat("d", "day")]), site("t", vec![seat("n", "")])]);
+        let end_ms = story.now_ms + 4 * HOUR * MINUTE_MS;
+        story.and([command!(OpenShift { site_id: "s", shift: "day", until_ms: end_ms })]);
+        story.and([command!(DispatchResponder { responder_id: "a2", site_id: "t", seat_id: "n", from_ms: end_ms, until_ms: end_ms + 1 })]);
+        story.when(call).then_among(["ResponderCalled c2 a2 s#d Dispatched"]);
+        let call = story.state.ops.calls.iter().last().unwrap().1;
+        assert_eq!(call.until_ms, end_ms);
+        // Beside the shift there is no end, and the other duty is in the way.
+        story.when(dispatch("a2", "s", "r")).then_rejected("responder_already_on_duty");
+    }
+}
+
 /// Somebody who was recalled at the end of a shift, was never seen leaving, and checks in for the next: the former duty waited for a check-out that could
 /// not come any more.
 #[test]
