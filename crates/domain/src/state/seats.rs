@@ -23,7 +23,7 @@ pub(crate) struct SeatState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seating {
     Empty,
-    /// Somebody has it and stays.
+    /// Somebody has it and stays: since the time of the duty, or on post before it.
     Held,
     /// Whoever has it was told to come off.
     Leaving,
@@ -47,11 +47,12 @@ impl Operations {
 
     /// How a seat stands at a time.
     pub(crate) fn seating(&self, seat: &SeatState, now_ms: i64) -> Seating {
-        let begun = |key: CallRef| self.calls.get(key).from_ms <= now_ms;
         let Some(holder) = seat.holder else { return Seating::Empty };
-        if self.calls.get(holder).phase == CallPhase::Recalled {
-            return if seat.relief.is_some_and(begun) { Seating::Held } else { Seating::Leaving };
+        let leaving = |key: CallRef| self.calls.get(key).phase == CallPhase::Recalled;
+        let there = |key: CallRef| self.calls.get(key).phase == CallPhase::OnPost || self.calls.get(key).from_ms <= now_ms;
+        if seat.duties().any(|key| !leaving(key) && there(key)) {
+            return Seating::Held;
         }
-        if begun(holder) { Seating::Held } else { Seating::Later }
+        if leaving(holder) { Seating::Leaving } else { Seating::Later }
     }
 }

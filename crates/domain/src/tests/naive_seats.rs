@@ -136,7 +136,7 @@ fn invariant_what_nobody_asks_for_is_not_listed(state: &State) {
 fn invariant_a_raise_tells_of_every_seat_it_reaches(state: &State, emitted: &[Emitted], told: &Told, now_ms: i64) {
     let stays = |key: CallRef| {
         let call = state.ops.calls.get(key);
-        call.phase != CallPhase::Recalled && call.from_ms <= now_ms
+        call.phase == CallPhase::OnPost || (call.phase != CallPhase::Recalled && call.from_ms <= now_ms)
     };
     for record in emitted {
         let Event::AreaConverted(body) = &record.event else { continue };

@@ -194,6 +194,40 @@ fn a_holder_whose_duty_begins_next_week_leaves_a_gap_until_then() {
     story.when(convert("out", "v1", Iii)).then_among(["GapRecorded out/p/hq#desk a1 SeatTaken"]);
 }
 
+/// Whoever came before the time was not there by the order, and their seat was told as empty.
+#[test]
+fn a_holder_who_is_on_post_early_leaves_no_gap() {
+    let mut story = named_later();
+    story.and([convert("out", "v1", Iv)]);
+    let next_week = later(&story, "a2", ["out/p/hq", "desk"], 7 * 24..7 * 24 + 8);
+    story.and([next_week, check_in("a2", "out/p/hq")]);
+    story.when(convert("out", "v1", Iii)).then(["ResponseChanged v1 IV -> III", "AreaConverted p@1 IV -> III"]);
+    let mut story = with_relief();
+    story.when(decline("c1")).then(["CallDeclined c1", "DutyReleased c1 Declined"]);
+}
+
+/// `desk` is a2's for an hour; a3 has it for four hours then, and is on post already.
+fn with_relief() -> Story {
+    let mut story = named_later();
+    story.and([convert("out", "v1", Iv)]);
+    let first = later(&story, "a2", ["out/p/hq", "desk"], 0..1);
+    let (from_ms, until_ms) = (story.now_ms + HOUR_MS, story.now_ms + 5 * HOUR_MS);
+    let crew = vec![ShiftLine { seat_id: "desk".to_owned(), responder_id: "a3".to_owned() }];
+    story.and([first, command!(OpenShift { site_id: "out/p/hq", from_ms: from_ms, until_ms: until_ms, lines: crew })]);
+    story.and([check_in("a3", "out/p/hq")]);
+    story
+}
+
+/// Two who were both told to come off held a seat, because the time of the second had begun; both left, and no record said so.
+#[test]
+fn a_relief_who_was_told_to_come_off_too_leaves_a_gap() {
+    let mut story = with_relief();
+    story.and([check_in("a2", "out/p/hq")]);
+    story.and(["c1", "c2"].map(|call| command!(RecallResponder { call_id: call })));
+    let _ = story.after_minutes(60);
+    story.when(convert("out", "v1", Iii)).then_among(["GapRecorded out/p/hq#desk a1 SeatTaken"]);
+}
+
 #[test]
 fn a_plans_seat_that_was_filled_by_hand_has_a_successor() {
     let mut story = filled_by_hand();
