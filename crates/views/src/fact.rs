@@ -454,7 +454,7 @@ fn for_each_name(event: &Event, mut name: impl FnMut(&str)) {
         Event::IncidentDeclared(body) => names(&[&body.area_id]),
         Event::UnitEstablished(body) => names(&[&body.unit_id]),
         Event::SecretaryAppointed(body) => names(&[&body.unit_id, &body.responder_id]),
-        Event::OrganizerAppointed(body) => names(&[&body.unit_id]),
+        Event::OrganizerAppointed(body) => names(&[&body.unit_id, &body.responder_id]),
         Event::OrganizerGapOverdue(body) => names(&[&body.unit_id]),
         Event::ResponderAttached(body) => names(&[&body.unit_id, &body.responder_id]),
         Event::ResponderDetached(body) => names(&[&body.unit_id, &body.responder_id]),

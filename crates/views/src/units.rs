@@ -1,7 +1,7 @@
 //! 编组: who leads each unit, how many are in it, how many of them are somewhere on post. What a figure means is said in `views.proto`.
 
 use muster_proto::Event;
-use muster_proto::v1::{self, UnitKind};
+use muster_proto::v1::{self, DutyRole, UnitKind};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -38,6 +38,7 @@ struct Unit {
     approved: bool,
     parent: Option<UnitRef>,
     secretary: Option<Sym>,
+    organizer: Option<Sym>,
     people: Vec<Sym>,
     dirty: bool,
 }
@@ -46,6 +47,7 @@ struct Unit {
 #[derive(PartialEq)]
 struct Core {
     secretary: Option<Sym>,
+    organizer: Option<Sym>,
     organizer_missing_since_ms: i64,
     organizer_overdue: bool,
     active: bool,
@@ -78,6 +80,7 @@ impl Seat {
 
 impl Fold for UnitsFold {
     const VIEW: View = View::Units;
+    const VERSION: u32 = 2;
 
     fn interested(event_tag: u32) -> bool {
         matches!(event_tag, 180..=186)
@@ -121,10 +124,13 @@ impl Realm {
                 }
             }
             What::Released { call, .. } => {
-                let released = turn.before.duties.iter().find(|(held, _, _)| held == call);
+                let released = turn.before.duties.iter().find(|(held, _, _)| held == call).map(|(_, duty, _)| duty);
+                let Some((duty, unit)) = released.and_then(|duty| Some((duty, *self.by_id.get(&duty.unit)?))) else { return };
+                if duty.role == DutyRole::Organizer as i32 {
+                    self.organizes_no_more(turn.person, unit, fact);
+                }
                 // Whoever has another duty in the unit stays.
-                let over = released.filter(|(_, over, _)| !turn.after.duties.iter().any(|(_, duty, _)| duty.unit == over.unit));
-                if let Some(unit) = over.and_then(|(_, duty, _)| self.by_id.get(&duty.unit).copied()) {
+                if !turn.after.duties.iter().any(|(_, other, _)| other.unit == duty.unit) {
                     self.leave(turn.person, unit, Seat::MEMBER, fact);
                 }
             }
@@ -155,7 +161,15 @@ impl Realm {
                     unit.row.secretary_id.clone_from(&body.responder_id);
                 });
             }
-            Event::OrganizerAppointed(body) => self.organizer(unit, &body.responder_id, fact),
+            Event::OrganizerAppointed(body) => {
+                let person = names.known(&body.responder_id);
+                self.edit(unit, fact, |unit| {
+                    unit.organizer = Some(person);
+                    unit.row.organizer_id.clone_from(&body.responder_id);
+                    unit.row.organizer_missing_since_ms = 0;
+                    unit.row.organizer_overdue = false;
+                });
+            }
             Event::OrganizerGapOverdue(_) => self.edit(unit, fact, |unit| unit.row.organizer_overdue = true),
             Event::ResponderAttached(body) => {
                 let person = names.known(&body.responder_id);
@@ -164,6 +178,7 @@ impl Realm {
             Event::ResponderDetached(body) => {
                 let person = names.known(&body.responder_id);
                 self.leave(person, unit, Seat { member: true, extra: true }, fact);
+                self.organizes_no_more(person, unit, fact);
             }
             _ => self.dissolved(unit, fact),
         }
@@ -195,22 +210,19 @@ impl Realm {
         let approved = !party || !body.plan_id.is_empty() || !body.approval_document_no.is_empty();
         let unit = UnitRef::try_from(self.units.len()).expect("four thousand million units do not fit into memory");
         let parent = self.find(names, &body.parent_unit_id);
-        self.units.push(Unit { row, approved, parent, secretary: None, people: Vec::new(), dirty: true });
+        self.units.push(Unit { row, approved, parent, secretary: None, organizer: None, people: Vec::new(), dirty: true });
         self.by_id.insert(id, unit);
         self.dirty.push(unit);
         self.subordinates(parent, 1, fact);
     }
 
-    fn organizer(&mut self, unit: UnitRef, responder_id: &str, fact: &Fact) {
-        let known = &mut self.units[unit as usize];
-        let other = known.row.organizer_id != responder_id;
-        responder_id.clone_into(&mut known.row.organizer_id);
-        if other {
-            touch(known, &mut self.dirty, unit, fact);
-        }
+    /// A person, if it is the organizer, has the office no more.
+    fn organizes_no_more(&mut self, person: Sym, unit: UnitRef, fact: &Fact) {
         self.edit(unit, fact, |unit| {
-            unit.row.organizer_missing_since_ms = 0;
-            unit.row.organizer_overdue = false;
+            if unit.organizer == Some(person) {
+                unit.organizer = None;
+                unit.row.organizer_id.clear();
+            }
         });
     }
 
@@ -232,14 +244,11 @@ impl Realm {
                 forget_unknown(&mut self.people, person);
             }
         }
-        let known = &mut self.units[unit as usize];
-        let had_organizer = !std::mem::take(&mut known.row.organizer_id).is_empty();
-        if had_organizer {
-            touch(known, &mut self.dirty, unit, fact);
-        }
         self.edit(unit, fact, |unit| {
             unit.secretary = None;
+            unit.organizer = None;
             unit.row.secretary_id.clear();
+            unit.row.organizer_id.clear();
             unit.row.organizer_missing_since_ms = 0;
             unit.row.organizer_overdue = false;
             unit.row.strength = 0;
@@ -339,6 +348,7 @@ impl Unit {
     fn core(&self) -> Core {
         Core {
             secretary: self.secretary,
+            organizer: self.organizer,
             organizer_missing_since_ms: self.row.organizer_missing_since_ms,
             organizer_overdue: self.row.organizer_overdue,
             active: self.row.active,

@@ -385,6 +385,23 @@ fn who_has_another_duty_in_the_unit_stays_and_leads_on() {
     assert_eq!((row.strength, row.secretary_id.as_str(), row.active), (0, "", false));
 }
 
+/// Whoever is organizer by a post is one until that duty is released; any organizer until they are taken off the unit.
+#[test]
+fn an_organizer_who_falls_out_is_one_no_more() {
+    let call = |role: v1::DutyRole| {
+        let call = called("c1", "p", "s", "a", "g1");
+        Event::ResponderCalled(v1::ResponderCalled { unit_id: "u".into(), role: role.into(), ..call })
+    };
+    let organizer = |role: v1::DutyRole, end: Event| {
+        let branch = established(v1::UnitKind::TemporaryBranch, "文 1", "");
+        let row = unit(&city_and([branch, two_seats(), call(role), of_unit("organizer", "p"), end]), "u");
+        (row.organizer_id, row.organizer_missing_since_ms)
+    };
+    assert_eq!(organizer(v1::DutyRole::Organizer, released("c1", "p")), (String::new(), 0));
+    assert_eq!(organizer(v1::DutyRole::Member, released("c1", "p")), ("p".to_owned(), 0));
+    assert_eq!(organizer(v1::DutyRole::Member, of_unit("detach", "p")), (String::new(), 0));
+}
+
 #[test]
 fn a_whistle_goes_through_its_states_and_falls_back_when_people_leave() {
     let id = || "w".to_owned();

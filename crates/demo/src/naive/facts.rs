@@ -57,6 +57,8 @@ pub(super) struct Unit {
     pub(super) body: v1::UnitEstablished,
     pub(super) secretary: String,
     pub(super) organizer: String,
+    /// It has an organizer now, or had one.
+    pub(super) organized: bool,
     pub(super) established_at_ms: i64,
     pub(super) overdue: bool,
     pub(super) members: BTreeSet<String>,
@@ -146,6 +148,12 @@ impl Unit {
         self.members.remove(responder_id);
         if self.secretary == responder_id {
             self.secretary.clear();
+        }
+    }
+
+    fn leave_organizing(&mut self, responder_id: &str) {
+        if self.organizer == responder_id {
+            self.organizer.clear();
         }
     }
 }
@@ -263,6 +271,7 @@ impl Facts {
                 body: body.clone(),
                 secretary: String::new(),
                 organizer: String::new(),
+                organized: false,
                 established_at_ms: record.recorded_at_ms,
                 overdue: false,
                 members: BTreeSet::new(),
@@ -286,6 +295,7 @@ impl Facts {
             Event::SecretaryAppointed(body) => unit.secretary.clone_from(&body.responder_id),
             Event::OrganizerAppointed(body) => {
                 unit.organizer.clone_from(&body.responder_id);
+                unit.organized = true;
                 unit.overdue = false;
             }
             Event::OrganizerGapOverdue(_) => unit.overdue = true,
@@ -296,6 +306,7 @@ impl Facts {
             Event::ResponderDetached(body) => {
                 unit.extra_seats.remove(&body.responder_id);
                 unit.leave(&body.responder_id);
+                unit.leave_organizing(&body.responder_id);
             }
             _ => {
                 unit.dissolved = true;
@@ -455,9 +466,15 @@ impl Facts {
             _ => {
                 duty.released = true;
                 let (person, unit) = (duty.body.responder_id.clone(), key(&duty.body.unit_id));
+                let organizer = duty.body.role() == v1::DutyRole::Organizer;
                 let another = self.standing_of(&key(&person)).any(|duty| duty.body.unit_id == unit.1);
-                if let Some(unit) = self.units.get_mut(&unit).filter(|_| !another) {
-                    unit.leave(&person);
+                if let Some(unit) = self.units.get_mut(&unit) {
+                    if organizer {
+                        unit.leave_organizing(&person);
+                    }
+                    if !another {
+                        unit.leave(&person);
+                    }
                 }
             }
         }

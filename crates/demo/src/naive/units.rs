@@ -31,7 +31,7 @@ fn row(facts: &Facts, realm: &str, unit: &Unit, below: i64) -> UnitRow {
         let presence = facts.presence.get(&(realm.to_owned(), (**id).clone()));
         matches!(presence, Some(Presence::At { .. }))
     });
-    let missing = party && unit.organizer.is_empty() && !unit.dissolved;
+    let missing = party && !unit.organized && !unit.dissolved;
     UnitRow {
         realm: realm.to_owned(),
         unit_id: body.unit_id.clone(),

@@ -248,7 +248,12 @@ fn released(state: &mut State, at: &At, key: CallRef, reason: v1::ReleaseReason)
         }
     }
     if let Some(unit) = call.unit {
-        state.ops.units.get_mut(unit).duties -= 1;
+        let held = state.ops.units.get_mut(unit);
+        held.duties -= 1;
+        // The office came with the post.
+        if call.role == v1::DutyRole::Organizer && held.organizer == Some(call.responder) {
+            held.organizer = None;
+        }
         let others = state.ops.duties(call.realm, call.responder);
         if !others.iter().any(|other| state.ops.calls.get(*other).unit == Some(unit)) {
             leave_unit(state, unit, call.responder);

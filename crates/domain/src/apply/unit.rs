@@ -36,7 +36,11 @@ pub(super) fn apply_to_unit(state: &mut State, at: &At, event: &Event) -> Option
         Event::ResponderDetached(body) => {
             let (key, responder) = (state.ops.units.find(&body.unit_id)?, state.base.responders.find(&body.responder_id)?);
             leave_unit(state, key, responder);
-            state.ops.units.get_mut(key).extra_seats.remove(&responder);
+            let unit = state.ops.units.get_mut(key);
+            unit.extra_seats.remove(&responder);
+            if unit.organizer == Some(responder) {
+                unit.organizer = None;
+            }
         }
         Event::UnitDissolved(body) => dissolved(state, state.ops.units.find(&body.unit_id)?),
         _ => {}

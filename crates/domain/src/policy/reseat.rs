@@ -19,15 +19,17 @@ pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
     drafts
 }
 
-/// Whoever was put into units by hand leaves them, and is the secretary of none any more. Duties take their people out of units as they end.
+/// Whoever was put into units by hand leaves them, and is secretary and organizer of none any more. Duties take their people out of units as they
+/// end.
 fn leave_units(state: &State, responder: ResponderRef) -> impl Iterator<Item = Draft> + '_ {
     let left = state.ops.units.iter().filter(move |(key, unit)| {
-        let (member, extra) = (unit.members.contains(&responder), unit.extra_seats.contains(&responder));
+        let extra = unit.extra_seats.contains(&responder);
+        let of_unit = unit.members.contains(&responder) || unit.organizer == Some(responder);
         let realm = state.ops.incidents.get(unit.incident).realm;
         let duties = || state.ops.duties(realm, responder).iter().map(|call| state.ops.calls.get(*call));
         let mut here = duties().filter(|call| call.unit == Some(*key));
         // Who was told to come off belongs to the unit until then.
-        let gone = if extra { here.all(|call| call.phase != CallPhase::Recalled) } else { member && here.next().is_none() };
+        let gone = if extra { here.all(|call| call.phase != CallPhase::Recalled) } else { of_unit && here.next().is_none() };
         !unit.dissolved && gone
     });
     left.map(move |(key, unit)| {

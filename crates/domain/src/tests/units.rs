@@ -4,7 +4,7 @@ use muster_proto::Command;
 use muster_proto::v1::{ResponseLevel, Seat, UnitKind};
 
 use super::Story;
-use super::town::{self, attach, check_in, check_out, convert, dispatch, unit};
+use super::town::{self, attach, check_in, check_out, convert, decline, dispatch, unit};
 
 fn declared() -> Story {
     let mut story = Story::given(town::town());
@@ -222,6 +222,41 @@ fn who_withdraws_leaves_every_unit() {
     story
         .when(command!(DispatchResponder { responder_id: "a2", site_id: "s", seat_id: "x", unit_id: "br" }))
         .then_rejected("unit_without_secretary");
+}
+
+fn organizer_of(story: &Story, unit_id: &str) -> Option<String> {
+    let key = story.state.ops.units.find(unit_id).expect("the unit is known");
+    story.state.ops.units.get(key).organizer.map(|who| story.state.base.responders.id(who).to_owned())
+}
+
+/// Whoever withdrew, or gave the post up, stayed the organizer for good, and could not be appointed again.
+#[test]
+fn an_organizer_who_falls_out_is_one_no_more() {
+    let mut story = declared();
+    story.and([unit("br", "out", UnitKind::TemporaryBranch, "v1"), organizer("br", "a1")]);
+    story
+        .when(command!(WithdrawResponder { responder_id: "a1", reason: "迁出" }))
+        .then(["ResponderWithdrawn a1", "ResponderDetached br a1"]);
+    assert_eq!(organizer_of(&story, "br"), None);
+    story.and([attach("br", "a2"), organizer("br", "a2"), detach("br", "a2")]);
+    assert_eq!(organizer_of(&story, "br"), None, "who is taken off a unit has no office in it");
+    let mut story = declared();
+    story.and([convert("out", "v1", ResponseLevel::Iii)]);
+    let gap = "GapRecorded out/out-v1/br a2 Declined";
+    story.when(decline("c2")).then(["CallDeclined c2", "DutyReleased c2 Declined", gap]);
+    assert_eq!(organizer_of(&story, "out/out-v1/br"), None);
+    story.when(organizer("out/out-v1/br", "a2")).then(["OrganizerAppointed out/out-v1/br a2"]);
+    // The gap was said: nobody is chased a second time.
+    let later = super::lines(&story.after_minutes(48 * 60).events());
+    assert!(!later.iter().any(|line| line.starts_with("OrganizerGapOverdue")), "{later:#?}");
+}
+
+/// A plan's post that is given up takes the office from nobody else.
+#[test]
+fn an_organizer_who_was_appointed_meanwhile_stays() {
+    let mut story = declared();
+    story.and([convert("out", "v1", ResponseLevel::Iii), organizer("out/out-v1/br", "a6"), decline("c2")]);
+    assert_eq!(organizer_of(&story, "out/out-v1/br").as_deref(), Some("a6"));
 }
 
 /// Whoever was told to come off belongs to the unit until the check-out, also in a seat beside it.

@@ -29,6 +29,7 @@ struct Duty {
     whistle: String,
     need: String,
     unit: String,
+    role: v1::DutyRole,
     area: String,
     accepted: bool,
     arrival_ms: i64,

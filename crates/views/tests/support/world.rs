@@ -369,6 +369,9 @@ impl World {
         if c % 11 == 10 {
             call.role = v1::DutyRole::Standby.into();
         } else {
+            if !call.unit_id.is_empty() && b % 2 == 0 {
+                call.role = v1::DutyRole::Organizer.into();
+            }
             let duty =
                 (call.call_id.clone(), call.responder_id.clone(), call.site_id.clone(), call.whistle_id.clone(), call.area_id.clone());
             realm.duties.push(duty);
@@ -560,7 +563,11 @@ impl World {
         let responder_id = Self::person(b);
         Some(match c % 8 {
             0 => Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, ..Default::default() }),
-            1 => Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, ..Default::default() }),
+            1 => {
+                let on_duty = pick(&realm.duties, b / 2).filter(|_| b % 2 == 0).map(|(_, responder_id, ..)| responder_id);
+                let responder_id = on_duty.unwrap_or(responder_id);
+                Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, ..Default::default() })
+            }
             2 => Event::OrganizerGapOverdue(v1::OrganizerGapOverdue { unit_id, since_ms: 1 }),
             3..=4 => Event::ResponderAttached(v1::ResponderAttached { unit_id, responder_id, extra_seat: b % 2 == 0 }),
             5..=6 => Event::ResponderDetached(v1::ResponderDetached { unit_id, responder_id }),

@@ -9,7 +9,7 @@ use muster_proto::v1::{FatigueLevel, Origin, RiskLevel, SiteKind, UnitKind};
 use muster_proto::{Command, Event, Touched, path_end, path_is_within};
 
 use crate::execute::Emitted;
-use crate::state::{CallPhase, OrganizationCallPhase, State, Timer};
+use crate::state::{Call, CallPhase, OrganizationCallPhase, State, Timer};
 use duties::*;
 use peacetime::*;
 
@@ -22,6 +22,7 @@ pub(super) fn check(state: &State) {
     invariant_no_whistle_is_lost(state);
     invariant_one_home_unit(state);
     invariant_units_form_a_tree(state);
+    invariant_who_has_withdrawn_is_in_no_unit(state);
     invariant_presence_counts_are_naive_counts(state);
     invariant_presence_and_calls_agree(state);
     invariant_organization_calls_are_listed(state);
@@ -94,6 +95,18 @@ pub(super) fn invariant_units_form_a_tree(state: &State) {
         }
         let own = state.ops.incidents.get(unit.incident).own_units.contains(&key);
         assert_eq!(own, unit.plan.is_none() && !unit.dissolved, "{id} among the units made by hand");
+    }
+}
+
+/// Whoever has withdrawn belongs to a unit, and has an office in it, only until they have come off a duty that names it.
+pub(super) fn invariant_who_has_withdrawn_is_in_no_unit(state: &State) {
+    for (key, unit) in state.ops.units.iter().filter(|(_, unit)| !unit.dissolved) {
+        let people = unit.members.iter().chain(&unit.secretary).chain(&unit.organizer);
+        for who in people.filter(|who| state.base.responders.get(**who).withdrawn) {
+            let comes_off = |call: &Call| call.responder == *who && call.unit == Some(key) && call.phase == CallPhase::Recalled;
+            let (unit, person) = (state.ops.units.id(key), state.base.responders.id(*who));
+            assert!(state.ops.calls.iter().any(|(_, call)| comes_off(call)), "{person} has withdrawn and is in {unit}");
+        }
     }
 }
 

@@ -160,6 +160,7 @@ impl Realm {
                 unit.members.remove(&body.responder_id);
                 unit.extra.remove(&body.responder_id);
                 unit.led_no_more(&body.responder_id);
+                unit.organized_no_more(&body.responder_id);
             }
             Event::ResponderCalled(body) if !body.unit_id.is_empty() && body.role() != v1::DutyRole::Standby => {
                 self.units.get_mut(&body.unit_id).unwrap().members.insert(body.responder_id.clone());
@@ -170,9 +171,14 @@ impl Realm {
                     .duties
                     .values()
                     .any(|other| other.call != duty.call && !other.released && other.person == duty.person && other.unit == duty.unit);
-                if let Some(unit) = self.units.get_mut(&duty.unit).filter(|_| !another) {
-                    unit.members.remove(&duty.person);
-                    unit.led_no_more(&duty.person);
+                if let Some(unit) = self.units.get_mut(&duty.unit) {
+                    if duty.role == v1::DutyRole::Organizer {
+                        unit.organized_no_more(&duty.person);
+                    }
+                    if !another {
+                        unit.members.remove(&duty.person);
+                        unit.led_no_more(&duty.person);
+                    }
                 }
             }
             Event::UnitDissolved(body) => {
@@ -203,6 +209,7 @@ impl Realm {
                     whistle: body.whistle_id.clone(),
                     need: body.need_id.clone(),
                     unit: body.unit_id.clone(),
+                    role: body.role(),
                     area: body.area_id.clone(),
                     accepted: false,
                     arrival_ms: 0,
@@ -293,6 +300,12 @@ impl Unit {
     fn led_no_more(&mut self, person: &str) {
         if self.row.secretary_id == person {
             self.row.secretary_id.clear();
+        }
+    }
+
+    fn organized_no_more(&mut self, person: &str) {
+        if self.row.organizer_id == person {
+            self.row.organizer_id.clear();
         }
     }
 }
