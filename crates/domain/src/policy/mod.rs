@@ -97,7 +97,9 @@ pub(crate) fn react(state: &State, now: &Now<'_>, cause: &Emitted, memory: &mut 
 }
 
 fn duty_ended(state: &State, now: &Now<'_>, realm: RealmRef, body: &v1::DutyReleased) -> Vec<Draft> {
-    let mut drafts = backup::after_release(state, now, body);
+    // First, for what follows may dissolve the unit.
+    let mut drafts = reseat::last_duty(state, &body.responder_id);
+    drafts.extend(backup::after_release(state, now, body));
     drafts.extend(fill::after_release(state, now, body));
     drafts.extend(stand_down::after_call(state, &body.call_id));
     drafts.extend(shifts::after_release(state, now, body));

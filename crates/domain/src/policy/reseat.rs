@@ -41,6 +41,12 @@ fn leave_units(state: &State, responder: ResponderRef) -> impl Iterator<Item = D
     })
 }
 
+/// Whoever withdrew on the way off a post leaves the units that waited for that.
+pub(super) fn last_duty(state: &State, responder_id: &str) -> Vec<Draft> {
+    let gone = state.base.responders.find(responder_id).filter(|who| state.base.responders.get(*who).withdrawn);
+    gone.map(|who| leave_units(state, who).collect()).unwrap_or_default()
+}
+
 pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::AvailabilitySet) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(&body.responder_id) else { return Vec::new() };
     if body.availability() == Availability::Available {

@@ -265,8 +265,10 @@ fn who_withdraws_on_the_way_off_leaves_the_unit_with_the_duty() {
     let mut story = declared();
     story.and([unit("team", "out", UnitKind::ServiceTeam, "v1"), town::site("s", "out", "v1", &["x"])]);
     story.and([command!(DispatchResponder { responder_id: "a1", site_id: "s", seat_id: "x", unit_id: "team" })]);
-    story.and([town::check_in("a1", "s"), command!(RecallResponder { call_id: "c1" })]);
+    story.and([command!(AttachResponder { unit_id: "team", responder_id: "a1", extra_seat: true })]);
+    story.and([check_in("a1", "s"), command!(RecallResponder { call_id: "c1" })]);
     story.when(command!(WithdrawResponder { responder_id: "a1", reason: "迁出" })).then(["ResponderWithdrawn a1"]);
-    story.and([town::check_out("a1", "s")]);
-    assert!(story.state.ops.units.get(story.state.ops.units.find("team").unwrap()).members.is_empty());
+    story.when(check_out("a1", "s")).then(["CheckedOut a1 s", "DutyReleased c1 Recalled", "ResponderDetached team a1"]);
+    let team = story.state.ops.units.get(story.state.ops.units.find("team").unwrap());
+    assert!(team.members.is_empty() && team.extra_seats.is_empty());
 }

@@ -101,7 +101,7 @@ pub(super) fn invariant_units_form_a_tree(state: &State) {
 /// Whoever has withdrawn belongs to a unit, and has an office in it, only until they have come off a duty that names it.
 pub(super) fn invariant_who_has_withdrawn_is_in_no_unit(state: &State) {
     for (key, unit) in state.ops.units.iter().filter(|(_, unit)| !unit.dissolved) {
-        let people = unit.members.iter().chain(&unit.secretary).chain(&unit.organizer);
+        let people = unit.members.iter().chain(&unit.extra_seats).chain(&unit.secretary).chain(&unit.organizer);
         for who in people.filter(|who| state.base.responders.get(**who).withdrawn) {
             let comes_off = |call: &Call| call.responder == *who && call.unit == Some(key) && call.phase == CallPhase::Recalled;
             let (unit, person) = (state.ops.units.id(key), state.base.responders.id(*who));
