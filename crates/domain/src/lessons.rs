@@ -8,7 +8,7 @@ use muster_proto::v1::{self, DutyRole, LessonKind, ReleaseReason, ResponseLevel}
 use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef, SiteRef, UnitRef};
 use crate::limits;
 use crate::rejection::Rejection;
-use crate::state::{Call, Conversion, Designation, PlanVersion, State};
+use crate::state::{Call, Conversion, Designation, PlanVersion, SeatState, State};
 
 /// The differences between the plan's newest version and what happened in the incident. Reads the state and changes nothing.
 ///
@@ -233,7 +233,8 @@ impl<'a> Review<'a> {
                     }
                 }
             }
-            for added in open.iter().filter(|seat| !site.seats.iter().any(|known| known.key == seat.id)) {
+            let added = |seat: &&SeatState| seat.by_hand && !site.seats.iter().any(|known| known.key == seat.id);
+            for added in open.iter().filter(added) {
                 let spot = Spot { tier: site.tier, ..Self::seat_spot(&site.key, &added.id) };
                 let happened = self.at_seat(at, &added.id);
                 let who = self.longest(&happened, site.tier);

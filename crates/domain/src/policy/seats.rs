@@ -92,7 +92,7 @@ impl<'a> Converting<'a> {
             match known.get(&*seat.key) {
                 // What the plan did not change is as it was, and may be as a person made it.
                 Some(_) if asked && !former.is_some_and(|former| same_seat(former, seat)) => wanted.push(self.planned_seat(seat)),
-                Some(known) if asked || !was_asked || self.kept(known, response) => wanted.push(listed(known)),
+                Some(known) if asked || !was_asked || known.by_hand || self.kept(known, response) => wanted.push(listed(known)),
                 None if asked && !was_asked => wanted.push(self.planned_seat(seat)),
                 _ => {}
             }

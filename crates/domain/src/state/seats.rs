@@ -11,7 +11,7 @@ pub(crate) struct SeatState {
     pub(crate) specialty: Box<str>,
     pub(crate) shift: Box<str>,
     pub(crate) duty_desk: bool,
-    /// A person put the seat on the list.
+    /// A person added the seat to the list of an open site.
     pub(crate) by_hand: bool,
     /// Whose duty it is. While somebody has it who was not told to come off, the seat stays on the list.
     pub(crate) holder: Option<CallRef>,

@@ -166,6 +166,19 @@ fn story_seat(story: &Story, seat: &str) -> Option<String> {
     Some(story.state.base.responders.id(story.state.ops.calls.get(call).responder).to_owned())
 }
 
+/// A seat that stood on the site's list, and that a later version had dropped, was proposed as one that a person had added.
+#[test]
+fn a_seat_that_a_version_has_dropped_was_added_by_nobody() {
+    let mut story = over(after_the_outbreak());
+    let sites = vec![
+        town::plan_site("hq", "v1", ResponseLevel::Iv, &[("desk", ResponseLevel::Iv)]),
+        town::plan_site("gate", "g1", ResponseLevel::Iii, &[("n1", ResponseLevel::Iii)]),
+    ];
+    story.and([town::draft("out-v1", "v1", v1::IncidentType::Outbreak, sites, vec![]), town::publish("out-v1")]);
+    let rows = learnt(&story);
+    assert!(!rows.iter().any(|row| row.starts_with("add_seat")), "{rows:?}");
+}
+
 #[test]
 fn nobody_who_has_left_is_named_again() {
     let mut story = over(after_the_outbreak());

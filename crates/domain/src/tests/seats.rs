@@ -278,6 +278,16 @@ fn a_seat_that_was_added_by_hand_stays_when_it_falls_empty() {
     assert_eq!(seats_of(&story, "out/out-v1/hq"), ["desk", "guard"]);
 }
 
+/// A seat that a person had added went when the response was lowered: its new holder had come with a higher one.
+#[test]
+fn a_seat_that_was_added_by_hand_stays_when_its_holder_goes_with_the_level() {
+    let mut story = filled_by_hand();
+    story.and([convert("out", "v1", Iii), decline("c5")]);
+    story.when(change("out", "v1", Iv)).then_among(["DutyReleased c7 ResponseLowered", "RequirementSet out/out-v1/hq [desk]"]);
+    assert_eq!(seats_of(&story, GATE), ["n1"]);
+    story.when(convert("out", "v1", Iii)).then_among(["ResponderCalled c8 a3 out/out-v1/gate#n1 PlanPrimary"]);
+}
+
 /// A seat whose level is reached, and whose designation only comes with a higher one, was taken away: nobody is called to it.
 #[test]
 fn nobody_is_called_to_a_seat_that_was_taken_away() {
