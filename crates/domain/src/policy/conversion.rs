@@ -9,7 +9,7 @@ use super::level;
 use super::placement::{self, Ahead, Placed};
 use super::seats::Before;
 use super::shelter;
-use super::summons::{Summons, call_off, outranks, release, summon};
+use super::summons::{Summons, call_off, off_standby, outranks, release, summon};
 use crate::apply::conversions_below;
 use smallvec::SmallVec;
 
@@ -373,13 +373,7 @@ fn standby_above(converting: &Converting<'_>, response: ResponseLevel) -> Vec<Dr
     standby()
         .filter(|designation| designation.tier > response && !kept.contains(&designation.responder))
         .filter(|designation| converting.incident.standby.get(&designation.responder) == Some(&converting.plan))
-        .map(|designation| {
-            let event = Event::StandbyEnded(v1::StandbyEnded {
-                incident_id: converting.incident_id.to_owned(),
-                responder_id: converting.state.base.responders.id(designation.responder).to_owned(),
-            });
-            converting.draft(event, converting.post_area(designation))
-        })
+        .map(|designation| off_standby(converting.state, converting.incident_key, designation.responder, converting.post_area(designation)))
         .collect()
 }
 

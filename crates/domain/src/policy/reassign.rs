@@ -9,7 +9,7 @@ use super::conversion::{Converting, waiting};
 use super::placement::{Whom, choose};
 use super::reseat::come_back;
 use super::seats;
-use super::summons::{Summons, release, summon};
+use super::summons::{Summons, off_standby, release, summon};
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, ResponderRef, SiteRef};
 use crate::limits;
@@ -22,14 +22,10 @@ fn not_on_post(state: &State, responder: ResponderRef) -> impl Iterator<Item = (
     calls.filter(|(_, call)| waiting(call.phase))
 }
 
-fn standby_ends(state: &State, responder: ResponderRef) -> impl Iterator<Item = Draft> + '_ {
-    state.ops.incidents.iter().filter(move |(_, incident)| incident.standby.contains_key(&responder)).map(move |(key, incident)| {
-        let event = Event::StandbyEnded(v1::StandbyEnded {
-            incident_id: state.ops.incidents.id(key).to_owned(),
-            responder_id: state.base.responders.id(responder).to_owned(),
-        });
-        Draft::new(event, incident.realm, Some(incident.area))
-    })
+/// The end of standing by, for every incident.
+pub(super) fn standby_ends(state: &State, responder: ResponderRef) -> impl Iterator<Item = Draft> + '_ {
+    let stands_by = state.ops.incidents.iter().filter(move |(_, incident)| incident.standby.contains_key(&responder));
+    stands_by.map(move |(key, incident)| off_standby(state, key, responder, incident.area))
 }
 
 /// Reserved people are never seated by a plan: who was called by one and is not there yet gives way. Who is free again takes the own post.

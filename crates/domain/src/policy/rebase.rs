@@ -8,7 +8,7 @@ use muster_proto::v1::{self, DutyRole, ReleaseReason};
 use super::conversion::{Converting, form_units, open_sites, waiting};
 use super::placement::{Ahead, Whom, may_stand_by, offer, to_be_taken, undesignated};
 use super::seats::Before;
-use super::summons::release;
+use super::summons::{off_standby, release};
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, IncidentRef, PlanRef, ResponderRef};
 use crate::state::{Call, Designation, PlanVersion, State};
@@ -96,11 +96,7 @@ fn give_way(converting: &Converting<'_>, version: &PlanVersion) -> Vec<Draft> {
     }
     let standby = |who: ResponderRef| version.designations.iter().any(|post| post.role == DutyRole::Standby && post.responder == who);
     for (who, _) in converting.incident.standby.iter().filter(|(who, plan)| **plan == converting.plan && !standby(**who)) {
-        let event = Event::StandbyEnded(v1::StandbyEnded {
-            incident_id: converting.incident_id.to_owned(),
-            responder_id: state.base.responders.id(*who).to_owned(),
-        });
-        drafts.push(Draft::new(event, converting.incident.realm, Some(state.base.plans.get(converting.plan).area)));
+        drafts.push(off_standby(state, converting.incident_key, *who, state.base.plans.get(converting.plan).area));
     }
     drafts
 }

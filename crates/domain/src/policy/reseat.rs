@@ -5,6 +5,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, Availability, GapReason, ReleaseReason};
 
 use super::conversion::Converting;
+use super::reassign::standby_ends;
 use super::shifts;
 use super::summons::release;
 use crate::execute::{Draft, Now};
@@ -14,6 +15,7 @@ use crate::state::{CallPhase, Designation, Seating, State};
 pub(super) fn withdrawn(state: &State, responder_id: &str) -> Vec<Draft> {
     let Some(responder) = state.base.responders.find(responder_id) else { return Vec::new() };
     let mut drafts = give_up(state, responder, ReleaseReason::Withdrawn, |_| true);
+    drafts.extend(standby_ends(state, responder));
     drafts.extend(shifts::leave_rosters(state, responder, GapReason::Withdrawn, |_| true));
     drafts.extend(leave_units(state, responder));
     drafts
@@ -59,6 +61,10 @@ pub(super) fn availability(state: &State, now: &Now<'_>, body: &v1::Availability
         person.away(now.recorded_at_ms, call.from_ms, call.until_ms).is_some()
     };
     let mut drafts = give_up(state, responder, ReleaseReason::Unavailable, touched);
+    // As with a duty without an end: an absence to come ends it when it begins.
+    if person.absence(now.recorded_at_ms).is_some() {
+        drafts.extend(standby_ends(state, responder));
+    }
     drafts.extend(shifts::leave_rosters(state, responder, GapReason::Unavailable, |shift| {
         person.absent_during(shift.from_ms, shift.until_ms)
     }));
@@ -78,22 +84,13 @@ pub(super) fn absence_begins(state: &State, responder: ResponderRef) -> Vec<Draf
     vec![Draft::new(event, state.ops.actual(), state.base.home_of(responder))]
 }
 
-/// Ends the duties, and the standing by. Who was told to come off is waited for as before.
+/// Ends the duties. Who was told to come off is waited for as before.
 fn give_up(state: &State, responder: ResponderRef, reason: ReleaseReason, touched: impl Fn(CallRef) -> bool) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for (_, realm) in state.ops.realms.iter() {
         let duties = realm.duties.get(&responder).map_or(&[][..], |calls| calls.as_slice());
         let given_up = duties.iter().filter(|key| state.ops.calls.get(**key).phase != CallPhase::Recalled && touched(**key));
         drafts.extend(given_up.map(|key| release(state, *key, reason, None)));
-    }
-    for (key, incident) in state.ops.incidents.iter() {
-        if incident.standby.contains_key(&responder) {
-            let event = Event::StandbyEnded(v1::StandbyEnded {
-                incident_id: state.ops.incidents.id(key).to_owned(),
-                responder_id: state.base.responders.id(responder).to_owned(),
-            });
-            drafts.push(Draft::new(event, incident.realm, Some(incident.area)));
-        }
     }
     drafts
 }

@@ -6,7 +6,7 @@ use muster_proto::Event;
 use muster_proto::v1::{self, ReleaseReason};
 
 use super::conversion::Converting;
-use super::summons::{call_off, release};
+use super::summons::{call_off, off_standby, release};
 use crate::apply::conversions_below;
 use crate::execute::{Draft, Now};
 use crate::ids::{CallRef, IncidentRef, PlanRef, RealmRef};
@@ -25,11 +25,7 @@ pub(super) fn order(state: &State, body: &v1::StandDownOrdered) -> Vec<Draft> {
     }
     for (responder, plan) in &incident.standby {
         if plans.contains(plan) {
-            let event = Event::StandbyEnded(v1::StandbyEnded {
-                incident_id: body.incident_id.clone(),
-                responder_id: state.base.responders.id(*responder).to_owned(),
-            });
-            drafts.push(Draft::new(event, incident.realm, Some(state.base.plans.get(*plan).area)));
+            drafts.push(off_standby(state, incident_key, *responder, state.base.plans.get(*plan).area));
         }
     }
     // A conversion that has nobody to wait for ends here; the others end with their last release or check-out.

@@ -73,12 +73,8 @@ impl Summons {
 pub(crate) fn summon(state: &State, ahead: usize, responder: ResponderRef, summons: Summons, drafts: &mut Vec<Draft>) {
     let responder_id = state.base.responders.id(responder);
     let incident_id = summons.incident.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default();
-    if let Some(incident) = summons.incident
-        && state.ops.incidents.get(incident).standby.contains_key(&responder)
-    {
-        let event = Event::StandbyEnded(v1::StandbyEnded { incident_id: incident_id.clone(), responder_id: responder_id.to_owned() });
-        drafts.push(Draft::new(event, summons.realm, Some(summons.area)));
-    }
+    let stood_by = summons.incident.filter(|key| state.ops.incidents.get(*key).standby.contains_key(&responder));
+    drafts.extend(stood_by.map(|key| off_standby(state, key, responder, summons.area)));
     let card = if summons.card_key.is_empty() { Some(card(state, &summons)) } else { None };
     let event = Event::ResponderCalled(v1::ResponderCalled {
         call_id: state.ops.calls.upcoming(ahead).text(),
@@ -138,6 +134,15 @@ pub(crate) fn release(state: &State, key: CallRef, reason: ReleaseReason, taken_
         other_incident_id: taken_by.map(|key| state.ops.incidents.id(key).to_owned()).unwrap_or_default(),
     });
     Draft::new(event, call.realm, Some(call.area))
+}
+
+/// The fact that somebody stands by for an incident no more.
+pub(crate) fn off_standby(state: &State, incident: IncidentRef, responder: ResponderRef, area: AreaRef) -> Draft {
+    let event = Event::StandbyEnded(v1::StandbyEnded {
+        incident_id: state.ops.incidents.id(incident).to_owned(),
+        responder_id: state.base.responders.id(responder).to_owned(),
+    });
+    Draft::new(event, state.ops.incidents.get(incident).realm, Some(area))
 }
 
 /// On post: told to come off, the duty ends with the check-out. Otherwise it ends now. Nothing for who was told before.

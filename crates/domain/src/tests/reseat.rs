@@ -183,6 +183,25 @@ fn standing_by_ends_with_the_availability() {
     story.when(set("a5", Availability::Travel)).then(["AvailabilitySet a5 Travel", "StandbyEnded a5"]);
 }
 
+/// A leave of next month ended today's standing by, and nothing brought it back.
+#[test]
+fn standing_by_ends_when_the_absence_begins() {
+    let mut story = converted();
+    let month_ms = 30 * 24 * 3_600_000;
+    let leave = |from_ms: i64, until_ms: i64| {
+        command!(SetAvailability { responder_id: "a5", availability: Availability::Leave, from_ms: from_ms, until_ms: until_ms })
+    };
+    let now_ms = story.now_ms;
+    story.when(leave(now_ms - 2, now_ms - 1)).then(["AvailabilitySet a5 Leave"]);
+    story.when(leave(now_ms + month_ms, 0)).then(["AvailabilitySet a5 Leave"]);
+    let _ = story.after_minutes(30 * 24 * 60 - 1);
+    story.after_minutes(1).then(["AvailabilitySet a5 Leave", "StandbyEnded a5"]);
+    // Whoever withdraws does not stand by, whenever an absence begins.
+    let mut story = converted();
+    story.and([leave(now_ms + month_ms, 0)]);
+    story.when(withdraw("a5")).then_among(["StandbyEnded a5"]);
+}
+
 #[test]
 fn a_need_asks_the_next() {
     let mut story = Story::given(town::people());
