@@ -94,7 +94,8 @@ fn give_way(converting: &Converting<'_>, version: &PlanVersion) -> Vec<Draft> {
             drafts.push(release(state, *key, ReleaseReason::PlanChanged, None));
         }
     }
-    let standby = |who: ResponderRef| version.designations.iter().any(|post| post.role == DutyRole::Standby && post.responder == who);
+    let reached = |post: &&Designation| post.role == DutyRole::Standby && post.tier <= converting.conversion.response;
+    let standby = |who: ResponderRef| version.designations.iter().filter(reached).any(|post| post.responder == who);
     for (who, _) in converting.incident.standby.iter().filter(|(who, plan)| **plan == converting.plan && !standby(**who)) {
         drafts.push(off_standby(state, converting.incident_key, *who, state.base.plans.get(converting.plan).area));
     }

@@ -61,6 +61,17 @@ fn a_new_version_takes_the_place_of_the_one_that_is_converted() {
     story.when(stand_down("out", "v1")).then_among(["SiteClosed out/out-v1/tent", "UnitDissolved out/out-v1/help", "AreaStoodDown out-v1"]);
 }
 
+/// Somebody whom the new version names for standing by at a higher level only stood by at this one.
+#[test]
+fn who_stands_by_from_a_higher_level_on_stands_by_no_more() {
+    let mut story = converted();
+    let mut version = second_version();
+    version.push(post("out-v1", ResponseLevel::Ii, Standby, ["br", "", ""], "a5", &[]));
+    story.and(version);
+    story.when(publish("out-v1")).then_among(["StandbyEnded a5", "ConversionRebased out-v1@1 -> 2"]);
+    story.when(convert("out", "v1", ResponseLevel::Ii)).then_among(["ResponderPutOnStandby a5"]);
+}
+
 #[test]
 fn who_is_on_post_stays_until_relieved() {
     let mut story = converted();
