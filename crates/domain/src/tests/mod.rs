@@ -216,6 +216,7 @@ impl Story {
         self.hours.follow(&self.state, emitted, occurred_at_ms.min(self.now_ms));
         self.hours.invariant_hours_are_those_of_the_observations(&self.state, self.now_ms);
         invariants::check(&self.state);
+        invariants::invariant_who_is_away_has_no_duty(&self.state, self.now_ms);
         self.seats.follow(&self.state, emitted, self.now_ms);
         invariants::invariant_no_shift_closes_below_its_minimum(emitted);
     }

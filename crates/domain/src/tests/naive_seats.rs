@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::Event;
-use muster_proto::v1::ResponseLevel;
+use muster_proto::v1::{Origin, ResponseLevel};
 
 use crate::execute::Emitted;
 use crate::ids::{CallRef, SiteRef};
@@ -17,6 +17,8 @@ pub(super) struct NaiveSeats {
     held: BTreeMap<CallRef, Box<str>>,
     /// Site and seat of which a call or a gap told while it was on the list.
     told: Told,
+    /// Site and seat that a person added.
+    by_hand: Told,
 }
 
 /// A seat of a plan that stands on the list of an open site whose area does not take shelter.
@@ -85,6 +87,7 @@ fn told(emitted: &[Emitted]) -> Told {
 impl NaiveSeats {
     pub(super) fn follow(&mut self, state: &State, emitted: &[Emitted], now_ms: i64) {
         self.invariant_a_duty_keeps_its_seat(state, emitted);
+        self.invariant_no_policy_takes_off_what_a_person_added(emitted);
         invariant_what_nobody_asks_for_is_not_listed(state);
         let now_told = told(emitted);
         invariant_a_raise_tells_of_every_seat_it_reaches(state, emitted, &now_told, now_ms);
@@ -98,6 +101,22 @@ impl NaiveSeats {
             site.is_some_and(|site| site.seats.iter().any(|known| *known.id == **seat))
         };
         self.told.retain(|(site, seat)| listed(site, seat));
+    }
+
+    /// A seat that a person added goes by hand.
+    fn invariant_no_policy_takes_off_what_a_person_added(&mut self, emitted: &[Emitted]) {
+        for record in emitted {
+            let Event::RequirementSet(body) = &record.event else { continue };
+            let listed = |seat_id: &str| body.seats.iter().any(|seat| seat.seat_id == seat_id);
+            let goes = |(site_id, seat_id): &(String, String)| *site_id == body.site_id && !listed(seat_id);
+            let lost = self.by_hand.iter().find(|place| goes(place));
+            assert!(
+                record.origin != Origin::Policy || lost.is_none(),
+                "{lost:?} was added by a person, and a policy takes it off the list"
+            );
+            self.by_hand.retain(|place| !goes(place));
+            self.by_hand.extend(body.added_seat_ids.iter().map(|seat_id| (body.site_id.clone(), seat_id.clone())));
+        }
     }
 
     /// Whoever is not told to come off has the seat until the duty ends.

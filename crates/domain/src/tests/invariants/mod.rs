@@ -5,10 +5,11 @@ mod peacetime;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::v1::{FatigueLevel, Origin, RiskLevel, SiteKind, UnitKind};
+use muster_proto::v1::{Availability, FatigueLevel, Origin, RiskLevel, SiteKind, UnitKind};
 use muster_proto::{Command, Event, Touched, path_end, path_is_within};
 
 use crate::execute::Emitted;
+use crate::ids::ResponderRef;
 use crate::state::{Call, CallPhase, OrganizationCallPhase, State, Timer};
 use duties::*;
 use peacetime::*;
@@ -263,6 +264,26 @@ pub(super) fn invariant_a_zone_is_closed_once_its_risk_is_lifted(state: &State) 
         let empty = site.grids.is_empty();
         assert!(!(site.at_risk() && empty), "{id} is at risk nowhere");
         assert!(site.closed || site.grids.iter().all(|grid| !state.base.areas.get(*grid).retired), "{id} covers a grid that is gone");
+    }
+}
+
+/// Whoever is away, or will be within a duty to come that has an end, has been taken off it, and does not stand by. What happens at the very moment
+/// that an absence begins may come before its own timer.
+pub(super) fn invariant_who_is_away_has_no_duty(state: &State, now_ms: i64) {
+    let absent = |who: ResponderRef, from_ms: i64, until_ms: i64| {
+        let person = state.base.responders.get(who);
+        let ends_ms = if person.availability_until_ms == 0 { i64::MAX } else { person.availability_until_ms };
+        let is_absence = !matches!(person.availability, Availability::Available | Availability::Unspecified);
+        is_absence && person.availability_from_ms < until_ms && from_ms < ends_ms
+    };
+    for (key, call) in state.ops.calls.iter().filter(|(_, call)| call.phase.open() && call.phase != CallPhase::Recalled) {
+        let now_or_then = if call.from_ms > now_ms { call.from_ms + 1 } else { now_ms };
+        let asked_until_ms = if call.from_ms > now_ms && call.until_ms != 0 { call.until_ms } else { now_or_then };
+        assert!(!absent(call.responder, call.from_ms.max(now_ms), asked_until_ms), "{} is somebody's who is away", key.text());
+        assert!(!state.base.responders.get(call.responder).withdrawn, "{} is somebody's who has withdrawn", key.text());
+    }
+    for who in state.ops.incidents.iter().flat_map(|(_, incident)| incident.standby.keys()) {
+        assert!(!absent(*who, now_ms, now_ms), "{} stands by and is away", state.base.responders.id(*who));
     }
 }
 
