@@ -9,7 +9,7 @@ use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{AreaRef, CallRef, IncidentRef, OrganizationCallRef, RealmRef, ResponderRef, ShiftRef, SiteRef, UnitRef};
 use crate::limits;
-use crate::policy::summons::{Summons, release, summon};
+use crate::policy::summons::{Summons, office_taken_over, release, summon};
 use crate::rejection::Rejection;
 use crate::state::{Call, CallPhase, Floors, OrganizationCall, OrganizationCallPhase, SeatState, Site, State};
 
@@ -548,27 +548,8 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     };
     let mut drafts = vec![release(state, key, v1::ReleaseReason::Relieved, None)];
     summon(state, 0, by, summons, &mut drafts);
-    drafts.extend(appointed(state, call, &body.by_responder_id));
+    drafts.extend(office_taken_over(state, call, &body.by_responder_id));
     Ok(drafts)
-}
-
-/// Who takes over a plan's post takes over the office in its unit that came with it, if nobody else was appointed meanwhile.
-fn appointed(state: &State, call: &Call, by_responder_id: &str) -> Option<Draft> {
-    let (plan, unit_key) = call.plan.zip(call.unit)?;
-    let unit = state.ops.units.get(unit_key);
-    let conversion = state.ops.incidents.get(call.incident?).conversions.get(&plan)?;
-    let (unit_id, responder_id) = (state.ops.units.id(unit_key).to_owned(), by_responder_id.to_owned());
-    let document_no = format!("{}@{}", state.base.plans.id(plan), conversion.version);
-    let event = match call.role {
-        DutyRole::Secretary if unit.secretary == Some(call.responder) => {
-            Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, document_no })
-        }
-        DutyRole::Organizer if unit.organizer == Some(call.responder) => {
-            Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, document_no })
-        }
-        _ => return None,
-    };
-    Some(of_call(call, event))
 }
 
 pub(super) fn declare_no_show(state: &State, body: &v1::DeclareNoShow) -> Decision {

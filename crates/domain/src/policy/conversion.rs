@@ -9,7 +9,7 @@ use super::level;
 use super::placement::{self, Ahead, Placed};
 use super::seats::Before;
 use super::shelter;
-use super::summons::{Summons, call_off, off_standby, outranks, release, summon};
+use super::summons::{Summons, call_off, off_standby, office, outranks, release, summon};
 use crate::apply::conversions_below;
 use smallvec::SmallVec;
 
@@ -178,16 +178,11 @@ impl<'a> Converting<'a> {
             ..Summons::at(self.incident.realm, area)
         };
         summon(self.state, ahead, responder, summons, drafts);
-        if !matches!(designation.role, DutyRole::Secretary | DutyRole::Organizer) {
-            return;
+        if matches!(designation.role, DutyRole::Secretary | DutyRole::Organizer) {
+            let document_no = format!("{}@{}", self.plan_id, self.version.version);
+            let office = office(designation.role, unit_id(), self.state.base.responders.id(responder), document_no);
+            drafts.extend(office.map(|event| self.draft(event, area)));
         }
-        let responder_id = self.state.base.responders.id(responder).to_owned();
-        let document_no = format!("{}@{}", self.plan_id, self.version.version);
-        let event = match designation.role {
-            DutyRole::Secretary => Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id: unit_id(), responder_id, document_no }),
-            _ => Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id: unit_id(), responder_id, document_no }),
-        };
-        drafts.push(self.draft(event, area));
     }
 
     /// Why a person cannot take a post of this incident; `Ok` with the duties to take from lesser incidents, mostly none.

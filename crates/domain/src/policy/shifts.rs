@@ -6,7 +6,7 @@ use muster_proto::v1::{self, CallReason, DutyRole, GapReason, ReleaseReason, Rel
 use super::backup::gap_reason;
 use super::fill;
 use super::seats::{asked_seat, gap};
-use super::summons::{Summons, call_off, release, summon};
+use super::summons::{Summons, call_off, office_taken_over, release, summon};
 use crate::execute::{Draft, Emitted, Now};
 use crate::ids::{CallRef, IncidentRef, ResponderRef, ShiftRef, SiteRef};
 use crate::limits;
@@ -265,10 +265,16 @@ pub(super) fn people_off(state: &State, shift_id: &str) -> Vec<Draft> {
     calls.iter().filter_map(|call| call_off(state, *call, ReleaseReason::PeriodOver, "班次结束 shift closed")).collect()
 }
 
-/// The one who handed over is free, and a shift that only waited for that is closed.
+/// The one who handed over is free, an office in the unit goes on to who is in it, and a shift that only waited for that is closed.
 pub(super) fn handed_over(state: &State, now: &Now<'_>, body: &v1::HandedOver) -> Vec<Draft> {
     let Some(from) = CallRef::parse(&body.from_call_id) else { return Vec::new() };
     let mut drafts = vec![release(state, from, ReleaseReason::Relieved, None)];
+    let call = state.ops.calls.get(from);
+    let unit = call.unit.map(|unit| state.ops.units.get(unit));
+    let to = state.base.responders.find(&body.to_responder_id);
+    if unit.zip(to).is_some_and(|(unit, to)| unit.members.contains(&to) || unit.extra_seats.contains(&to)) {
+        drafts.extend(office_taken_over(state, call, &body.to_responder_id));
+    }
     if let Some(key) = state.ops.shifts.find(&body.shift_id)
         && state.ops.shifts.get(key).phase == ShiftPhase::Held
     {

@@ -5,7 +5,7 @@ use muster_proto::v1::{self, CallReason, DutyRole, ReleaseReason, ResponseLevel}
 
 use crate::execute::Draft;
 use crate::ids::{AreaRef, CallRef, IncidentRef, RealmRef, ResponderRef};
-use crate::state::{Incident, State};
+use crate::state::{Call, Incident, State};
 use crate::words;
 
 /// What a call says, apart from whom it is for.
@@ -122,6 +122,30 @@ fn card(state: &State, summons: &Summons) -> v1::PostCard {
         until: if summons.until_ms == 0 { "直至解除 until released".to_owned() } else { words::utc(summons.until_ms) },
         ..Default::default()
     }
+}
+
+/// The office in a unit that comes with a role.
+pub(crate) fn office(role: DutyRole, unit_id: String, responder_id: &str, document_no: String) -> Option<Event> {
+    let responder_id = responder_id.to_owned();
+    match role {
+        DutyRole::Secretary => Some(Event::SecretaryAppointed(v1::SecretaryAppointed { unit_id, responder_id, document_no })),
+        DutyRole::Organizer => Some(Event::OrganizerAppointed(v1::OrganizerAppointed { unit_id, responder_id, document_no })),
+        _ => None,
+    }
+}
+
+/// Who takes over a plan's post takes over the office in its unit that came with it, if nobody else was appointed meanwhile.
+pub(crate) fn office_taken_over(state: &State, call: &Call, by_responder_id: &str) -> Option<Draft> {
+    let (plan, unit_key) = call.plan.zip(call.unit)?;
+    let unit = state.ops.units.get(unit_key);
+    let conversion = state.ops.incidents.get(call.incident?).conversions.get(&plan)?;
+    let holder = if call.role == DutyRole::Secretary { unit.secretary } else { unit.organizer };
+    if holder != Some(call.responder) {
+        return None;
+    }
+    let document_no = format!("{}@{}", state.base.plans.id(plan), conversion.version);
+    let event = office(call.role, state.ops.units.id(unit_key).to_owned(), by_responder_id, document_no)?;
+    Some(Draft::new(event, call.realm, Some(call.area)))
 }
 
 /// The fact that a duty ends.

@@ -199,6 +199,24 @@ fn who_relieves_a_relief_begins_when_the_relief_would_have() {
     assert_eq!(calls[2], calls[1]);
 }
 
+/// The secretary of a plan's unit handed over to somebody else of it, and the unit stood without one.
+#[test]
+fn who_takes_over_by_name_takes_over_the_office_in_their_unit() {
+    let (hq, branch) = ("out/out-v1/hq", "out/out-v1/br");
+    let handed_over = |unit_id: &str| {
+        let mut story = Story::given(town::town());
+        story.and([town::outbreak(), town::convert("out", "v1", v1::ResponseLevel::Iii), check_in("a1", hq)]);
+        story.and([command!(RecallResponder { call_id: "c4" })]);
+        story
+            .and([command!(DispatchResponder { responder_id: "a6", site_id: hq, seat_id: "guard", unit_id: unit_id }), check_in("a6", hq)]);
+        super::lines(&story.when(command!(HandOver { from_call_id: "c1", to_call_id: "c5" })).events())
+    };
+    let said = ["HandedOver c1 -> c5 [] []", "DutyReleased c1 Relieved", "SecretaryAppointed out/out-v1/br a6"];
+    assert_eq!(handed_over(branch), said);
+    // A secretary is of the unit, and nobody is taken into one by a handover.
+    assert_eq!(handed_over(""), said[..2]);
+}
+
 #[test]
 fn a_handover_names_every_open_item() {
     let mut story = at_the_end();
