@@ -135,12 +135,19 @@ pub(super) fn joinable(
     if unit.secretary.is_none() && super::party_organization(unit.kind) {
         return Err(Rejection::UnitWithoutSecretary { id: unit_id.to_owned() });
     }
-    match state.ops.incidents.get(unit.incident).home_units.get(&responder) {
-        Some(home) if *home != key => Err(Rejection::HomeUnitTaken {
+    home_is(state, key, responder)?;
+    Ok(Some(key))
+}
+
+/// One home unit: whoever joins a unit has no other of the incident.
+pub(super) fn home_is(state: &State, unit: UnitRef, responder: ResponderRef) -> Result<(), Rejection> {
+    let homes = &state.ops.incidents.get(state.ops.units.get(unit).incident).home_units;
+    match homes.get(&responder) {
+        Some(home) if *home != unit => Err(Rejection::HomeUnitTaken {
             responder: state.base.responders.id(responder).to_owned(),
             unit: state.ops.units.id(*home).to_owned(),
         }),
-        _ => Ok(Some(key)),
+        _ => Ok(()),
     }
 }
 
@@ -517,11 +524,8 @@ pub(super) fn relieve(state: &State, now: &Now<'_>, body: &v1::RelieveResponder)
     let rest_override = rested(state, now, call.realm, by, from_ms, &body.rest_override_reason)?;
     moving::leave(state, &mut Floors::new(state, call.realm, now.recorded_at_ms), by, call.area)?;
     let unit_id = call.unit.map(|unit| state.ops.units.id(unit).to_owned()).unwrap_or_default();
-    if let (Some(incident), Some(unit)) = (call.incident, call.unit)
-        && let Some(home) = state.ops.incidents.get(incident).home_units.get(&by)
-        && *home != unit
-    {
-        return Err(Rejection::HomeUnitTaken { responder: body.by_responder_id.clone(), unit: state.ops.units.id(*home).to_owned() });
+    if let Some(unit) = call.unit {
+        home_is(state, unit, by)?;
     }
     let site = call.site.map(|site| (state.ops.sites.id(site), state.ops.sites.get(site)));
     let whistle = call.whistle.map(|whistle| (state.ops.whistles.id(whistle), state.ops.whistles.get(whistle)));

@@ -3,6 +3,7 @@
 use muster_proto::Event;
 use muster_proto::v1::{self, UnitKind};
 
+use super::call::home_is;
 use super::{Decision, checks, moving};
 use crate::execute::{Draft, Now};
 use crate::ids::{ResponderRef, UnitRef};
@@ -117,15 +118,12 @@ pub(super) fn attach(state: &State, now: &Now<'_>, body: &v1::AttachResponder) -
     let responder = state.responder("responder_id", &body.responder_id)?;
     moving::let_go(state, now, responder, "", Some(unit.incident), unit.area)?;
     state.callable(responder, now.recorded_at_ms, now.recorded_at_ms, 0)?;
-    if body.extra_seat {
-        if unit.extra_seats.contains(&responder) {
-            return Ok(Vec::new());
-        }
-    } else if let Some(home) = state.ops.incidents.get(unit.incident).home_units.get(&responder) {
-        if *home == key {
-            return Ok(Vec::new());
-        }
-        return Err(Rejection::HomeUnitTaken { responder: body.responder_id.clone(), unit: state.ops.units.id(*home).to_owned() });
+    if !body.extra_seat {
+        home_is(state, key, responder)?;
+    }
+    let people = if body.extra_seat { &unit.extra_seats } else { &unit.members };
+    if people.contains(&responder) {
+        return Ok(Vec::new());
     }
     let event = Event::ResponderAttached(v1::ResponderAttached {
         unit_id: body.unit_id.clone(),

@@ -162,12 +162,10 @@ impl<'a> Search<'a> {
         let person = state.base.responders.get(responder);
         let fits = self.specialty.ok()?.is_none_or(|wanted| person.specialties.contains(&wanted));
         let gone = self.tried.is_some_and(|tried| tried.contains(&responder)) || self.former == Some(responder);
-        let barred = gone || person.withdrawn || person.reserved || person.absence(now_ms).is_some();
         let realm = state.ops.realms.get(self.realm);
-        let busy = state.ops.overlapping_duties(self.realm, responder, now_ms, 0).next().is_some()
-            || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
+        let seen = || realm.presence.get(&responder).is_some_and(|presence| presence.place.is_some());
         let tired = || state.rest_due(self.realm, responder, now_ms, now_ms).is_some();
-        if !fits || barred || busy || tired() {
+        if !fits || gone || !state.is_free(self.realm, responder, now_ms) || seen() || tired() {
             return None;
         }
         let on_standby = self.incident.is_some_and(|key| state.ops.incidents.get(key).standby.contains_key(&responder));

@@ -147,12 +147,8 @@ impl Converting<'_> {
 
     /// Whether a person without a post of this plan is free for one.
     fn can_come(&self, now: &Now<'_>, responder: ResponderRef) -> bool {
-        let person = self.state.base.responders.get(responder);
-        let absent = person.absence(now.recorded_at_ms).is_some();
-        let tired = self.state.rest_due(self.incident.realm, responder, now.recorded_at_ms, now.recorded_at_ms).is_some();
-        let barred = person.withdrawn || person.reserved || absent || tired;
-        let mut busy = self.state.ops.overlapping_duties(self.incident.realm, responder, now.recorded_at_ms, 0);
-        !barred && busy.next().is_none()
+        let (realm, now_ms) = (self.incident.realm, now.recorded_at_ms);
+        self.state.is_free(realm, responder, now_ms) && self.state.rest_due(realm, responder, now_ms, now_ms).is_none()
     }
 
     /// The call to a seat that no designation stands behind.

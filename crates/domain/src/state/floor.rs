@@ -59,7 +59,7 @@ impl<'a> Floors<'a> {
     pub(crate) fn leave(&mut self, responder: ResponderRef) {
         let base = &self.state.base;
         let Some(home) = base.responders.get(responder).area else { return };
-        if self.state.stays_free(self.realm, responder, self.at_ms) {
+        if self.state.is_free(self.realm, responder, self.at_ms) {
             for area in base.ancestry(home) {
                 self.free.entry(area).and_modify(|free| *free = free.saturating_sub(1));
             }
@@ -73,7 +73,7 @@ impl<'a> Floors<'a> {
         let Some(home) = base.responders.get(responder).area else { return Vec::new() };
         let with_floor = base.ancestry(home).filter(|area| base.areas.get(*area).floor > 0 && !base.within(target, *area));
         let left: Vec<_> = with_floor.collect();
-        if left.is_empty() || !self.state.stays_free(self.realm, responder, self.at_ms) { Vec::new() } else { left }
+        if left.is_empty() || !self.state.is_free(self.realm, responder, self.at_ms) { Vec::new() } else { left }
     }
 
     fn free(&mut self, area: AreaRef) -> u32 {
@@ -88,7 +88,7 @@ impl<'a> Floors<'a> {
 
 impl State {
     /// Neither withdrawn, kept back nor absent, and without a duty from now on.
-    fn stays_free(&self, realm: RealmRef, responder: ResponderRef, at_ms: i64) -> bool {
+    pub(crate) fn is_free(&self, realm: RealmRef, responder: ResponderRef, at_ms: i64) -> bool {
         let person = self.base.responders.get(responder);
         let barred = person.withdrawn || person.reserved || person.absence(at_ms).is_some();
         !barred && self.ops.overlapping_duties(realm, responder, at_ms, 0).next().is_none()
@@ -101,7 +101,7 @@ impl State {
         while let Some(key) = open.pop() {
             if self.idle(realm, key, None) > 0 {
                 let area = self.base.areas.get(key);
-                free += area.residents.iter().filter(|responder| self.stays_free(realm, **responder, at_ms)).count();
+                free += area.residents.iter().filter(|responder| self.is_free(realm, **responder, at_ms)).count();
                 open.extend_from_slice(&area.children);
             }
         }
