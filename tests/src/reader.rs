@@ -39,6 +39,10 @@ pub struct Held {
     pub connections: u64,
     /// How often it was told to begin anew.
     pub resets: u64,
+    /// How often it came back with an id and went on from there.
+    pub resumed: u64,
+    /// It came back with an id, and has not been told anything yet.
+    asked: bool,
 }
 
 /// A subscriber at work, until it is dropped.
@@ -77,6 +81,12 @@ impl Reader {
             }
         });
         Self { url: url.to_owned(), path, manner, held, task, failed }
+    }
+
+    /// How it reads.
+    #[must_use]
+    pub const fn manner(&self) -> Manner {
+        self.manner
     }
 
     /// What it has now.
@@ -173,7 +183,10 @@ impl Line {
             Ok(asked.send().await.ok().filter(|response| response.status() == StatusCode::OK))
         });
         let response = response.await?;
-        self.held().connections += 1;
+        let mut held = self.held();
+        held.connections += 1;
+        held.asked = held.at.is_some();
+        drop(held);
         Ok(response)
     }
 
@@ -187,6 +200,7 @@ impl Line {
         let data: Value = serde_json::from_str(field("data: ").with_context(|| format!("an event without data: {event:?}"))?)?;
         let key = |told: &Value| told["key"].as_str().map(str::to_owned).with_context(|| format!("a row without a key: {told}"));
         let mut held = self.held();
+        held.resumed += u64::from(std::mem::take(&mut held.asked) && kind != "reset");
         match kind {
             "snapshot" => {
                 for told in data["rows"].as_array().context("a snapshot has rows")? {

@@ -234,14 +234,16 @@ async fn whatever_is_killed(version: NatsVersion) {
         let (at, rows) = wait::until_async(&format!("the worker's {view} are the server's"), RELAY_MAX, look).await.unwrap();
         shown.push((view, at, texts(rows)));
     }
-    let (mut connections, mut resets) = (0, 0);
+    let (mut connections, mut resets, mut resumed) = (0, 0, 0);
     for (url, view, area, reader) in &readers {
         reader.equals(|| http_rows_within(url, view, area)).await.unwrap_or_else(|error| panic!("seed {SEED}: {error:#}"));
         let held = reader.held().unwrap();
-        (connections, resets) = (connections + held.connections, resets + held.resets);
+        (connections, resets, resumed) = (connections + held.connections, resets + held.resets, resumed + held.resumed);
+        // Each kill cuts it off; only where a process is killed again before it is ready does none come between.
+        assert!(reader.manner() != Manner::Quick || held.connections > 3, "{reader} was connected {} times", held.connections);
     }
-    println!("{} readers, {connections} connections, {resets} resets", readers.len());
-    assert!(connections > 6 * readers.len() as u64 / 2, "they were cut off at each kill");
+    println!("{} readers, {connections} connections, {resumed} resumed, {resets} resets", readers.len());
+    assert!(resumed > 0, "nobody could go on from where they were");
     drop(readers);
 
     assert!(scene.server.terminate(MUSTER_STOP_MAX).await.unwrap().success());

@@ -90,9 +90,14 @@ impl AreaTree {
         self.areas.len()
     }
 
-    /// Whether asking that many areas one by one who stands in them is less work than a walk through all rows.
+    /// Whether that many areas are most of all.
+    pub(crate) fn is_most(&self, areas: usize) -> bool {
+        areas * 2 >= self.len()
+    }
+
+    /// Whether asking that many areas one by one who ever stood in them is less work than a walk through all rows.
     pub(crate) fn is_narrow(&self, areas: usize) -> bool {
-        areas * limits::WALK_SHARE < self.len()
+        areas * limits::HISTORY_WALK_SHARE < self.len()
     }
 
     pub(crate) fn id(&self, node: Node) -> &str {

@@ -93,5 +93,5 @@ pub const HISTORY_TREES_MAX: usize = 4;
 /// Records that the history folds between two looks at whether it is to stop.
 pub const HISTORY_STEP_RECORDS: u64 = 131_072;
 
-/// The share of all areas from which on a reader walks through all rows of a view instead of asking area by area who stands there: one in so many.
-pub const WALK_SHARE: usize = 4;
+/// The share of all areas from which on the history walks through all rows of a view instead of asking area by area who ever stood there: one in so many.
+pub const HISTORY_WALK_SHARE: usize = 4;

@@ -136,7 +136,6 @@ impl Subscription {
     /// The line was cut: this reader was too slow, or the records are of another log now.
     async fn anew(&mut self) -> Option<EpochPosition> {
         self.ready().await?;
-        self.reading = None;
         self.mark = self.shared.ring.mark();
         self.rows = Rows::Upto(None, None);
         Some(self.mark.at)

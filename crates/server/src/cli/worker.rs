@@ -34,12 +34,12 @@ pub(super) async fn run(args: WorkerArgs, catalogue: &Catalogue) -> Result<ExitC
         Some(listen) => Some(Serving::start(listen, http::worker_router(Arc::clone(&app))).await.map_err(failed)?),
         None => None,
     };
+    let stop = signal::stop()?;
+    tokio::pin!(stop);
     // From here on it answers, if only that it is not ready.
     if let Some(serving) = &serving {
         print::line_now(&format!("listening http://{}", serving.addr));
     }
-    let stop = signal::stop()?;
-    tokio::pin!(stop);
     let dir = args.data.join(VIEWS_DIR);
     let store = tokio::task::spawn_blocking(move || ViewStore::open(&dir)).await;
     let store = store.map_err(|_| failed(StartError::BrokenOff))?.map_err(|error| failed(error.into()))?;

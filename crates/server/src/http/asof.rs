@@ -88,10 +88,13 @@ pub(super) async fn snapshot(
     match read_history(app, position, read).await? {
         Some((false, _)) => return Err(was_unknown(asked, &[position])),
         Some((true, Some(snapshot))) => return Ok(snapshot),
-        Some((true, None)) | None => {}
+        Some((true, None)) => {}
+        None => known_now(app, asked, &[position])?,
     }
     let whole = folded(app, asked.view, position, true_time_ms).await?;
-    cut(&whole, page, |placed| asked.filter.takes(placed)).map_err(|error| unreadable(&error))
+    let (asked, page) = (asked.clone(), page.clone());
+    let cut = tokio::task::spawn_blocking(move || cut(&whole, &page, |placed| asked.filter.takes(placed))).await;
+    cut.map_err(|_| Problem::internal())?.map_err(|error| unreadable(&error))
 }
 
 /// Whether the area that was asked for was there at one of the moments: an empty table would say that all was well.
@@ -103,6 +106,14 @@ pub(super) fn stood(history: &HistoryHandle, asked: &Asked, moments: &[Position]
         }
     }
     Ok(false)
+}
+
+/// Where the history cannot say whether the area was there, at least somebody must have defined it by now.
+pub(super) fn known_now(app: &App, asked: &Asked, moments: &[Position]) -> Result<(), Problem> {
+    match asked.area() {
+        Some(area) if app.areas()?.path(area).is_none() => Err(was_unknown(asked, moments)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn was_unknown(asked: &Asked, moments: &[Position]) -> Problem {

@@ -101,7 +101,8 @@ async fn compared(app: &Arc<App>, asked: &Asked, page: &Page, from: Position, to
     match asof::read_history(app, from.max(to), read).await? {
         Some((false, _)) => return Err(asof::was_unknown(asked, &[from, to])),
         Some((true, Some(compared))) => return Ok(compared),
-        Some((true, None)) | None => {}
+        Some((true, None)) => {}
+        None => asof::known_now(app, asked, &[from, to])?,
     }
     let (was, is) = (asof::folded(app, asked.view, from, None).await?, asof::folded(app, asked.view, to, None).await?);
     let (asked, page) = (asked.clone(), page.clone());

@@ -36,7 +36,7 @@ pub(super) async fn live(
     let last_id = LastId::read(header_text(&headers, "last-event-id")?)?;
     let Parameters { as_of, true_time, cursor, limit, .. } = &parameters;
     for (name, text) in [("as_of", as_of), ("true_time", true_time), ("cursor", cursor), ("limit", limit)] {
-        if let Some(text) = text {
+        if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
             return Err(Problem::bad_parameter(name, text, Words::new("实时流没有此参数", "a live stream has no such parameter")));
         }
     }

@@ -252,7 +252,14 @@ pub(super) async fn view(
     let is_now = as_of.is_none() && true_time.is_none();
     let asked = Asked::read(&app, &caller, &name, &parameters, is_now).await?;
     let true_time_ms = true_time.map(|text| asof::true_time(asked.view, &text)).transpose()?;
-    let (place, after) = if is_now { (None, cursor) } else { asof::split_cursor(cursor)? };
+    let (place, after) = asof::split_cursor(cursor.clone())?;
+    if let (true, Some(cursor), Some(_)) = (is_now, cursor, &place) {
+        let expected = Words::new(
+            "此游标属于回看的列表，须同时给出 as_of 或 true_time",
+            "the cursor is of an earlier moment: give its as_of or true_time as well",
+        );
+        return Err(Problem::bad_parameter("cursor", &cursor, expected));
+    }
     let page = Page { after, rows_max: Some(rows_max(&parameters)?) };
     // Asked before as well: the present version may take their place meanwhile.
     let outdated = app.views()?.outdated_of(asked.view);

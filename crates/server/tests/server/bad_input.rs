@@ -132,6 +132,7 @@ async fn queries_that_cannot_be_answered_say_why() {
         ("/v1/views/coverage/compare?from=1&cursor=x", 400, "bad_parameter", "cursor"),
         ("/v1/views/coverage?as_of=1&cursor=x", 400, "bad_parameter", "cursor"),
         ("/v1/views/coverage?as_of=1&cursor=1.1@x", 400, "bad_parameter", "cursor"),
+        ("/v1/views/coverage?cursor=1.1@actual/4408", 400, "bad_parameter", "cursor"),
         ("/v1/views/coverage?true_time=7ms&cursor=x", 400, "bad_parameter", "cursor"),
         ("/v1/views/coverage?as_of=1&cursor=7.1@actual/4408", 409, "foreign_epoch", "cursor"),
         ("/v1/views/coverage?as_of=1&cursor=1.1,1.2@actual/4408", 400, "bad_parameter", "cursor"),

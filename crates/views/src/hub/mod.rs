@@ -336,11 +336,12 @@ fn table<'a>(tables: &'a mut BTreeMap<Arc<str>, Table>, realm: &str) -> (Arc<str
     (Arc::clone(&name), tables.entry(name).or_default())
 }
 
-/// What every row of a realm that the filter takes is listed under; nothing where a walk through all rows is less work.
+/// What every row of a realm that the filter takes is listed under; nothing where that is most of the tree, and a walk through all rows finds a page
+/// with less work than a look at each of its areas.
 fn keys(places: &Places, filter: &Filter, realm: &str) -> Option<Vec<Key>> {
     let subtree = |area: &str| {
         let nodes = places.tree.find(area).map(|node| places.tree.subtree(node)).unwrap_or_default();
-        places.tree.is_narrow(nodes.len()).then(|| nodes.into_iter().map(Key::Area).collect::<Vec<_>>())
+        (!places.tree.is_most(nodes.len())).then(|| nodes.into_iter().map(Key::Area).collect::<Vec<_>>())
     };
     let Some(bounds) = &filter.any_of else { return subtree(filter.area.as_deref()?) };
     let of_area = |bound: &Bound| matches!(bound, Bound::Area(_) | Bound::Share { .. });

@@ -188,6 +188,8 @@ impl Folder {
         });
         let mut hub = self.shared.hub.lock();
         self.store.write(writes)?;
+        // Before anybody is told: who hears that a row went asks where its area lies now.
+        self.replant();
         hub.publish(self.folded, &self.areas, changes, &self.store.frozen())
     }
 
@@ -200,15 +202,19 @@ impl Folder {
             hub.take(&change);
         });
         self.store.write(writes)?;
+        self.replant();
         hub.reach(self.folded);
         Ok(())
     }
 
+    fn replant(&self) {
+        if !self.areas.is_empty() {
+            self.shared.replant(&self.folds.ledger.tree);
+        }
+    }
+
     fn published(&mut self) {
         let shared = &self.shared;
-        if !self.areas.is_empty() {
-            shared.replant(&self.folds.ledger.tree);
-        }
         if self.has_settled() {
             shared.ring.admit(if self.replaces { self.folded.next() } else { self.folded });
         }
